@@ -1,0 +1,27 @@
+import { constants } from 'node:os'
+import type { Step } from './io.ts'
+
+const NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]))
+
+/** errno(3) name, or `E<number>` for one this platform's table does not know. */
+export function errnoName(errno: number): string {
+  return NAMES.get(errno) ?? `E${errno}`
+}
+
+/** A step of a chain failed. Its message names the system call and the errno, never a path. */
+export class IoError extends Error {
+  readonly errno: number
+  readonly code: string
+  readonly syscall: string
+  /** The step that failed: compare it with the steps of the chain to know what was being done. */
+  readonly step: Step<unknown> | undefined
+
+  constructor(errno: number, syscall: string, step: Step<unknown> | undefined) {
+    super(`${syscall}: ${errnoName(errno)}`)
+    this.name = 'IoError'
+    this.errno = errno
+    this.code = errnoName(errno)
+    this.syscall = syscall
+    this.step = step
+  }
+}

@@ -1,0 +1,225 @@
+import type { Span } from '../trace/recorder.ts'
+
+/**
+ * The file system, as chains of system calls.
+ *
+ * A chain is built step by step and handed to the addon as one job: a thread of its I/O pool runs the steps in order
+ * until the first that fails, and one completion brings back results, times and errnos. Each builder method belongs to
+ * one `Posix.IO.*` span; neighbouring steps of the same method on the same file share a span.
+ *
+ * Directories and files are named by a directory descriptor and a path beneath it, resolved by openat2(2) with
+ * RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS (component by component where the kernel refuses it).
+ */
+export interface Io {
+  /** Starts a chain whose spans lie under `span`. `bulk` work never takes the last threads of the pool. */
+  chain(span: Span, options?: { bulk?: boolean }): Chain
+  /** A hash state that lives across chains (streamed bodies). Free it; at most a few thousand exist at a time. */
+  hasher(kinds: readonly HashKind[]): Hasher
+  /**
+   * Sends file bytes to a connected plain-TCP socket by sendfile(2), never holding a pool thread while the socket is
+   * full. Duplicates the socket at once; owns `file` from the call on and closes it in every case. Resolves when the
+   * last byte is in the socket buffer. Rejects with IoError: EPIPE/ECONNRESET (client gone), ECANCELED (`signal`),
+   * ETIMEDOUT (no byte moved for `stallMs`), EIO (file shrank or could not be read).
+   */
+  sendFile(span: Span, request: SendFile): Promise<SendFileResult>
+  /** Combines CRCs of A and B (base64 as S3 shows them) into that of A||B, where B has `lengthB` bytes. */
+  combineCrc(kind: 'crc32' | 'crc32c' | 'crc64nvme', a: string, b: string, lengthB: number): string
+  /** Jobs waiting and running now, and the pool's size: for metrics and the start-up line. */
+  stats(): { threads: number; queued: number; running: number; sending: number }
+  /** Ends the pool; running steps finish, later ones fail with ECANCELED. */
+  close(): Promise<void>
+}
+
+export type HashKind = 'md5' | 'sha1' | 'sha256' | 'crc32' | 'crc32c' | 'crc64nvme'
+
+export interface Hasher {
+  readonly id: number
+  readonly kinds: readonly HashKind[]
+  free(): void
+}
+
+/** A place where the addon writes a digest once it is computed, inside an attribute value of the same chain. */
+export interface DigestHole {
+  readonly hasher: Hasher | 'job'
+  readonly kind: HashKind
+  readonly encoding: 'hex' | 'base64'
+}
+
+/** An extended attribute, named without `user.`. A value may have holes for digests (fixed length each). */
+export type AttributeValue = string | Uint8Array | readonly (string | DigestHole)[]
+
+/** One step. Filled in when the chain has run. */
+export interface Step<T> {
+  readonly value: T
+  /** 0, or the errno that was tolerated. */
+  readonly errno: number
+  /** False when the step was never reached, or skipped because the step whose descriptor it uses failed. */
+  readonly ran: boolean
+}
+
+/** A descriptor: of an earlier step of this chain, or a number the caller owns. */
+export type Fd = Step<number> | number
+
+export interface FileStat {
+  readonly mode: number
+  readonly size: number
+  readonly mtimeMs: number
+  /** Whole seconds and nanoseconds, for exact comparison. */
+  readonly mtimeSec: number
+  readonly mtimeNsec: number
+  readonly ctimeSec: number
+  readonly ctimeNsec: number
+  readonly ino: number
+  readonly dev: number
+  readonly nlink: number
+  readonly uid: number
+  readonly gid: number
+}
+
+export interface DirEntries {
+  readonly count: number
+  /**
+   * All names in S3 order: bytewise as UTF-8, a directory compared as `name/`. Packed: `offsets[i]..offsets[i+1]`
+   * in `names` is entry i's raw bytes (without the slash); `types[i]` is the d_type (DT_DIR 4, DT_REG 8, DT_LNK 10; never 0:
+   * DT_UNKNOWN is resolved with fstatat). `.`/`..` are left out; `.sgwtmp` is not.
+   */
+  readonly names: Buffer
+  readonly offsets: Uint32Array
+  readonly types: Uint8Array
+}
+
+export interface BatchEntry {
+  /** 0 or errno (ENOENT: the name vanished). */
+  readonly errno: number
+  readonly stat: FileStat
+  /** Only those asked for and present. */
+  readonly attributes: ReadonlyMap<string, Buffer>
+}
+
+export type Options = {
+  /** Errnos after which the chain goes on with the next step; steps that use this one's descriptor are skipped. */
+  tolerate?: readonly number[]
+  /** Attributes of the step's span, added to those the step sets itself. */
+  attributes?: Record<string, string | number | boolean>
+}
+
+/**
+ * A chain under construction; run it once.
+ *
+ * Descriptors opened by a chain are closed when it ends, unless `keep` was asked for and the chain succeeded.
+ */
+export interface Chain {
+  /** Posix.IO.OpenFile. Opens a directory (O_PATH unless `readable`, which sync and listDir need). */
+  openDir(dir: Fd, path: string, options?: Options & { readable?: boolean; keep?: boolean; followLast?: boolean }): Step<number>
+  /** Posix.IO.OpenFile. O_RDONLY | O_NONBLOCK | O_CLOEXEC unless `write`. `create` is O_CREAT | O_EXCL with this mode. */
+  openFile(dir: Fd, path: string, options?: Options & { keep?: boolean; write?: boolean; create?: number }): Step<number>
+  /** fstat(2), within the span of the step before it. */
+  stat(fd: Fd, options?: Options): Step<FileStat>
+  /** fstatat(2) AT_SYMLINK_NOFOLLOW beneath `dir` (O_PATH open beneath, then fstat). Posix.IO.OpenFile. */
+  statAt(dir: Fd, path: string, options?: Options): Step<FileStat>
+  /** Posix.IO.ReadMetadata. flistxattr + fgetxattr of those wanted (all `user.*` when `names` is undefined). */
+  readMetadata(fd: Fd, names?: readonly string[], options?: Options): Step<ReadonlyMap<string, Buffer>>
+  /** Posix.IO.WriteMetadata. fsetxattr one by one; `removed` are removed first, absence is no error. */
+  writeMetadata(
+    fd: Fd,
+    attributes: Iterable<readonly [name: string, value: AttributeValue]>,
+    options?: Options & { removed?: readonly string[] },
+  ): Step<void>
+  /**
+   * Posix.IO.ReadData. Reads at most `length` bytes from `offset`. With `wholeIfAtMost`, reads the whole file if it is a
+   * regular file of at most that many bytes; otherwise reads nothing, keeps the descriptor open for the caller
+   * (`file.value`) and yields undefined.
+   */
+  readData(file: Fd, range: { offset: number; length: number }, options?: Options): Step<Buffer>
+  readWhole(file: Step<number>, options: Options & { wholeIfAtMost: number }): Step<Buffer | undefined>
+  /** Posix.IO.OpenTmpFile. O_TMPFILE in `dir` (tmp_method o_tmpfile), or with `name` O_CREAT | O_EXCL (named); mode 0644 under the umask. */
+  openTmpFile(dir: Fd, options: Options & { name?: string; size: number; keep?: boolean; preallocate?: boolean }): Step<number>
+  /** Posix.IO.WriteData. Hashes (if asked) and writes the pieces at `offset`, gathered; pieces must stay unchanged until the chain has run. */
+  writeData(file: Fd, pieces: readonly Uint8Array[], options?: Options & { offset?: number; hasher?: Hasher | 'job'; kinds?: readonly HashKind[] }): Step<number>
+  /** Hashes without writing, within the span of the step before it. */
+  hash(pieces: readonly Uint8Array[], hasher: Hasher | 'job', kinds?: readonly HashKind[]): Step<void>
+  /** Reads a digest. */
+  digest(hasher: Hasher | 'job', kind: HashKind): Step<Buffer>
+  /** Fails the chain with EBADMSG unless the digest equals `expected`; `value` is what was computed, also on failure. */
+  verifyDigest(hasher: Hasher | 'job', kind: HashKind, expected: Uint8Array): Step<Buffer>
+  /** Fails the chain with EBADMSG unless the file's size (fstat) is `size`: nothing short is ever published. */
+  verifySize(file: Fd, size: number): Step<void>
+  /** Posix.IO.MakeParents. Opens directory `path` beneath `dir`, making what lacks (mode `mode` under the umask); `''` is `dir` itself. value: fd (readable, so that it can be synced); with `sync` each directory that got a new entry is fsynced (own Posix.IO.Sync span). */
+  makeParents(dir: Fd, path: string, options: Options & { mode: number; sync: boolean }): Step<number>
+  /**
+   * Posix.IO.LinkFile. Gives a finished temporary file its name beneath `dir` (one component). linkat(2) from
+   * /proc/self/fd; if the name exists and `replace`, links to `.sgwtmp/<random fixed-length name>` in `tmpDir` and
+   * renames over. Without `replace` EEXIST fails the step (on a retransmitted link over NFS inode and link count are compared first).
+   * `from` names the temporary file where it has a name (then renameat, or linkat + unlink without `replace`).
+   */
+  linkFile(file: Fd, dir: Fd, name: string, options: Options & { tmpDir: Fd; replace: boolean; from?: string }): Step<'linkat' | 'rename'>
+  /** mkdirat(2), one component. Posix.IO.MakeParents. */
+  makeDir(dir: Fd, name: string, options: Options & { mode: number }): Step<void>
+  /** renameat2(2). Posix.IO.LinkFile. */
+  rename(fromDir: Fd, from: string, toDir: Fd, to: string, options?: Options & { noReplace?: boolean }): Step<void>
+  /** Posix.IO.RemoveFile. unlinkat(2) of one component; `directory` is AT_REMOVEDIR. */
+  remove(dir: Fd, name: string, options?: Options & { directory?: boolean }): Step<void>
+  /** Posix.IO.RemoveFile. Removes a directory with everything beneath it, following nothing. value: entries removed. */
+  removeTree(dir: Fd, name: string, options?: Options): Step<number>
+  /** Posix.IO.PruneParents. rmdir of `path`, then its parents, up to but not including `dir`, until one is not empty or has attribute `stopAt`. value: directories removed. `sync` fsyncs the directory where it stopped. */
+  pruneParents(dir: Fd, path: string, options: Options & { stopAt: string; sync: boolean }): Step<number>
+  /** Posix.IO.Sync. fsync(2) (posix.sync_target file|dir). */
+  sync(fd: Fd, target: 'file' | 'dir', options?: Options): Step<void>
+  /** Posix.IO.ListDir. Needs a readable directory descriptor. */
+  listDir(dir: Fd, options?: Options): Step<DirEntries>
+  /** Posix.IO.StatBatch: one span with count, total, maximum. lstat and the named attributes of many paths beneath `dir` (relative, resolved beneath). */
+  statBatch(dir: Fd, paths: readonly (string | Uint8Array)[], names: readonly string[], options?: Options): Step<BatchEntry[]>
+  /**
+   * Posix.IO.CopyPart > FastFileCopy > CopyFileRange (or FastFileCopy alone, see trace-contract 3.4) is drawn by the caller from the
+   * step's times; this records no span by itself. Copies `length` bytes: reflink (FICLONERANGE, offsets aligned as it
+   * needs), else copy_file_range, else read/write; value: method and bytes. `methods` limits what is tried, in order.
+   */
+  copyRange(
+    from: Fd,
+    fromOffset: number,
+    to: Fd,
+    toOffset: number,
+    length: number,
+    options: Options & { methods: readonly CopyMethod[]; hasher?: Hasher },
+  ): Step<CopyResult>
+  /** sync_file_range(2) SYNC_FILE_RANGE_WRITE: starts write-back, waits for nothing, within the span before it. */
+  startWriteback(file: Fd, offset: number, length: number): Step<void>
+  /** Posix.IO.WaitLock. Opens `name` in `dir` (created 0600) and takes an open-file-description lock on it, waiting at most `timeoutMs` (then ETIMEDOUT). value: the descriptor that holds the lock (keep to hold it after the chain). */
+  lock(dir: Fd, name: string, options: Options & { exclusive: boolean; timeoutMs: number; keep?: boolean }): Step<number>
+  /** ftruncate(2). */
+  truncate(file: Fd, size: number): Step<void>
+  /** close(2) of a descriptor the caller owns (errors are ignored). */
+  close(fd: number): Step<void>
+  /** Posix.IO.* span names are the methods'; the next steps' spans go under `span` instead (CopyPart and the like). */
+  under(span: Span): this
+  /**
+   * Runs the chain. Rejects with IoError at the first step that fails. May be longer than one job of the addon: then
+   * it is run as several, with the same meaning.
+   */
+  run(): Promise<void>
+  /** Times of a step that ran, ns of the trace clock. */
+  times(step: Step<unknown>): { startNs: number; endNs: number; queueNs: number }
+}
+
+export type CopyMethod = 'reflink' | 'copy_file_range' | 'read_write'
+export interface CopyResult {
+  readonly method: CopyMethod
+  readonly bytes: number
+  /** The first method that was tried was refused. */
+  readonly usedFallback: boolean
+}
+
+export interface SendFile {
+  readonly socketFd: number
+  readonly file: number
+  readonly offset: number
+  readonly length: number
+  readonly stallMs: number
+  readonly signal: AbortSignal | undefined
+}
+export interface SendFileResult {
+  readonly bytes: number
+  /** ns waiting for the socket to take more, and ns inside sendfile(2). */
+  readonly clientWaitNs: number
+  readonly ioNs: number
+}
