@@ -1,0 +1,296 @@
+import type { Span } from '../trace/recorder.ts'
+import type { Payload } from './payload.ts'
+
+/**
+ * A store of buckets and objects. What it stores is S3's; how is its own affair. It knows nothing of HTTP, signatures
+ * or policies. Every method throws S3Error for what a client may be told.
+ */
+export interface Backend {
+  /** `backend.type` of the trace contract. */
+  readonly type: 'posix'
+
+  /** All buckets in byte order of their names. */
+  listBuckets(call: Call): Promise<readonly BucketSummary[]>
+  createBucket(bucket: NewBucket, call: Call): Promise<void>
+  /** NoSuchBucket unless it exists. */
+  headBucket(bucket: string, call: Call): Promise<void>
+  deleteBucket(bucket: string, call: Call): Promise<void>
+  /** A small document hung on a bucket (acl, policy, …), raw; undefined where there is none. */
+  getBucketSubresource(bucket: string, name: BucketSubresource, call: Call): Promise<Buffer | undefined>
+
+  /**
+   * Opens an object, lets `select` decide which bytes are wanted, and answers with them. `select` sees the head of the
+   * very file that is served; it may throw (304, 412, 416).
+   */
+  getObject(ref: ObjectRef, select: (head: ObjectHead) => ByteSlice, call: Call): Promise<{ head: ObjectHead; slice: ByteSlice; body: Body }>
+  headObject(ref: ObjectRef, call: Call): Promise<ObjectHead>
+  putObject(ref: ObjectRef, object: NewObject, payload: Payload, call: Call): Promise<WrittenObject>
+  /** Deleting what is not there is no error. */
+  deleteObject(ref: ObjectRef, precondition: DeletePrecondition, call: Call): Promise<void>
+  copyObject(source: CopySource, target: ObjectRef, object: CopyTarget, call: Call): Promise<CopiedObject>
+  listObjects(bucket: string, page: ListPage, call: Call): Promise<ObjectListing>
+
+  createUpload(ref: ObjectRef, upload: NewUpload, call: Call): Promise<{ uploadId: string }>
+  uploadPart(part: PartRef, payload: Payload, checksum: ChecksumAlgorithm | undefined, call: Call): Promise<WrittenPart>
+  uploadPartCopy(source: CopySource, part: PartRef, range: ByteRange | undefined, call: Call): Promise<CopiedPart>
+  completeUpload(upload: UploadRef, completion: Completion, call: Call): Promise<CompletedUpload>
+  abortUpload(upload: UploadRef, ifInitiatedAt: Date | undefined, call: Call): Promise<void>
+  listParts(upload: UploadRef, page: { partNumberMarker: number; maxParts: number }, call: Call): Promise<PartListing>
+  listUploads(bucket: string, page: UploadListPage, call: Call): Promise<UploadListing>
+
+  close(): Promise<void>
+}
+
+/** What every call carries. */
+export interface Call {
+  /** The `Backend.*` span; file operations are recorded below it. */
+  readonly span: Span
+  /** Aborted when the client has gone. */
+  readonly signal: AbortSignal
+}
+
+export type BucketSubresource = 'acl' | 'ownership' | 'X-Amz-Tagging' | 'policy' | 'cors' | 'website' | 'bucket-lock' | 'versioning'
+
+export interface BucketSummary {
+  readonly name: string
+  readonly creationDate: Date
+}
+
+export interface NewBucket {
+  readonly name: string
+  /** Access key of the owner, for the ACL. */
+  readonly owner: string
+  /** Attributes to store beside the ACL, such as ownership. */
+  readonly subresources: ReadonlyMap<BucketSubresource, string | Uint8Array>
+}
+
+export interface ObjectRef {
+  readonly bucket: string
+  readonly key: string
+}
+
+/** Bytes `offset` to `offset + length - 1` of an object. */
+export interface ByteSlice {
+  readonly offset: number
+  readonly length: number
+}
+
+/** Inclusive ends, as in HTTP. */
+export interface ByteRange {
+  readonly start: number
+  readonly end: number
+}
+
+/** Bytes on their way out. Whoever receives a `file` body closes it, on success and on failure alike. */
+export type Body =
+  | { readonly kind: 'bytes'; readonly bytes: Buffer }
+  | { readonly kind: 'file'; readonly fd: number; readonly offset: number; readonly length: number }
+
+/** Headers stored with an object and given back as they are; absent where never set. */
+export interface ContentHeaders {
+  contentType?: string | undefined
+  contentEncoding?: string | undefined
+  contentLanguage?: string | undefined
+  contentDisposition?: string | undefined
+  cacheControl?: string | undefined
+  expires?: string | undefined
+  websiteRedirectLocation?: string | undefined
+}
+
+export type UserMetadata = Readonly<Record<string, string>>
+export type Tags = Readonly<Record<string, string>>
+
+export type ChecksumAlgorithm = 'CRC32' | 'CRC32C' | 'CRC64NVME' | 'SHA1' | 'SHA256'
+export type ChecksumType = 'FULL_OBJECT' | 'COMPOSITE'
+
+export interface Checksum {
+  readonly algorithm: ChecksumAlgorithm
+  readonly type: ChecksumType
+  /** base64; of a composite `base64-N`. */
+  readonly value: string
+}
+
+export interface ObjectHead {
+  readonly size: number
+  /** Milliseconds since the epoch, of the file's mtime. */
+  readonly lastModifiedMs: number
+  /** With its quotes; empty where the file has none. */
+  readonly etag: string
+  readonly headers: ContentHeaders
+  readonly userMetadata: UserMetadata
+  /** Number of tags. */
+  readonly tagCount: number
+  /** May be of an algorithm this gateway cannot compute yet: then `value` is what is stored. */
+  readonly checksum: { readonly algorithm: string; readonly type: ChecksumType; readonly value: string } | undefined
+  /** Of an object made by a multipart upload: where each part ends (cumulative), if known. */
+  readonly partEnds: readonly number[] | undefined
+  readonly versionId: string | undefined
+  readonly legalHold: boolean | undefined
+  readonly retention: { readonly mode: string; readonly retainUntil: string } | undefined
+}
+
+export interface WritePrecondition {
+  /** ETags, quotes optional; the object must exist and have one of them. `*` is "exists". */
+  readonly ifMatch?: string | undefined
+  /** Only `*`: the object must not exist. */
+  readonly ifNoneMatch?: '*' | undefined
+}
+
+export interface DeletePrecondition {
+  readonly ifMatch?: string | undefined
+  readonly ifLastModified?: Date | undefined
+  readonly ifSize?: number | undefined
+}
+
+export interface NewObject {
+  readonly headers: ContentHeaders
+  readonly userMetadata: UserMetadata
+  readonly tags: Tags | undefined
+  /** Computed over the object and stored. */
+  readonly checksum: ChecksumAlgorithm
+  readonly precondition: WritePrecondition
+}
+
+export interface WrittenObject {
+  readonly etag: string
+  readonly size: number
+  readonly checksum: Checksum
+  readonly versionId: string | undefined
+}
+
+export interface CopySource extends ObjectRef {
+  /** Sees the head of the source before a byte is copied; throws 412 and the like. */
+  check(head: ObjectHead): void
+}
+
+export interface CopyTarget {
+  /** COPY keeps the source's; REPLACE takes these. */
+  readonly metadata: 'COPY' | { readonly headers: ContentHeaders; readonly userMetadata: UserMetadata }
+  readonly tags: 'COPY' | { readonly tags: Tags | undefined }
+  /** Requested; else the source's own, else CRC64NVME. */
+  readonly checksum: ChecksumAlgorithm | undefined
+  readonly precondition: WritePrecondition
+}
+
+export interface CopiedObject {
+  readonly etag: string
+  readonly lastModifiedMs: number
+  readonly checksum: Checksum | undefined
+  readonly sourceVersionId: string | undefined
+  readonly versionId: string | undefined
+}
+
+export interface ListPage {
+  readonly prefix: string
+  readonly delimiter: string
+  /** Keys and common prefixes up to and including this are left out; empty for none. */
+  readonly after: string
+  readonly maxKeys: number
+}
+
+export interface ListedObject {
+  readonly key: string
+  readonly size: number
+  readonly lastModifiedMs: number
+  readonly etag: string
+  readonly checksumAlgorithm: string
+  readonly checksumType: string
+}
+
+export interface ObjectListing {
+  readonly objects: readonly ListedObject[]
+  readonly commonPrefixes: readonly string[]
+  readonly isTruncated: boolean
+  /** The last key or common prefix given, when truncated. */
+  readonly next: string | undefined
+}
+
+export interface NewUpload {
+  readonly headers: ContentHeaders
+  readonly userMetadata: UserMetadata
+  readonly tags: Tags | undefined
+  /** Declared by the client, or undefined (then parts get a CRC64NVME of the gateway's own). */
+  readonly checksum: { readonly algorithm: ChecksumAlgorithm; readonly type: ChecksumType } | undefined
+}
+
+export interface UploadRef extends ObjectRef {
+  readonly uploadId: string
+}
+
+export interface PartRef extends UploadRef {
+  readonly partNumber: number
+}
+
+export interface WrittenPart {
+  readonly etag: string
+  /** What the answer tells: the declared or computed part checksum, if the client or the upload asked for one. */
+  readonly checksum: { readonly algorithm: ChecksumAlgorithm; readonly value: string } | undefined
+}
+
+export interface CopiedPart extends WrittenPart {
+  readonly lastModifiedMs: number
+  readonly sourceVersionId: string | undefined
+}
+
+export interface CompletedPart {
+  readonly partNumber: number
+  readonly etag: string
+  /** Those the client sent with this part, by algorithm, base64. */
+  readonly checksums: Readonly<Partial<Record<ChecksumAlgorithm, string>>>
+}
+
+export interface Completion {
+  readonly parts: readonly CompletedPart[]
+  /** x-amz-checksum-type of the request. */
+  readonly checksumType: string | undefined
+  /** x-amz-checksum-<algorithm> of the request: the whole object's. */
+  readonly checksum: { readonly algorithm: ChecksumAlgorithm; readonly value: string } | undefined
+  /** x-amz-mp-object-size. */
+  readonly objectSize: number | undefined
+  readonly precondition: WritePrecondition
+}
+
+export interface CompletedUpload {
+  readonly etag: string
+  readonly checksum: Checksum | undefined
+  readonly versionId: string | undefined
+}
+
+export interface ListedPart {
+  readonly partNumber: number
+  readonly etag: string
+  readonly size: number
+  readonly lastModifiedMs: number
+  readonly checksum: { readonly algorithm: string; readonly value: string } | undefined
+}
+
+export interface PartListing {
+  readonly parts: readonly ListedPart[]
+  readonly isTruncated: boolean
+  readonly nextPartNumberMarker: number
+  /** Of the upload; undefined where none was declared. */
+  readonly checksum: { readonly algorithm: string; readonly type: string } | undefined
+}
+
+export interface UploadListPage {
+  readonly prefix: string
+  readonly delimiter: string
+  readonly keyMarker: string
+  readonly uploadIdMarker: string
+  readonly maxUploads: number
+}
+
+export interface ListedUpload {
+  readonly key: string
+  readonly uploadId: string
+  readonly initiatedMs: number
+  readonly checksum: { readonly algorithm: string; readonly type: string } | undefined
+}
+
+export interface UploadListing {
+  readonly uploads: readonly ListedUpload[]
+  readonly commonPrefixes: readonly string[]
+  readonly isTruncated: boolean
+  readonly nextKeyMarker: string
+  readonly nextUploadIdMarker: string
+}

@@ -1,0 +1,157 @@
+import type { Identity } from '../auth/identity.ts'
+import type { Backend, Body, Call } from '../backend/backend.ts'
+import type { Payload } from '../backend/payload.ts'
+import type { S3Request } from './request.ts'
+
+/**
+ * An S3 operation has two halves: how it looks on the wire, and what it does. Router, access check, span name, access
+ * log, metrics and the table of supported operations are derived from it; it is registered in `operations/index.ts`
+ * and nowhere else.
+ */
+export interface Operation {
+  /** As S3 spells it. */
+  readonly name: string
+  readonly http: Route
+  /** The backend method behind it, for `Backend.<Operation>`; the operation's own name unless told. */
+  readonly backendOperation: string
+  /** What becomes of the request body before `handle`: see `Field`. */
+  readonly body: BodyUse
+  readonly action: (input: never) => string | undefined
+  /** Reads the input and runs the operation. */
+  readonly invoke: (source: InputSource, context: OperationContext) => Promise<S3Response>
+}
+
+export type Target = 'service' | 'bucket' | 'object'
+
+/** Which requests an operation answers. `query` parameters and the header must be present. */
+export interface Route {
+  readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE' | 'OPTIONS'
+  readonly target: Target
+  readonly query?: string | readonly string[] | Readonly<Record<string, string>>
+  readonly header?: string
+}
+
+/** What an operation knows beside its input. */
+export interface OperationContext {
+  readonly backend: Backend
+  readonly call: Call
+  readonly caller: Identity
+  readonly request: S3Request
+  readonly settings: S3Settings
+}
+
+/** Settings of the gateway that S3's answers depend on. */
+export interface S3Settings {
+  readonly region: string
+  readonly maxPartNumber: number
+  readonly copyObjectThreshold: number
+  readonly strictBucketNames: boolean
+}
+
+/** `headers` is a flat list: name, value, name, value … A string body is XML. */
+export interface S3Response {
+  readonly status: number
+  readonly headers?: readonly string[]
+  readonly body?: Body | string | undefined
+}
+
+/** Where fields are read from. `document` is the whole body, read and verified, of operations that have one. */
+export interface InputSource {
+  readonly request: S3Request
+  readonly payload: Payload
+  readonly document: Buffer
+}
+
+/** `document`: a small body, read whole before `handle`; `payload`: the handler streams it; `none`: it is ignored. */
+export type BodyUse =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'payload' }
+  | { readonly kind: 'document'; readonly maxBytes: number; readonly required: boolean; readonly checksumRequired: boolean }
+
+export interface Field<T> {
+  readonly read: (source: InputSource) => T
+  readonly body?: BodyUse
+}
+
+type Fields = Readonly<Record<string, Field<unknown>>>
+type Input<F extends Fields> = { readonly [K in keyof F]: F[K] extends Field<infer T> ? T : never }
+
+const NO_BODY: BodyUse = { kind: 'none' }
+
+export function operation<F extends Fields>(
+  wire: { readonly name: string; readonly http: Route; readonly input: F; readonly backendOperation?: string },
+  behaviour: {
+    /** The policy action (`s3:…`) this request needs, or undefined where no policy applies. */
+    readonly action: (input: Input<F>) => string | undefined
+    readonly handle: (input: Input<F>, context: OperationContext) => Promise<S3Response>
+  },
+): Operation {
+  const fields = Object.entries(wire.input)
+  const read = (source: InputSource): Input<F> => {
+    const input: Record<string, unknown> = {}
+    for (const [name, field] of fields) input[name] = field.read(source)
+    return input as Input<F>
+  }
+  return {
+    name: wire.name,
+    http: wire.http,
+    backendOperation: wire.backendOperation ?? wire.name,
+    body: fields.find(([, field]) => field.body !== undefined)?.[1].body ?? NO_BODY,
+    action: behaviour.action,
+    invoke: (source, context) => behaviour.handle(read(source), context),
+  }
+}
+
+/** The bucket or the key of the path; the router guarantees that it is there. */
+export function label(name: 'bucket' | 'key'): Field<string> {
+  return { read: ({ request }) => request[name] ?? '' }
+}
+
+/** A query parameter, decoded; undefined where it is absent. */
+export function query(name: string): Field<string | undefined>
+export function query<T>(name: string, parse: (text: string | undefined) => T): Field<T>
+export function query<T>(name: string, parse?: (text: string | undefined) => T): Field<T | string | undefined> {
+  return parse === undefined
+    ? { read: ({ request }) => request.query.get(name) }
+    : { read: ({ request }) => parse(request.query.get(name)) }
+}
+
+/** A header's value; undefined where it is absent. */
+export function header(name: string): Field<string | undefined>
+export function header<T>(name: string, parse: (text: string | undefined) => T): Field<T>
+export function header<T>(name: string, parse?: (text: string | undefined) => T): Field<T | string | undefined> {
+  return { read: ({ request }) => {
+    const value = request.headers[name]
+    const text = typeof value === 'object' ? value.join(', ') : value
+    return parse === undefined ? text : parse(text)
+  } }
+}
+
+/** Several headers at once, by a function of the whole request (user metadata, conditions, checksums, …). */
+export function headers<T>(parse: (request: S3Request) => T): Field<T> {
+  return { read: ({ request }) => parse(request) }
+}
+
+/** The body as it streams. */
+export function payload(): Field<Payload> {
+  return { read: (source) => source.payload, body: { kind: 'payload' } }
+}
+
+/**
+ * A body that is a document: read whole, its digests verified, then parsed. `required` answers MissingRequestBodyError when it is empty,
+ * `checksumRequired` InvalidRequest unless Content-MD5 or an x-amz-checksum header came with it.
+ */
+export function document<T>(
+  parse: (bytes: Buffer) => T,
+  options: { maxBytes?: number; required?: boolean; checksumRequired?: boolean } = {},
+): Field<T> {
+  return {
+    read: (source) => parse(source.document),
+    body: {
+      kind: 'document',
+      maxBytes: options.maxBytes ?? 1024 * 1024,
+      required: options.required ?? false,
+      checksumRequired: options.checksumRequired ?? false,
+    },
+  }
+}
