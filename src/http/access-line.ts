@@ -1,0 +1,72 @@
+import type { Writable } from 'node:stream'
+import type { S3Request } from '../s3/request.ts'
+import { nowNs } from '../trace/clock.ts'
+import type { Recorder } from '../trace/recorder.ts'
+import { redactQuery } from '../trace/root-attributes.ts'
+
+export interface AccessLog {
+  write(request: S3Request, recorder: Recorder, status: number, errorCode: string | undefined): void
+  flush(): void
+}
+
+/** Lines wait for so long, so that one write carries many. */
+const FLUSH_MS = 100
+
+/** Lines beyond this are dropped and counted, rather than kept in memory for a reader that has stopped. */
+const MAX_WAITING = 65_536
+
+/**
+ * One line a request: `HH:MM:SS | vgw | status | latency | ip | method | path | error | query | trace id`. Values of query
+ * parameters that are no S3 list or sub-resource parameters are redacted: a presigned URL is a credential.
+ */
+export function createAccessLog(out: Writable): AccessLog {
+  let waiting: string[] = []
+  let dropped = 0
+  let timer: NodeJS.Timeout | undefined
+  const flush = (): void => {
+    timer = undefined
+    if (out.writableNeedDrain) {
+      if (waiting.length >= MAX_WAITING) {
+        dropped += waiting.length
+        waiting = []
+      }
+      return
+    }
+    if (dropped > 0) waiting.push(`${clock()} | vgw | ${dropped} lines dropped\n`)
+    dropped = 0
+    out.write(waiting.join(''))
+    waiting = []
+  }
+  return {
+    write(request, recorder, status, errorCode) {
+      const micros = (nowNs() - recorder.root.startNs) / 1000
+      const latency = micros < 1000 ? `${micros.toFixed(0)}µs` : `${(micros / 1000).toFixed(3)}ms`
+      waiting.push(
+        `${clock()} | vgw | ${status} | ${latency} | ${request.clientAddress} | ${request.method} | ` +
+          `${printable(request.rawPath)} | ${errorCode ?? '-'} | ${printable(redactQuery(request.rawQuery))} | ${recorder.traceId}\n`,
+      )
+      timer ??= setTimeout(flush, FLUSH_MS).unref()
+    },
+    flush,
+  }
+}
+
+let clockText = ''
+let clockSecond = -1
+
+/** Local time of day; made once a second. */
+function clock(): string {
+  const now = Date.now()
+  const second = Math.floor(now / 1000)
+  if (second !== clockSecond) {
+    clockSecond = second
+    clockText = new Date(now).toTimeString().slice(0, 8)
+  }
+  return clockText
+}
+
+/** A request line cannot hold line breaks, but may hold other bytes that would disturb a terminal. */
+function printable(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- control characters are what this looks for
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '?')
+}

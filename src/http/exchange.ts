@@ -1,0 +1,251 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Logger } from 'pino'
+import type { Authentication } from '../auth/authenticate.ts'
+import type { Payload } from '../backend/payload.ts'
+import type { Io } from '../io/io.ts'
+import { S3Error } from '../s3/errors.ts'
+import type { Operation, S3Response } from '../s3/operation.ts'
+import type { Exchange, Pipeline } from '../s3/pipeline.ts'
+import type { S3Request } from '../s3/request.ts'
+import { nowNs } from '../trace/clock.ts'
+import type { Recorder, Span } from '../trace/recorder.ts'
+import type { Tracing } from '../trace/tracing.ts'
+import type { AccessLog } from './access-line.ts'
+import { createPayload, readDocument } from './body.ts'
+import { hostId, requestId } from './ids.ts'
+import { UNPARSED, parseRequest } from './request.ts'
+import { describeRequest, describeResponse } from './root-span.ts'
+import { send } from './send.ts'
+import { errorDocument } from './xml.ts'
+
+export interface ExchangeParts {
+  readonly pipeline: Pipeline
+  readonly tracing: Tracing
+  readonly io: Io
+  readonly log: Logger
+  readonly accessLog: AccessLog | undefined
+  readonly tls: boolean
+  readonly virtualDomain: string | undefined
+  readonly keepAlive: boolean
+  /** Requests in flight beyond this are answered SlowDown at once. */
+  readonly maxRequests: number
+  /** A client that sends or takes no byte for so long is given up. */
+  readonly stallMs: number
+  readonly maxObjectSize: number
+}
+
+/** Serves S3 requests: one exchange each, from the parsed head to the last byte, with its trace around it. */
+export interface S3Server {
+  serve(incoming: IncomingMessage, outgoing: ServerResponse, expectsContinue?: boolean): void
+  /** Gives up answers whose client takes nothing any more; call it every few seconds. */
+  sweep(): void
+  readonly inFlight: number
+}
+
+export function createS3Server(parts: ExchangeParts): S3Server {
+  const active = new Set<HttpExchange>()
+  return {
+    serve(incoming, outgoing, expectsContinue = false) {
+      const exchange = new HttpExchange(parts, incoming, outgoing, expectsContinue)
+      active.add(exchange)
+      outgoing.on('close', () => exchange.onClose())
+      exchange
+        .run(active.size > parts.maxRequests)
+        .catch((error: unknown) => {
+          parts.log.error({ err: error, trace_id: exchange.recorder.traceId }, 'answer failed')
+          outgoing.destroy()
+        })
+        .finally(() => exchange.onSettled(() => active.delete(exchange)))
+    },
+    sweep() {
+      const now = nowNs()
+      for (const exchange of active) exchange.giveUpIfStalled(now)
+    },
+    get inFlight() {
+      return active.size
+    },
+  }
+}
+
+/** A body left unread is read and thrown away for so long and so far, so that the client sees our answer, not a reset. */
+const DRAIN_MS = 10_000
+const DRAIN_BYTES = 256 * 1024 * 1024
+
+class HttpExchange implements Exchange {
+  readonly recorder: Recorder
+  request: S3Request = UNPARSED
+  operation: Operation | undefined
+  authentication: Authentication | undefined
+  backendSpan: Span | undefined
+  readonly #parts: ExchangeParts
+  readonly #incoming: IncomingMessage
+  readonly #outgoing: ServerResponse
+  #awaitsContinue: boolean
+  #controller: AbortController | undefined
+  #payload: Payload | undefined
+  #status = 0
+  #errorCode: string | undefined
+  #firstByteNs = 0
+  #closed = false
+  #settled: (() => void) | undefined
+  #progress = { bytes: -1, atNs: 0 }
+
+  constructor(parts: ExchangeParts, incoming: IncomingMessage, outgoing: ServerResponse, expectsContinue: boolean) {
+    this.#parts = parts
+    this.#incoming = incoming
+    this.#outgoing = outgoing
+    this.#awaitsContinue = expectsContinue
+    const { traceparent, tracestate } = incoming.headers
+    this.recorder = parts.tracing.start(
+      typeof traceparent === 'string' ? traceparent : undefined,
+      typeof tracestate === 'string' ? tracestate : undefined,
+      nowNs(),
+    )
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#closed) this.#controller.abort()
+    }
+    return this.#controller.signal
+  }
+
+  readonly openPayload = (authentication: Authentication): Payload => {
+    this.#payload = createPayload(this.request, this.#incoming, authentication, {
+      stallMs: this.#parts.stallMs,
+      maxObjectSize: this.#parts.maxObjectSize,
+      onContinue: this.#awaitsContinue ? () => this.#continue() : undefined,
+    })
+    return this.#payload
+  }
+
+  readonly readDocument = (payload: Payload, operation: Operation): Promise<Buffer> =>
+    readDocument(this.request, payload, operation.body)
+
+  async run(overloaded: boolean): Promise<void> {
+    const parts = this.#parts
+    let response: S3Response
+    try {
+      if (overloaded) throw new S3Error('SlowDown')
+      this.request = parseRequest(this.#incoming, parts)
+      response = await parts.pipeline(this)
+    } catch (error) {
+      response = this.#errorResponse(error)
+    }
+    this.#status = response.status
+    this.#firstByteNs = nowNs()
+    const isHead = this.#incoming.method === 'HEAD'
+    await send(this.#outgoing, response, {
+      io: parts.io,
+      common: this.#commonHeaders(),
+      span: this.backendSpan,
+      signal: this.#signalOf(response),
+      stallMs: parts.stallMs,
+      headOnly: isHead,
+    })
+    if (!this.#incoming.complete && !this.#awaitsContinue) this.#drain()
+  }
+
+  onClose(): void {
+    this.#closed = true
+    this.#controller?.abort()
+    this.#settled?.()
+  }
+
+  /** Ends the trace when the answer has gone and the work for it has stopped, whichever comes last. */
+  onSettled(done: () => void): void {
+    this.#settled = () => {
+      this.#settled = undefined
+      this.#finish()
+      done()
+    }
+    if (this.#closed) this.#settled()
+  }
+
+  giveUpIfStalled(now: number): void {
+    const { socket } = this.#outgoing
+    // Until the answer starts the body's own timer watches; files have theirs in the addon.
+    if (this.#firstByteNs === 0 || socket === null || this.#outgoing.writableLength === 0) return
+    if (socket.bytesWritten !== this.#progress.bytes) {
+      this.#progress = { bytes: socket.bytesWritten, atNs: now }
+    } else if (now - this.#progress.atNs > this.#parts.stallMs * 1e6) {
+      socket.destroy()
+    }
+  }
+
+  #continue(): void {
+    this.#awaitsContinue = false
+    this.#outgoing.writeContinue()
+  }
+
+  #signalOf(response: S3Response): AbortSignal {
+    return typeof response.body === 'object' && response.body.kind === 'file' ? this.signal : NEVER
+  }
+
+  #commonHeaders(): string[] {
+    const { recorder } = this
+    const common = [
+      'Server', 'VERSITYGW',
+      'X-Amz-Request-Id', requestId(recorder),
+      'X-Amz-Id-2', hostId(recorder),
+      'X-Trace-ID', recorder.traceId,
+    ]
+    // Without its 100 the body will never come, and nothing else on this connection could be told from it.
+    if (this.#awaitsContinue || !this.#parts.keepAlive) common.push('Connection', 'close')
+    return common
+  }
+
+  #errorResponse(thrown: unknown): S3Response {
+    const error = thrown instanceof S3Error ? thrown : new S3Error('InternalError', {}, { cause: thrown })
+    this.#errorCode = error.code
+    const { root, traceId } = this.recorder
+    root.set('error.type', error.code)
+    if (error.status >= 500) {
+      const cause = error.cause instanceof Error ? error.cause : error
+      root.fail({ type: error.code, message: error.message })
+      this.#parts.log.error({ err: cause, trace_id: traceId, span_id: root.spanId, request_id: requestId(this.recorder) }, error.code)
+    }
+    const headers: string[] = []
+    for (const [name, value] of Object.entries(error.headers)) headers.push(name, value)
+    if (error.status === 304) return { status: 304, headers }
+    const body = errorDocument(error, { requestId: requestId(this.recorder), hostId: hostId(this.recorder) })
+    return { status: error.status, headers, body }
+  }
+
+  #drain(): void {
+    const incoming = this.#incoming
+    const { socket } = incoming
+    const limit = socket.bytesRead + DRAIN_BYTES
+    const timer = setTimeout(() => socket.destroy(), DRAIN_MS)
+    incoming.removeAllListeners('data')
+    incoming.on('data', () => {
+      if (socket.bytesRead > limit) socket.destroy()
+    })
+    incoming.once('close', () => clearTimeout(timer))
+    incoming.resume()
+  }
+
+  #finish(): void {
+    const { recorder, backendSpan } = this
+    const endNs = nowNs()
+    backendSpan?.end(endNs)
+    if (recorder.recording) {
+      describeRequest(recorder.root, this.#incoming, this.request, this.#parts.tracing.semconv)
+      describeResponse(recorder.root, {
+        status: this.#status,
+        errorCode: this.#errorCode,
+        ttfbMs: (this.#firstByteNs - recorder.root.startNs) / 1e6,
+        clientWaitMs: (this.#payload?.clientWaitNs ?? 0) / 1e6,
+      }, this.#parts.tracing.semconv)
+    }
+    recorder.root.end(endNs)
+    this.#parts.tracing.finish(recorder, {
+      status: this.#status,
+      authenticated: this.authentication !== undefined && this.authentication.identity.accessKey !== undefined,
+    })
+    this.#parts.accessLog?.write(this.request, recorder, this.#status, this.#errorCode)
+  }
+}
+
+const NEVER = new AbortController().signal

@@ -1,0 +1,32 @@
+import type { IncomingMessage } from 'node:http'
+import type { S3Request } from '../s3/request.ts'
+import type { Span } from '../trace/recorder.ts'
+import { requestAttributes, responseAttributes, type Semconv } from '../trace/root-attributes.ts'
+import { requestId } from './ids.ts'
+
+/** Puts the facts of the request on its root span, under the attribute names of the trace contract. */
+export function describeRequest(root: Span, incoming: IncomingMessage, request: S3Request, semconv: Semconv): void {
+  requestAttributes(root, semconv, {
+    method: incoming.method ?? '',
+    path: request.rawPath,
+    query: request.rawQuery,
+    clientAddress: request.clientAddress,
+    userAgent: incoming.headers['user-agent'],
+    serverHost: request.host,
+    serverPort: incoming.socket.localPort,
+    protocolVersion: incoming.httpVersion,
+  })
+  root.set('aws.request_id', requestId(root.recorder))
+}
+
+export interface ResponseFacts {
+  readonly status: number
+  readonly ttfbMs: number
+  readonly clientWaitMs: number
+}
+
+export function describeResponse(root: Span, facts: ResponseFacts, semconv: Semconv): void {
+  responseAttributes(root, semconv, facts.status)
+  root.set('vgw.ttfb_ms', facts.ttfbMs)
+  root.set('vgw.client_wait_ms', facts.clientWaitMs)
+}

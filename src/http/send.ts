@@ -1,0 +1,186 @@
+import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Io } from '../io/io.ts'
+import { IoError } from '../io/io-error.ts'
+import type { Body } from '../backend/backend.ts'
+import type { S3Response } from '../s3/operation.ts'
+import { SPAN } from '../trace/names.ts'
+import { Recorder, type Span } from '../trace/recorder.ts'
+import { nowNs } from '../trace/clock.ts'
+
+export interface SendOptions {
+  readonly io: Io
+  /** Headers every answer carries: name, value, … */
+  readonly common: readonly string[]
+  /** Below it the file operations of the answer are recorded. */
+  readonly span: Span | undefined
+  readonly signal: AbortSignal
+  /** A client that takes no byte for so long is given up. */
+  readonly stallMs: number
+  /** HEAD: the headers tell of a body that is not sent. */
+  readonly headOnly: boolean
+}
+
+/**
+ * Puts an answer on the wire. Resolves when the last byte has been handed to the socket's queue (small bodies) or to the
+ * kernel (files); a failure after the head went out destroys the socket, because no other byte can tell the client.
+ */
+export async function send(outgoing: ServerResponse, response: S3Response, options: SendOptions): Promise<void> {
+  const { body } = response
+  if (typeof body === 'object' && body.kind === 'file') return sendFileBody(outgoing, response, body, options)
+  const head = headOf(response, options)
+  if (typeof body === 'string') {
+    const bytes = Buffer.from(body)
+    head.push('Content-Type', 'application/xml', 'Content-Length', String(bytes.length))
+    outgoing.writeHead(response.status, head)
+    outgoing.end(options.headOnly ? undefined : bytes)
+    return
+  }
+  if (body === undefined) {
+    // An answer of 204 or 304 has no body and says nothing of its length (RFC 9110, 8.6); a HEAD brings its own.
+    if (response.status !== 204 && response.status !== 304 && !options.headOnly) head.push('Content-Length', '0')
+    outgoing.writeHead(response.status, head)
+    outgoing.end()
+    return
+  }
+  head.push('Content-Length', String(body.bytes.length))
+  outgoing.writeHead(response.status, head)
+  outgoing.end(options.headOnly ? undefined : body.bytes)
+}
+
+function headOf(response: S3Response, options: SendOptions): string[] {
+  const head = options.common.slice()
+  if (response.headers !== undefined) for (const text of response.headers) head.push(text)
+  return head
+}
+
+type FileBody = Extract<Body, { kind: 'file' }>
+
+async function sendFileBody(outgoing: ServerResponse, response: S3Response, body: FileBody, options: SendOptions): Promise<void> {
+  let fd: number | undefined = body.fd
+  const { io } = options
+  try {
+    const socket = outgoing.socket ?? (await socketOf(outgoing))
+    if (socket === undefined || options.signal.aborted) return
+    const head = headOf(response, options)
+    head.push('Content-Length', String(body.length))
+    outgoing.writeHead(response.status, head)
+    if (body.length === 0) {
+      outgoing.end()
+      return
+    }
+    outgoing.flushHeaders()
+    const socketFd = plainDescriptor(socket)
+    if (socketFd === undefined) {
+      await pumpFile(outgoing, body, options)
+    } else {
+      await flushed(socket)
+      if (options.signal.aborted) return
+      fd = undefined
+      await io.sendFile(options.span ?? SILENT, {
+        socketFd,
+        file: body.fd,
+        offset: body.offset,
+        length: body.length,
+        stallMs: options.stallMs,
+        signal: options.signal,
+      })
+    }
+    outgoing.end()
+  } catch (error) {
+    outgoing.destroy()
+    if (!(error instanceof IoError)) throw error
+  } finally {
+    if (fd !== undefined) await closeFile(io, fd)
+  }
+}
+
+/** On a busy keep-alive connection the answer before this one may still hold the socket. */
+function socketOf(outgoing: ServerResponse): Promise<Socket | undefined> {
+  return new Promise((resolve) => {
+    outgoing.once('socket', resolve)
+    outgoing.once('close', () => resolve(undefined))
+  })
+}
+
+/** The descriptor under a plain TCP or Unix socket; undefined under TLS, whose bytes only Node can make. */
+function plainDescriptor(socket: Socket): number | undefined {
+  if ('encrypted' in socket) return undefined
+  const handle: unknown = Reflect.get(socket, '_handle')
+  const fd: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined
+  return typeof fd === 'number' && fd >= 0 ? fd : undefined
+}
+
+/** Until the head is in the kernel: bytes sent by descriptor would overtake what Node still queues. */
+function flushed(socket: Socket): Promise<void> | undefined {
+  if (socket.writableLength === 0) return undefined
+  return new Promise((resolve) => {
+    // An empty write completes after everything queued before it; on a destroyed socket its callback gets an error.
+    socket.write('', () => resolve())
+  })
+}
+
+const PUMP_BYTES = 512 * 1024
+
+/** Chains of a pump are not spans of their own: one ReadData span stands for all of them. */
+const SILENT = new Recorder(false, undefined).root
+
+/** The way for TLS: large pieces, two in memory at most. */
+async function pumpFile(outgoing: ServerResponse, body: FileBody, options: SendOptions): Promise<void> {
+  const started = nowNs()
+  let readNs = 0
+  let waitNs = 0
+  let done = 0
+  const span = options.span?.child(SPAN.readData, { 'posix.range_start': body.offset }, started)
+  try {
+    while (done < body.length) {
+      const before = nowNs()
+      const piece = await readPiece(options.io, body, done)
+      if (piece.length === 0) throw new IoError(5, 'read', undefined)
+      const read = nowNs()
+      readNs += read - before
+      done += piece.length
+      if (!outgoing.write(piece)) await drained(outgoing, options)
+      waitNs += nowNs() - read
+    }
+  } finally {
+    if (span !== undefined) {
+      span.end()
+      const seconds = (span.endNs - started) / 1e9
+      span.set('posix.bytes_read', done)
+      span.set('posix.io_ms', readNs / 1e6)
+      span.set('posix.client_wait_ms', waitNs / 1e6)
+      span.set('posix.throughput_mbps', seconds > 0 ? done / 1048576 / seconds : 0)
+    }
+  }
+}
+
+async function readPiece(io: Io, body: FileBody, done: number): Promise<Buffer> {
+  const chain = io.chain(SILENT, { bulk: true })
+  const step = chain.readData(body.fd, { offset: body.offset + done, length: Math.min(PUMP_BYTES, body.length - done) })
+  await chain.run()
+  return step.value
+}
+
+function drained(outgoing: ServerResponse, options: SendOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => settle(new IoError(110, 'write', undefined)), options.stallMs)
+    const onDrain = (): void => settle(undefined)
+    const onClose = (): void => settle(new IoError(32, 'write', undefined))
+    const settle = (error: IoError | undefined): void => {
+      clearTimeout(timer)
+      outgoing.off('drain', onDrain)
+      outgoing.off('close', onClose)
+      if (error === undefined) resolve()
+      else reject(error)
+    }
+    outgoing.on('drain', onDrain)
+    outgoing.on('close', onClose)
+  })
+}
+
+async function closeFile(io: Io, fd: number): Promise<void> {
+  const chain = io.chain(SILENT)
+  chain.close(fd)
+  await chain.run()
+}

@@ -1,0 +1,129 @@
+import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createHttpsServer } from 'node:https'
+import type { AddressInfo, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { S3Error } from '../s3/errors.ts'
+import { Recorder } from '../trace/recorder.ts'
+import { hostId, requestId } from './ids.ts'
+import { errorDocument } from './xml.ts'
+
+export interface Listener {
+  readonly host: string | undefined
+  readonly port: number
+}
+
+export interface ServerOptions {
+  readonly listeners: readonly Listener[]
+  readonly tls: { readonly cert: Buffer; readonly key: Buffer } | undefined
+  readonly maxConnections: number
+  readonly onRequest: (incoming: IncomingMessage, outgoing: ServerResponse) => void
+  /** A request whose client waits for `100 Continue` before it sends the body. */
+  readonly onExpectContinue: (incoming: IncomingMessage, outgoing: ServerResponse) => void
+  /** Called for every head that could not be parsed. */
+  readonly onMalformed: (recorder: Recorder, status: number, code: string) => void
+}
+
+export interface HttpServers {
+  /** Resolves when all sockets listen; rejects with the first error, such as EADDRINUSE. */
+  listen(): Promise<readonly AddressInfo[]>
+  /** No new connections; those in use may finish for `graceMs`, then are cut. */
+  close(graceMs: number): Promise<void>
+}
+
+/** Above this a head is refused by the parser itself, with 431; above `CONTRACT_HEAD_BYTES` by us, with S3's 400. */
+const PARSER_HEAD_BYTES = 16 * 1024
+
+/**
+ * Node's defaults are made for small bodies: `requestTimeout` (300 s) would cut a long upload, so it is off and the
+ * stall timers of body and answer take its place; `headersTimeout` still ends who never finishes a head.
+ */
+const NODE_OPTIONS = {
+  requestTimeout: 0,
+  headersTimeout: 60_000,
+  keepAliveTimeout: 75_000,
+  maxHeaderSize: PARSER_HEAD_BYTES,
+  // A missing Host is answered by us, as an S3 error.
+  requireHostHeader: false,
+  noDelay: true,
+  connectionsCheckingInterval: 10_000,
+}
+
+export function createServers(options: ServerOptions): HttpServers {
+  const servers = options.listeners.map(() => {
+    const server =
+      options.tls === undefined
+        ? createHttpServer(NODE_OPTIONS)
+        : createHttpsServer({ ...NODE_OPTIONS, ...options.tls, minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'] })
+    server.maxConnections = options.maxConnections
+    server.on('request', options.onRequest)
+    server.on('checkContinue', options.onExpectContinue)
+    server.on('checkExpectation', options.onRequest)
+    server.on('clientError', (error: NodeJS.ErrnoException, socket) => answerMalformed(error, socket, options))
+    return server
+  })
+  return {
+    listen: () => Promise.all(servers.map((server, i) => listenOn(server, options.listeners[i]))),
+    close: async (graceMs) => {
+      await Promise.all(servers.map((server) => closeServer(server, graceMs)))
+    },
+  }
+}
+
+function listenOn(server: Server, listener: Listener | undefined): Promise<AddressInfo> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ port: listener?.port, host: listener?.host, backlog: 4096 }, () => {
+      server.off('error', reject)
+      const address = server.address()
+      if (address === null || typeof address === 'string') reject(new Error('not a TCP listener'))
+      else resolve(address)
+    })
+  })
+}
+
+function closeServer(server: Server, graceMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => server.closeAllConnections(), graceMs)
+    server.close(() => {
+      clearTimeout(timer)
+      resolve()
+    })
+    server.closeIdleConnections()
+  })
+}
+
+/** The parser gave up: there is no request, only a socket to answer on. */
+function answerMalformed(error: NodeJS.ErrnoException, socket: Duplex, options: ServerOptions): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const [answer, reason] = malformedAnswer(error.code)
+  const recorder = new Recorder(false, undefined)
+  // Bytes of an answer under way may not be followed by another one's head.
+  if (isAnswering(socket)) {
+    socket.destroy()
+    return
+  }
+  const body = errorDocument(answer, { requestId: requestId(recorder), hostId: hostId(recorder) })
+  socket.end(
+    `HTTP/1.1 ${answer.status} ${reason}\r\nServer: VERSITYGW\r\nX-Amz-Request-Id: ${requestId(recorder)}\r\n` +
+      `X-Amz-Id-2: ${hostId(recorder)}\r\nX-Trace-ID: ${recorder.traceId}\r\nDate: ${new Date().toUTCString()}\r\n` +
+      `Content-Type: application/xml\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  )
+  options.onMalformed(recorder, answer.status, answer.code)
+}
+
+function malformedAnswer(code: string | undefined): [S3Error, string] {
+  if (code === 'HPE_HEADER_OVERFLOW') {
+    const details = { MaxSizeAllowed: '8192' }
+    return [new S3Error('RequestHeaderSectionTooLarge', details, { status: 431 }), 'Request Header Fields Too Large']
+  }
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return [new S3Error('RequestTimeout'), 'Bad Request']
+  return [new S3Error('BadRequest'), 'Bad Request']
+}
+
+function isAnswering(socket: Duplex): boolean {
+  const current: unknown = Reflect.get(socket as Socket, '_httpMessage')
+  return typeof current === 'object' && current !== null && Reflect.get(current, 'headersSent') === true
+}

@@ -1,0 +1,128 @@
+import type { Authenticator, Authentication } from '../auth/authenticate.ts'
+import { authorize } from '../auth/authorize.ts'
+import type { Accounts } from '../auth/identity.ts'
+import type { Backend } from '../backend/backend.ts'
+import type { Payload } from '../backend/payload.ts'
+import { SPAN } from '../trace/names.ts'
+import type { Recorder, Span } from '../trace/recorder.ts'
+import { S3Error } from './errors.ts'
+import { checkBucketName, checkKey } from './names.ts'
+import type { Operation, OperationContext, S3Response, S3Settings } from './operation.ts'
+import type { S3Request } from './request.ts'
+import type { Router } from './route.ts'
+
+/** One request on its way through: what the HTTP layer brings, and what the stages have found out so far. */
+export interface Exchange {
+  readonly request: S3Request
+  readonly recorder: Recorder
+  /** Aborted when the client has gone. */
+  readonly signal: AbortSignal
+  /** Turns the request's body into object bytes, once it is known how it was signed. */
+  readonly openPayload: (authentication: Authentication) => Payload
+  /** Reads a small body whole and verifies its digests. */
+  readonly readDocument: (payload: Payload, operation: Operation) => Promise<Buffer>
+  operation: Operation | undefined
+  authentication: Authentication | undefined
+  /** Open until the last byte of the answer has left: the HTTP layer ends it. */
+  backendSpan: Span | undefined
+}
+
+export interface PipelineParts {
+  readonly router: Router
+  readonly authenticator: Authenticator
+  readonly accounts: Accounts
+  readonly backend: Backend
+  readonly settings: S3Settings
+}
+
+/**
+ * Takes a request through the stages every S3 operation shares: route, names, authenticate, authorize, read the input, run. The
+ * order is part of the contract: a bad name wins over a bad signature, a bad signature over a missing bucket.
+ */
+export type Pipeline = (exchange: Exchange) => Promise<S3Response>
+
+const EMPTY = Buffer.alloc(0)
+
+export function createPipeline(parts: PipelineParts): Pipeline {
+  return async (exchange) => {
+    const { request } = exchange
+    const operation = chooseOperation(exchange, parts.router)
+    if (request.bucket !== undefined) checkBucketName(request.bucket, parts.settings.strictBucketNames)
+    if (request.key !== undefined) checkKey(request.key)
+    const authentication = await authenticate(exchange, parts.authenticator)
+    authorize(operation.name, authentication.identity)
+
+    const payload = exchange.openPayload(authentication)
+    const span = openBackendSpan(exchange, operation, parts.backend)
+    const document = operation.body.kind === 'document' ? await exchange.readDocument(payload, operation) : EMPTY
+    const context: OperationContext = {
+      backend: parts.backend,
+      // The controller behind the signal is made only when somebody asks: most requests never do.
+      call: { span, get signal() { return exchange.signal } },
+      caller: authentication.identity,
+      request,
+      settings: parts.settings,
+    }
+    return operation.invoke({ request, payload, document }, context)
+  }
+}
+
+function chooseOperation(exchange: Exchange, router: Router): Operation {
+  const { request, recorder } = exchange
+  const operation = router(request)
+  exchange.operation = operation
+  const root = recorder.root
+  root.name = SPAN.root(operation.name)
+  if (root.recording) {
+    root.set('s3.operation', operation.name)
+    if (request.bucket !== undefined) root.set('s3.bucket', request.bucket)
+    if (request.key !== undefined) root.set('s3.key', request.key)
+  }
+  return operation
+}
+
+async function authenticate(exchange: Exchange, authenticator: Authenticator): Promise<Authentication> {
+  const span = exchange.recorder.root.child(SPAN.auth, {})
+  const facts: AuthFacts = {}
+  try {
+    // A promise only where an account store has to be asked: the root account is known at once.
+    const found = authenticator(exchange.request, facts)
+    const authentication = found instanceof Promise ? await found : found
+    exchange.authentication = authentication
+    return authentication
+  } catch (error) {
+    if (error instanceof S3Error) span.set('error.type', error.code)
+    throw error
+  } finally {
+    if (span.recording) describe(span, facts, exchange.authentication)
+    span.end()
+  }
+}
+
+/** What may be told of a request's credentials, filled in as it becomes known, also when verification fails. */
+export interface AuthFacts {
+  method?: Authentication['method']
+  payload?: Authentication['payload']
+  accessKey?: string
+}
+
+function describe(span: Span, facts: AuthFacts, authentication: Authentication | undefined): void {
+  if (facts.method !== undefined) span.set('auth.method', facts.method)
+  if (facts.payload !== undefined) span.set('auth.payload', facts.payload)
+  if (facts.accessKey !== undefined) span.set('auth.access_key', facts.accessKey)
+  if (authentication?.identity.role !== undefined) span.set('auth.role', authentication.identity.role)
+  if (authentication !== undefined) span.set('auth.is_root', authentication.identity.isRoot)
+}
+
+function openBackendSpan(exchange: Exchange, operation: Operation, backend: Backend): Span {
+  const { request, recorder } = exchange
+  const span = recorder.root.child(SPAN.backend(operation.backendOperation))
+  if (span.recording) {
+    span.set('backend.type', backend.type)
+    span.set('backend.operation', operation.backendOperation)
+    if (request.bucket !== undefined) span.set('s3.bucket', request.bucket)
+    if (request.key !== undefined) span.set('s3.key', request.key)
+  }
+  exchange.backendSpan = span
+  return span
+}
