@@ -1,27 +1,45 @@
 import { randomFillSync } from 'node:crypto'
 
-/** Random bytes are drawn in blocks: one call a request would cost more than the rest of the record. */
-const block = Buffer.allocUnsafeSlow(8192)
-let used = block.length
+/** Random words are drawn in blocks: one call a request would cost more than the rest of the record. */
+const words = new Int32Array(2048)
+const bytes = Buffer.from(words.buffer)
+let used = words.length
 
-function randomHex(bytes: number): string {
-  if (used + bytes > block.length) {
-    randomFillSync(block)
+/** A random 32-bit integer. */
+export function randomWord(): number {
+  if (used === words.length) {
+    randomFillSync(words)
     used = 0
   }
-  const hex = block.toString('hex', used, used + bytes)
-  used += bytes
-  return hex
+  return words[used++] ?? 0
 }
 
 /** 32 lower-case hex digits, not all zero: https://www.w3.org/TR/trace-context/#trace-id */
 export function newTraceId(): string {
-  const id = randomHex(16)
+  if (used + 4 > words.length) {
+    randomFillSync(words)
+    used = 0
+  }
+  const id = bytes.toString('hex', used * 4, used * 4 + 16)
+  used += 4
   return id === '00000000000000000000000000000000' ? newTraceId() : id
 }
 
-/** 16 lower-case hex digits, not all zero. */
-export function newSpanId(): string {
-  const id = randomHex(8)
-  return id === '0000000000000000' ? newSpanId() : id
+/** 16 lower-case hex digits of a span id that is kept as two words. */
+export function spanIdText(high: number, low: number): string {
+  return hexWord(high) + hexWord(low)
+}
+
+function hexWord(word: number): string {
+  return (word >>> 0).toString(16).padStart(8, '0')
+}
+
+/** The 32-bit integer that eight hex digits from `at` on spell. */
+export function wordAt(hex: string, at: number): number {
+  let word = 0
+  for (let i = at; i < at + 8; i++) {
+    const code = hex.charCodeAt(i)
+    word = (word << 4) | (code < 58 ? code - 48 : code < 71 ? code - 55 : code - 87)
+  }
+  return word
 }

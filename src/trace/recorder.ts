@@ -1,5 +1,5 @@
 import { currentAnchor, nowNs, type Anchor } from './clock.ts'
-import { newSpanId, newTraceId } from './ids.ts'
+import { newTraceId, randomWord, spanIdText } from './ids.ts'
 
 export type AttributeValue = string | number | boolean
 export type Attributes = Readonly<Record<string, AttributeValue>>
@@ -37,12 +37,17 @@ export class Recorder {
   readonly parent: RemoteParent | undefined
   readonly recording: boolean
   readonly anchor: Anchor
+  /** In the order of their creation: a parent stands before its children. */
   readonly spans: Span[] = []
   readonly root: Span
+  /** A caller whose trace was not continued, only linked to. */
+  linked: RemoteParent | undefined
   /** Whether the head sampler chose this trace; the tail rule may keep it all the same. */
   headSampled = false
   /** Set once, at the end: late entries follow it. */
   decision: 'open' | 'kept' | 'dropped' = 'open'
+  /** Takes the spans that end after a trace was kept. */
+  late: ((span: Span) => void) | undefined
 
   constructor(recording: boolean, parent: RemoteParent | undefined, startNs: number = nowNs()) {
     this.recording = recording
@@ -54,51 +59,91 @@ export class Recorder {
   }
 }
 
-/** One span under construction. `attributes` may grow until the decision is made. */
+const NONE: Attributes = Object.freeze({})
+
+/**
+ * One span under construction; it may grow until the decision is made.
+ *
+ * Attributes are kept in two places, because an object that gains its twentieth property one by one becomes a hash
+ * table, ten times slower to make and to read: `given` is the literal the span was opened with, `added` holds key, value,
+ * key, value … of what was set later. A later value wins.
+ */
 export class Span {
   readonly recorder: Recorder
   readonly parent: Span | undefined
   name: string
-  readonly startNs: number
+  startNs: number
   /** 0 while the span is open. */
   endNs = 0
-  attributes: Record<string, AttributeValue> = {}
+  readonly given: Attributes
+  added: AttributeValue[] | undefined
   events: SpanEvent[] | undefined
   failure: SpanFailure | undefined
   /** Raw system-call records under this span, as the addon wrote them; see `io/syscalls.ts` for their layout. */
   syscalls: Float64Array | undefined
-  #spanId: string | undefined
+  #idHigh = 0
+  #idLow = 0
 
-  constructor(recorder: Recorder, parent: Span | undefined, name: string, startNs: number) {
+  constructor(recorder: Recorder, parent: Span | undefined, name: string, startNs: number, given: Attributes = NONE) {
     this.recorder = recorder
     this.parent = parent
     this.name = name
     this.startNs = startNs
+    this.given = given
+  }
+
+  /** All attributes, in a new object. */
+  get attributes(): Attributes {
+    const all: Record<string, AttributeValue> = { ...this.given }
+    const added = this.added ?? []
+    for (let i = 0; i < added.length; i += 2) {
+      const value = added[i + 1]
+      if (value !== undefined) all[String(added[i])] = value
+    }
+    return all
   }
 
   get recording(): boolean {
     return this.recorder.recording
   }
 
-  /** 16 hex digits, made when first asked for. */
-  get spanId(): string {
-    return (this.#spanId ??= newSpanId())
+  /** One attribute. */
+  read(key: string): AttributeValue | undefined {
+    const { added } = this
+    if (added !== undefined) for (let i = added.length - 2; i >= 0; i -= 2) if (added[i] === key) return added[i + 1]
+    return this.given[key]
   }
 
-  /** Opens a span below this one. Attributes become the span's own object: pass a fresh literal. */
-  child(name: string, attributes?: Record<string, AttributeValue>, startNs: number = nowNs()): Span {
-    const span = new Span(this.recorder, this, name, startNs)
-    if (attributes !== undefined) span.attributes = attributes
-    if (this.recorder.recording) this.recorder.spans.push(span)
+  /** 16 hex digits. */
+  get spanId(): string {
+    return spanIdText(this.idHigh, this.idLow)
+  }
+
+  /** The id's first 32 bits; the id is made when first asked for. */
+  get idHigh(): number {
+    if (this.#idHigh === 0) this.#makeId()
+    return this.#idHigh
+  }
+
+  /** The id's last 32 bits. */
+  get idLow(): number {
+    if (this.#idHigh === 0) this.#makeId()
+    return this.#idLow
+  }
+
+  /** Opens a span below this one. Attributes are not copied: pass a fresh literal. */
+  child(name: string, attributes?: Attributes, startNs: number = nowNs()): Span {
+    const span = new Span(this.recorder, this, name, startNs, attributes)
+    if (this.recorder.recording && this.recorder.decision === 'open') this.recorder.spans.push(span)
     return span
   }
 
   set(key: string, value: AttributeValue): void {
-    this.attributes[key] = value
+    if (this.recorder.recording) (this.added ??= []).push(key, value)
   }
 
   addEvent(name: string, attributes: Attributes, atNs: number = nowNs()): void {
-    ;(this.events ??= []).push({ name, atNs, attributes })
+    if (this.recorder.recording) (this.events ??= []).push({ name, atNs, attributes })
   }
 
   fail(failure: SpanFailure): void {
@@ -107,6 +152,14 @@ export class Span {
 
   /** Ends the span; a second call changes nothing. */
   end(atNs: number = nowNs()): void {
-    if (this.endNs === 0) this.endNs = atNs
+    if (this.endNs !== 0) return
+    this.endNs = atNs
+    if (this.recorder.late !== undefined) this.recorder.late(this)
+  }
+
+  #makeId(): void {
+    do this.#idHigh = randomWord()
+    while (this.#idHigh === 0)
+    this.#idLow = randomWord()
   }
 }

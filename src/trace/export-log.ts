@@ -1,0 +1,67 @@
+import type { Endpoint } from './endpoint.ts'
+import type { TraceLog } from './tracing-config.ts'
+
+/** Between two lines about the same trouble. */
+const INTERVAL_MS = 60_000
+
+/**
+ * Says that traces are not leaving, at most once a minute however many are lost, and once that they leave again. With
+ * the debug log every failed export is a line.
+ */
+export class ExportLog {
+  readonly #log: TraceLog
+  readonly #endpoint: Endpoint | undefined
+  #nextMs = 0
+  #lost = 0
+  #inTrouble = false
+  #everWorked = false
+
+  constructor(log: TraceLog, endpoint: Endpoint | undefined) {
+    this.#log = log
+    this.#endpoint = endpoint
+  }
+
+  succeeded(): void {
+    this.#everWorked = true
+    if (!this.#inTrouble) return
+    this.#inTrouble = false
+    this.#nextMs = 0
+    this.#log('info', `traces are leaving again (${this.#target()}); ${this.#lost} spans were lost`)
+    this.#lost = 0
+  }
+
+  failed(error: Error, spans: number): void {
+    this.#log('debug', `export of ${spans} spans to ${this.#target()} failed: ${error.message}`)
+    this.#trouble(`${error.message}${this.#hint(error)}`, spans)
+  }
+
+  queueFull(spans: number): void {
+    this.#trouble('the queue is full: the receiver does not keep up', spans)
+  }
+
+  rejected(spans: number): void {
+    this.#trouble('the receiver rejected spans', spans)
+  }
+
+  #trouble(what: string, spans: number): void {
+    this.#inTrouble = true
+    this.#lost += spans
+    const now = performance.now()
+    if (now < this.#nextMs) return
+    this.#nextMs = now + INTERVAL_MS
+    this.#log('warn', `traces are not leaving for ${this.#target()}: ${what}; ${this.#lost} spans lost so far`)
+  }
+
+  #target(): string {
+    return this.#endpoint?.url ?? 'the OTLP endpoint of the environment'
+  }
+
+  /** A receiver that speaks no TLS answers its greeting with something else, or not at all. */
+  #hint(error: Error): string {
+    if (this.#endpoint?.tls !== true || this.#everWorked) return ''
+    const text = `${error.message} ${'code' in error ? String(error.code) : ''}`
+    if (/certificate|CERT_|self.signed|altnames/i.test(text)) return ' (the receiver\'s certificate is not trusted here)'
+    if (/ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH/.test(text)) return ''
+    return ' (if the receiver speaks no TLS: add --otel-insecure)'
+  }
+}

@@ -1,0 +1,214 @@
+import type { Endpoint } from './endpoint.ts'
+import { ExportLog } from './export-log.ts'
+import type { Transport } from './exporters.ts'
+import { OtlpBatch, type SealedBatch } from './otlp-batch.ts'
+import type { Attributes, Recorder, Span } from './recorder.ts'
+import type { BatchConfig, TraceLog } from './tracing-config.ts'
+
+/** Where kept records go. Nothing here may throw into a request or wait for anybody. */
+export interface Sink {
+  /** Takes a settled record, or drops it. `level`: how deep it goes (see `span-kinds.ts`). */
+  add(recorder: Recorder, level: number): void
+  /** Takes a span that ended after its trace was kept. */
+  addLate(span: Span, level: number): void
+  /** Resolves when all that was taken has left or is lost. */
+  flush(): Promise<void>
+  close(): Promise<void>
+  stats(): SinkStats
+}
+
+/** Spans by fate. */
+export interface SinkStats {
+  readonly exported: number
+  /** Waiting or on their way. */
+  readonly queued: number
+  /** Never sent: so many waited that no more were taken. */
+  readonly dropped: number
+  /** Sent without success. */
+  readonly failed: number
+  /** Refused by a receiver that answered. */
+  readonly rejected: number
+}
+
+export interface OtlpSinkOptions {
+  readonly resource: Attributes
+  readonly serviceVersion: string
+  readonly endpoint: Endpoint | undefined
+  readonly batch: BatchConfig
+  readonly log: TraceLog
+  readonly openTransport: (onRejected: (spans: number) => void) => Promise<Transport>
+}
+
+/** A batch leaves when it has as many bytes, even if it may hold more spans. */
+const MAX_BATCH_BYTES = 512 * 1024
+
+/**
+ * Exports that may be under way at once. The transports refuse more than 30, and lose what comes on top; a receiver
+ * that needs 50 ms for 512 spans takes 80,000 spans a second from this many.
+ */
+const MAX_CONCURRENT = 8
+
+/**
+ * Gathers records into batches, encoded at once, and exports them. Bounded by `maxQueueSize`: a record is taken whole
+ * or, when that many spans wait already, dropped whole, so that one record of any size always gets through an idle queue.
+ */
+export class OtlpSink implements Sink {
+  readonly #options: OtlpSinkOptions
+  readonly #batch: OtlpBatch
+  readonly #log: ExportLog
+  readonly #waiting: SealedBatch[] = []
+  #waitingSpans = 0
+  #sending = 0
+  #sendingSpans = 0
+  #transport: Transport | undefined
+  #opening = false
+  #timer: NodeJS.Timeout | undefined
+  #idle: (() => void)[] = []
+  #exported = 0
+  #dropped = 0
+  #failed = 0
+  #rejected = 0
+
+  constructor(options: OtlpSinkOptions) {
+    this.#options = options
+    this.#batch = new OtlpBatch(options.resource, options.serviceVersion)
+    this.#log = new ExportLog(options.log, options.endpoint)
+  }
+
+  add(recorder: Recorder, level: number): void {
+    if (this.#isFull(recorder.spans.length)) return
+    for (const span of recorder.spans) this.#addSpan(span, recorder, level)
+  }
+
+  addLate(span: Span, level: number): void {
+    if (!this.#isFull(1)) this.#addSpan(span, span.recorder, level)
+  }
+
+  stats(): SinkStats {
+    return {
+      exported: this.#exported,
+      queued: this.#waitingSpans + this.#sendingSpans + this.#batch.spans,
+      dropped: this.#dropped,
+      failed: this.#failed,
+      rejected: this.#rejected,
+    }
+  }
+
+  flush(): Promise<void> {
+    this.#seal()
+    if (this.#isIdle()) return Promise.resolve()
+    return new Promise((resolve) => this.#idle.push(resolve))
+  }
+
+  async close(): Promise<void> {
+    await this.flush()
+    await this.#transport?.close()
+  }
+
+  #isFull(spans: number): boolean {
+    if (this.#waitingSpans + this.#batch.spans < this.#options.batch.maxQueueSize) return false
+    this.#dropped += spans
+    this.#log.queueFull(spans)
+    return true
+  }
+
+  #addSpan(span: Span, recorder: Recorder, level: number): void {
+    const batch = this.#batch
+    batch.add(span, recorder, level)
+    if (batch.spans >= this.#options.batch.maxExportBatchSize || batch.bytes >= MAX_BATCH_BYTES) this.#seal()
+    else this.#timer ??= setTimeout(() => this.#seal(), this.#options.batch.scheduleDelayMs).unref()
+  }
+
+  #seal(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    if (this.#batch.spans === 0) return
+    const sealed = this.#batch.seal()
+    this.#waiting.push(sealed)
+    this.#waitingSpans += sealed.spans
+    this.#send()
+  }
+
+  #send(): void {
+    if (this.#transport === undefined) return this.#open()
+    while (this.#sending < MAX_CONCURRENT) {
+      const sealed = this.#waiting.shift()
+      if (sealed === undefined) break
+      this.#waitingSpans -= sealed.spans
+      this.#export(this.#transport, sealed)
+    }
+  }
+
+  #open(): void {
+    if (this.#opening) return
+    this.#opening = true
+    const onRejected = (spans: number): void => {
+      this.#rejected += spans
+      this.#log.rejected(spans)
+    }
+    this.#options.openTransport(onRejected).then(
+      (transport) => {
+        this.#transport = transport
+        this.#send()
+      },
+      (error: unknown) => this.#giveUp(error),
+    )
+  }
+
+  /** The transport could not be made (a header or certificate it refuses): tried again with the next batch. */
+  #giveUp(error: unknown): void {
+    this.#opening = false
+    const lost = this.#waitingSpans
+    this.#waiting.length = 0
+    this.#waitingSpans = 0
+    this.#failed += lost
+    this.#log.failed(asError(error), lost)
+    this.#wakeIfIdle()
+  }
+
+  #export(transport: Transport, sealed: SealedBatch): void {
+    let isOpen = true
+    this.#sending++
+    this.#sendingSpans += sealed.spans
+    const settle = (error: Error | undefined): void => {
+      if (!isOpen) return
+      isOpen = false
+      clearTimeout(guard)
+      this.#sending--
+      this.#sendingSpans -= sealed.spans
+      if (error === undefined) {
+        this.#exported += sealed.spans
+        this.#log.succeeded()
+      } else {
+        this.#failed += sealed.spans
+        this.#log.failed(error, sealed.spans)
+      }
+      this.#send()
+      this.#wakeIfIdle()
+    }
+    const { exportTimeoutMs } = this.#options.batch
+    const guard = setTimeout(() => settle(new Error(`no answer within ${exportTimeoutMs} ms`)), exportTimeoutMs).unref()
+    try {
+      transport.send(sealed, (error) => {
+        // Only now nobody reads the block any more.
+        this.#batch.release(sealed)
+        settle(error)
+      })
+    } catch (error) {
+      settle(asError(error))
+    }
+  }
+
+  #isIdle(): boolean {
+    return this.#sending === 0 && this.#waiting.length === 0
+  }
+
+  #wakeIfIdle(): void {
+    if (!this.#isIdle()) return
+    for (const resolve of this.#idle.splice(0)) resolve()
+  }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}

@@ -1,0 +1,87 @@
+import { describe, expect, test } from 'vitest'
+import { Recorder } from './recorder.ts'
+import { redactQuery, requestAttributes, responseAttributes, type RequestFacts } from './root-attributes.ts'
+
+const FACTS: RequestFacts = {
+  method: 'GET',
+  path: '/bucket/key',
+  query: 'versionId=1&X-Amz-Signature=abc',
+  clientAddress: '192.0.2.7',
+  userAgent: 'aws-cli/2.x',
+  serverHost: 's3.example.com:7070',
+  serverPort: 7070,
+  protocolVersion: '1.1',
+}
+
+const LEGACY = {
+  'http.method': 'GET',
+  'http.url': '/bucket/key',
+  'http.client_ip': '192.0.2.7',
+  'http.user_agent': 'aws-cli/2.x',
+  'http.status_code': 200,
+}
+
+const STABLE = {
+  'http.request.method': 'GET',
+  'url.path': '/bucket/key',
+  'url.query': 'versionId=1&X-Amz-Signature=REDACTED',
+  'client.address': '192.0.2.7',
+  'user_agent.original': 'aws-cli/2.x',
+  'server.address': 's3.example.com',
+  'server.port': 7070,
+  'network.protocol.version': '1.1',
+  'http.response.status_code': 200,
+}
+
+describe('HTTP attributes of the root span (trace contract, 3.1)', () => {
+  test.each([
+    ['dup', { ...LEGACY, ...STABLE }],
+    ['stable', STABLE],
+    ['legacy', LEGACY],
+  ] as const)('%s', (semconv, expected) => {
+    const { root } = new Recorder(true, undefined)
+    requestAttributes(root, semconv, FACTS)
+    responseAttributes(root, semconv, 200)
+    expect(root.attributes).toEqual(expected)
+  })
+
+  test('what is not known is left out', () => {
+    const { root } = new Recorder(true, undefined)
+    const unknown = { query: '', clientAddress: undefined, userAgent: undefined, serverHost: undefined, serverPort: undefined }
+    requestAttributes(root, 'stable', { ...FACTS, ...unknown })
+    expect(Object.keys(root.attributes)).toEqual(['http.request.method', 'url.path', 'network.protocol.version'])
+  })
+
+  test.each([
+    ['localhost', 'localhost'],
+    ['localhost:7070', 'localhost'],
+    ['[::1]:7070', '::1'],
+    ['[::1]', '::1'],
+  ])('server.address of %s', (serverHost, expected) => {
+    const { root } = new Recorder(true, undefined)
+    requestAttributes(root, 'stable', { ...FACTS, serverHost })
+    expect(root.attributes['server.address']).toBe(expected)
+  })
+})
+
+describe('query strings pass an allow-list (trace contract, section 4)', () => {
+  test.each([
+    ['', ''],
+    ['uploads', 'uploads'],
+    ['uploads=', 'uploads='],
+    ['list-type=2&prefix=a%2Fb&max-keys=10', 'list-type=2&prefix=a%2Fb&max-keys=10'],
+    ['partNumber=1&uploadId=x', 'partNumber=1&uploadId=x'],
+    ['X-Amz-Credential=AKIA%2F1&X-Amz-Signature=f00', 'X-Amz-Credential=REDACTED&X-Amz-Signature=REDACTED'],
+    ['x-amz-security-token=t', 'x-amz-security-token=REDACTED'],
+    ['X-Amz-Signatur%65=f00', 'X-Amz-Signatur%65=REDACTED'],
+    ['response-content-type=text%2Fplain', 'response-content-type=REDACTED'],
+    ['Prefix=a', 'Prefix=REDACTED'],
+    ['pref%69x=a', 'pref%69x=a'],
+    ['%zz=a', '%zz=REDACTED'],
+    ['=a', '=REDACTED'],
+    ['secret', 'REDACTED'],
+    ['acl&secret=a=b&&', 'acl&secret=REDACTED&&'],
+  ])('%j', (query, expected) => {
+    expect(redactQuery(query)).toBe(expected)
+  })
+})

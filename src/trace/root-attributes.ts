@@ -1,0 +1,95 @@
+import type { Span } from './recorder.ts'
+import type { Semconv } from './tracing-config.ts'
+
+export interface RequestFacts {
+  readonly method: string
+  /** As sent, without the query. */
+  readonly path: string
+  /** As sent, without the question mark. */
+  readonly query: string | undefined
+  readonly clientAddress: string | undefined
+  readonly userAgent: string | undefined
+  /** The Host header, with or without a port. */
+  readonly serverHost: string | undefined
+  readonly serverPort: number | undefined
+  /** As in `HTTP/1.1`: `1.1`. */
+  readonly protocolVersion: string
+}
+
+/**
+ * The root span's HTTP attributes, under the names that `semconv` asks for (trace contract, section 3.1):
+ * https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-server-span and what stood there before 1.23.
+ */
+export function requestAttributes(root: Span, semconv: Semconv, facts: RequestFacts): void {
+  if (semconv !== 'stable') {
+    root.set('http.method', facts.method)
+    root.set('http.url', facts.path)
+    setIfKnown(root, 'http.client_ip', facts.clientAddress)
+    setIfKnown(root, 'http.user_agent', facts.userAgent)
+  }
+  if (semconv === 'legacy') return
+  root.set('http.request.method', facts.method)
+  root.set('url.path', facts.path)
+  if (facts.query !== undefined && facts.query !== '') root.set('url.query', redactQuery(facts.query))
+  setIfKnown(root, 'client.address', facts.clientAddress)
+  setIfKnown(root, 'user_agent.original', facts.userAgent)
+  if (facts.serverHost !== undefined && facts.serverHost !== '') root.set('server.address', hostname(facts.serverHost))
+  setIfKnown(root, 'server.port', facts.serverPort)
+  root.set('network.protocol.version', facts.protocolVersion)
+}
+
+export function responseAttributes(root: Span, semconv: Semconv, status: number): void {
+  if (semconv !== 'stable') root.set('http.status_code', status)
+  if (semconv !== 'legacy') root.set('http.response.status_code', status)
+}
+
+function setIfKnown(root: Span, key: string, value: string | number | undefined): void {
+  if (value !== undefined) root.set(key, value)
+}
+
+/** The host of `host:port`, `[v6]:port` or `host`. */
+function hostname(host: string): string {
+  if (host.startsWith('[')) return host.slice(1, host.indexOf(']'))
+  const colon = host.indexOf(':')
+  return colon < 0 ? host : host.slice(0, colon)
+}
+
+/** Query parameters whose values may be shown: S3's sub-resources and what its list operations take. */
+const SHOWN = new Set([
+  'accelerate', 'acl', 'allow-unordered', 'analytics', 'attributes', 'bucket-region', 'continuation-token', 'cors',
+  'delete', 'delimiter', 'encoding-type', 'encryption', 'fetch-owner', 'intelligent-tiering', 'inventory', 'key-marker',
+  'legal-hold', 'lifecycle', 'list-type', 'location', 'logging', 'marker', 'max-buckets', 'max-keys', 'max-parts',
+  'max-uploads', 'metadataTable', 'metrics', 'notification', 'object-lock', 'ownershipControls', 'part-number-marker',
+  'partNumber', 'policy', 'policyStatus', 'prefix', 'publicAccessBlock', 'renameObject', 'replication', 'requestPayment',
+  'restore', 'retention', 'select', 'select-type', 'session', 'start-after', 'tagging', 'torrent', 'upload-id-marker',
+  'uploadId', 'uploads', 'version-id-marker', 'versionId', 'versioning', 'versions', 'website', 'x-id',
+])
+
+const REDACTED = 'REDACTED'
+
+/**
+ * A query string fit for traces and logs: values of parameters that are not on the list become REDACTED, whatever they
+ * are, so that a signature in an unheard-of parameter is not shown either. Names are decoded before they are looked up.
+ */
+export function redactQuery(query: string): string {
+  return query.split('&').map(redactParameter).join('&')
+}
+
+function redactParameter(parameter: string): string {
+  const equals = parameter.indexOf('=')
+  const name = equals < 0 ? parameter : parameter.slice(0, equals)
+  if (parameter === '' || SHOWN.has(decoded(name))) return parameter
+  // Without a value the name itself may be what somebody pasted.
+  return equals < 0 ? REDACTED : `${name}=${REDACTED}`
+}
+
+function decoded(name: string): string {
+  if (!name.includes('%') && !name.includes('+')) return name
+  try {
+    return decodeURIComponent(name.replaceAll('+', ' '))
+  } catch {
+    return ''
+  }
+}
+
+export type { Semconv }

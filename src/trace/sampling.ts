@@ -1,0 +1,40 @@
+import { randomWord, wordAt } from './ids.ts'
+import type { Recorder } from './recorder.ts'
+import type { Outcome, TrustParent } from './tracing-config.ts'
+
+export interface SamplingRules {
+  /** 0..1 */
+  readonly sampleRate: number
+  readonly trustParent: TrustParent
+}
+
+/** Why a trace was kept; also the root's attribute `vgw.sampling.reason`. */
+export type SamplingReason = 'head'
+
+/**
+ * Keeps or drops the trace of one request, once, when its response has ended: the only place where this is decided. The
+ * caller's sampled flag counts where it is trusted, else the ratio decides.
+ */
+export function decide(recorder: Recorder, outcome: Outcome, rules: SamplingRules): SamplingReason | undefined {
+  recorder.headSampled = isHeadSampled(recorder, outcome.authenticated, rules)
+  const reason = recorder.headSampled ? 'head' : undefined
+  recorder.decision = reason === undefined ? 'dropped' : 'kept'
+  if (reason !== undefined) recorder.root.set('vgw.sampling.reason', reason)
+  return reason
+}
+
+function isHeadSampled({ parent, traceId }: Recorder, authenticated: boolean, rules: SamplingRules): boolean {
+  if (parent === undefined) return isBelowRatio(foldTraceId(traceId), rules.sampleRate)
+  const trusted = rules.trustParent === 'always' || (rules.trustParent === 'authenticated' && authenticated)
+  // Who may not force sampling by the flag may not force it by choosing a trace id either.
+  return trusted ? parent.sampled : isBelowRatio(randomWord() >>> 0, rules.sampleRate)
+}
+
+/** The arithmetic of OpenTelemetry's TraceIdRatioBased sampler, so that all services of a trace choose alike. */
+function isBelowRatio(word: number, ratio: number): boolean {
+  return word < (ratio >= 1 ? 0x1_0000_0000 : Math.floor(ratio * 0xffff_ffff))
+}
+
+function foldTraceId(traceId: string): number {
+  return (wordAt(traceId, 0) ^ wordAt(traceId, 8) ^ wordAt(traceId, 16) ^ wordAt(traceId, 24)) >>> 0
+}

@@ -1,0 +1,84 @@
+/** What a started gateway knows about tracing; flags and environment are read elsewhere, values are valid already. */
+export interface TracingConfig {
+  readonly enabled: boolean
+  readonly exporters: readonly ExporterName[]
+  /**
+   * Where OTLP goes, as the user wrote it (see `endpoint.ts`). Undefined leaves it to the exporter packages, which then
+   * read OTEL_EXPORTER_OTLP_[TRACES_]ENDPOINT: say so only where one of these is set.
+   */
+  readonly endpoint: string | undefined
+  readonly protocol: 'grpc' | 'http'
+  /** A bare `host:port` endpoint is spoken to without TLS. */
+  readonly insecure: boolean
+  /** Sent with each export; secret. OTEL_EXPORTER_OTLP_[TRACES_]HEADERS are added by the exporter packages. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly serviceName: string
+  readonly environment: string
+  readonly serviceVersion: string
+  /** OTEL_RESOURCE_ATTRIBUTES: they do not replace what the other fields say. */
+  readonly resourceAttributes: Readonly<Record<string, string>>
+  /** 0..1 */
+  readonly sampleRate: number
+  readonly depth: Depth
+  readonly trustParent: TrustParent
+  readonly semconv: Semconv
+  readonly batch: BatchConfig
+}
+
+export type ExporterName = 'otlp' | 'console' | 'none'
+
+/** How far down a trace goes: `http` the root, `backend` also Auth, IAM and Backend, `io` also Posix.IO, `syscall` all. */
+export type Depth = 'http' | 'backend' | 'io' | 'syscall'
+
+/** Whose `traceparent` decides sampling; `never` starts a new trace, linked to the caller's. */
+export type TrustParent = 'always' | 'authenticated' | 'never'
+
+/** Which HTTP attribute names the root span has: stable, the older ones, or both. */
+export type Semconv = 'dup' | 'stable' | 'legacy'
+
+/** The knobs of OpenTelemetry's batch span processor (OTEL_BSP_*), with the same meaning. */
+export interface BatchConfig {
+  /** Spans that wait for an export; a trace that arrives when so many wait is dropped and counted. */
+  readonly maxQueueSize: number
+  /** Spans in one export at most. */
+  readonly maxExportBatchSize: number
+  /** A batch that does not fill is sent after this time. */
+  readonly scheduleDelayMs: number
+  /** An export that has no answer after this time is given up. */
+  readonly exportTimeoutMs: number
+}
+
+/** https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#batch-span-processor */
+export const DEFAULT_BATCH: BatchConfig = {
+  maxQueueSize: 2048,
+  maxExportBatchSize: 512,
+  scheduleDelayMs: 5000,
+  exportTimeoutMs: 30_000,
+}
+
+/** What the pipeline knows when a response has ended. */
+export interface Outcome {
+  /** The signature was valid: with `authenticated`, only then the caller's sampled flag is obeyed. */
+  readonly authenticated: boolean
+  /** The HTTP status, or 0 when none was sent. */
+  readonly status: number
+}
+
+/** One line about tracing itself, for the gateway's log. Never holds headers. */
+export type TraceLog = (level: 'debug' | 'info' | 'warn', message: string) => void
+
+/** One system call under a span, as the addon measured it. What does not apply is undefined. */
+export interface SyscallFacts {
+  /** As in the manual: `openat2`, `pwrite`. */
+  readonly name: string
+  readonly startNs: number
+  readonly endNs: number
+  readonly fd?: number | undefined
+  readonly offset?: number | undefined
+  readonly bytes?: number | undefined
+  /** 0 when it succeeded. */
+  readonly errno: number
+}
+
+/** Reads `Span.syscalls`, whose layout only `io` knows. */
+export type ReadSyscalls = (records: Float64Array) => Iterable<SyscallFacts>

@@ -1,0 +1,133 @@
+import { parseTraceContext } from './context.ts'
+import { parseEndpoint } from './endpoint.ts'
+import { openTransport } from './exporters.ts'
+import { OtlpSink, type Sink, type SinkStats } from './otlp-sink.ts'
+import { Recorder, type Attributes, type Span } from './recorder.ts'
+import { resourceAttributes } from './resource.ts'
+import { decide } from './sampling.ts'
+import { addSyscallSpans, settle } from './settle.ts'
+import { levelOf } from './span-kinds.ts'
+import type { Outcome, ReadSyscalls, Semconv, TraceLog, TracingConfig } from './tracing-config.ts'
+
+/** Tracing as the HTTP layer sees it: one recorder a request, handed back when the request is over. */
+export interface Tracing {
+  readonly enabled: boolean
+  readonly semconv: Semconv
+  /** The record of a request whose head has been parsed, continuing the caller's trace where there is one. */
+  start(traceparent: string | undefined, tracestate: string | undefined, startNs: number): Recorder
+  /** Decides about the trace and sends it on. Call it once, when the answer has gone and the work for it has ended. */
+  finish(recorder: Recorder, outcome: Outcome): void
+  stats(): TracingStats
+  /** Sends what waits; resolves when it has left or is lost. */
+  flush(): Promise<void>
+  /** Flushes for a few seconds at most and stops. What has not left by then is lost. */
+  close(): Promise<void>
+}
+
+export interface TracingStats extends SinkStats {
+  /** Traces. */
+  readonly kept: number
+  readonly sampledOut: number
+  /** Spans that ended after their trace was decided about. */
+  readonly late: number
+}
+
+export interface TracingParts {
+  readonly log: TraceLog
+  readonly readSyscalls: ReadSyscalls
+}
+
+/** How long `close` waits for a receiver. */
+const CLOSE_LIMIT_MS = 5000
+
+export function createTracing(config: TracingConfig, parts: TracingParts): Tracing {
+  const sinks = config.enabled ? createSinks(config, parts) : []
+  const recording = sinks.length > 0
+  const level = levelOf(config.depth)
+  let kept = 0
+  let sampledOut = 0
+  let late = 0
+
+  const toSinks = (give: (sink: Sink) => void): void => {
+    for (const sink of sinks) {
+      try {
+        give(sink)
+      } catch (error) {
+        parts.log('warn', `a trace could not be exported: ${error instanceof Error ? error.message : String(error)}`)
+      }
+    }
+  }
+  const addLate = (span: Span): void => {
+    late++
+    toSinks((sink) => sink.addLate(span, level))
+  }
+
+  return {
+    enabled: config.enabled,
+    semconv: config.semconv,
+    start(traceparent, tracestate, startNs) {
+      const caller = parseTraceContext({ traceparent, tracestate })
+      if (config.trustParent !== 'never') return new Recorder(recording, caller, startNs)
+      const recorder = new Recorder(recording, undefined, startNs)
+      recorder.linked = caller
+      return recorder
+    },
+    finish(recorder, outcome) {
+      recorder.root.end()
+      if (!recorder.recording || recorder.decision !== 'open') return
+      if (decide(recorder, outcome, config) === undefined) {
+        sampledOut++
+        return
+      }
+      kept++
+      settle(recorder)
+      if (config.depth === 'syscall') addSyscallSpans(recorder, parts.readSyscalls)
+      toSinks((sink) => sink.add(recorder, level))
+      recorder.late = addLate
+    },
+    stats: () => ({ ...sumOf(sinks.map((sink) => sink.stats())), kept, sampledOut, late }),
+    async flush() {
+      await Promise.all(sinks.map((sink) => sink.flush()))
+    },
+    async close() {
+      const limit = new Promise((resolve) => setTimeout(resolve, CLOSE_LIMIT_MS).unref())
+      await Promise.race([Promise.allSettled(sinks.map((sink) => sink.close())), limit])
+      const { queued } = sumOf(sinks.map((sink) => sink.stats()))
+      if (queued > 0) parts.log('warn', `${queued} spans had not left when the gateway stopped`)
+    },
+  }
+}
+
+function createSinks(config: TracingConfig, parts: TracingParts): Sink[] {
+  const resource = resourceAttributes(config)
+  const sinks: Sink[] = []
+  if (config.exporters.includes('otlp')) sinks.push(createOtlpSink(config, resource, parts))
+  return sinks
+}
+
+function createOtlpSink(config: TracingConfig, resource: Attributes, { log }: TracingParts): Sink {
+  const endpoint = config.endpoint === undefined ? undefined : parseEndpoint(config.endpoint, config)
+  return new OtlpSink({
+    resource,
+    serviceVersion: config.serviceVersion,
+    endpoint,
+    batch: config.batch,
+    log,
+    openTransport: (onRejected) => openTransport({ ...config, endpoint, onRejected }),
+  })
+}
+
+const NOTHING: SinkStats = { exported: 0, queued: 0, dropped: 0, failed: 0, rejected: 0 }
+
+function sumOf(all: readonly SinkStats[]): SinkStats {
+  return all.reduce(
+    (sum, one) => ({
+      exported: sum.exported + one.exported,
+      queued: sum.queued + one.queued,
+      dropped: sum.dropped + one.dropped,
+      failed: sum.failed + one.failed,
+      rejected: sum.rejected + one.rejected,
+    }),
+    NOTHING,
+  )
+}
