@@ -1,12 +1,8 @@
 import { randomWord, wordAt } from './ids.ts'
 import type { Recorder } from './recorder.ts'
-import type { Outcome, TrustParent } from './tracing-config.ts'
+import type { Outcome, TracingConfig } from './tracing-config.ts'
 
-export interface SamplingRules {
-  /** 0..1 */
-  readonly sampleRate: number
-  readonly trustParent: TrustParent
-}
+export type SamplingRules = Pick<TracingConfig, 'sampleRate' | 'parentBased' | 'trustParent'>
 
 /** Why a trace was kept; also the root's attribute `vgw.sampling.reason`. */
 export type SamplingReason = 'head'
@@ -27,7 +23,8 @@ function isHeadSampled({ parent, traceId }: Recorder, authenticated: boolean, ru
   if (parent === undefined) return isBelowRatio(foldTraceId(traceId), rules.sampleRate)
   const trusted = rules.trustParent === 'always' || (rules.trustParent === 'authenticated' && authenticated)
   // Who may not force sampling by the flag may not force it by choosing a trace id either.
-  return trusted ? parent.sampled : isBelowRatio(randomWord() >>> 0, rules.sampleRate)
+  if (!trusted) return isBelowRatio(randomWord() >>> 0, rules.sampleRate)
+  return rules.parentBased ? parent.sampled : isBelowRatio(foldTraceId(traceId), rules.sampleRate)
 }
 
 /** The arithmetic of OpenTelemetry's TraceIdRatioBased sampler, so that all services of a trace choose alike. */

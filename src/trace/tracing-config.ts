@@ -19,6 +19,8 @@ export interface TracingConfig {
   readonly resourceAttributes: Readonly<Record<string, string>>
   /** 0..1 */
   readonly sampleRate: number
+  /** Whether a trusted caller's sampled flag decides; without it the ratio alone does (OTEL_TRACES_SAMPLER=traceidratio). */
+  readonly parentBased: boolean
   readonly depth: Depth
   readonly trustParent: TrustParent
   readonly semconv: Semconv
