@@ -1,0 +1,162 @@
+import { resolve as resolvePath } from 'node:path'
+import { helpText, parseCommandLine } from './config/command-line.ts'
+import { LATER_COMMANDS, LATER_SETTINGS } from './config/later-settings.ts'
+import { POSIX_SETTINGS } from './config/posix-settings.ts'
+import { SERVER_SETTINGS } from './config/server-settings.ts'
+import { readTable, resolve, type GivenFlags, type Setting, type Values } from './config/setting.ts'
+import { TRACING_SETTINGS } from './config/tracing-settings.ts'
+import { readTracing, type TracingSettings } from './config/tracing.ts'
+import { ConfigError, type Environment, type Listener } from './config/values.ts'
+
+export { ConfigError, type Listener }
+
+/** All there is to set. A table row is a setting's only description: flag, variables, type, default and help. */
+export const SETTINGS: readonly Setting<unknown>[] = [
+  ...Object.values(SERVER_SETTINGS),
+  ...Object.values(POSIX_SETTINGS),
+  ...Object.values(TRACING_SETTINGS),
+  ...LATER_SETTINGS,
+]
+
+/** What the command line asks for. */
+export type Command =
+  | { readonly kind: 'serve'; readonly config: Config }
+  | { readonly kind: 'help'; readonly text: string }
+  | { readonly kind: 'version' }
+
+export type LogLevel = 'error' | 'warn' | 'info' | 'debug' | 'trace'
+
+/** A gateway's settings, checked. Deeply frozen. */
+export interface Config {
+  readonly listeners: readonly Listener[]
+  /** PEM files. */
+  readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined
+  readonly root: { readonly access: string; readonly secret: string }
+  readonly region: string
+  readonly limits: Limits
+  readonly keepAlive: boolean
+  readonly healthPath: string | undefined
+  readonly virtualDomain: string | undefined
+  readonly readOnly: boolean
+  readonly strictBucketNames: boolean
+  readonly maxPartNumber: number
+  readonly copyObjectThreshold: number
+  readonly logLevel: LogLevel
+  readonly quiet: boolean
+  readonly posix: PosixConfig
+  readonly tracing: TracingSettings
+  /** Where values came from, for the start-up lines: `--flag`, a variable's name or `default`. */
+  readonly sources: Sources
+}
+
+export interface Limits {
+  readonly maxConnections: number
+  readonly maxRequests: number
+  readonly headerTimeoutMs: number
+  readonly idleTimeoutMs: number
+  readonly stallTimeoutMs: number
+}
+
+export interface PosixConfig {
+  /** Absolute. */
+  readonly directory: string
+  readonly durability: 'full' | 'none'
+  readonly dirMode: number
+  readonly useTmpFile: boolean
+  readonly useCopyFileRange: boolean
+  readonly followSymlinks: boolean
+  readonly defaultEtag: string | undefined
+  readonly concurrency: number
+  readonly ioThreads: number
+  readonly ioBufferSize: number
+}
+
+type Table = typeof SERVER_SETTINGS & typeof POSIX_SETTINGS & typeof TRACING_SETTINGS
+export type Sources = Readonly<Record<keyof Table, string>>
+
+/** Reads command line and environment. Throws ConfigError with the one line that says what is wrong. */
+export async function loadConfig(argv: readonly string[], env: Environment = process.env): Promise<Command> {
+  const line = await parseCommandLine(argv, SETTINGS)
+  if (line.version) return { kind: 'version' }
+  if (line.command !== undefined && LATER_COMMANDS.includes(line.command)) {
+    throw new ConfigError(`${line.command}: not available yet`)
+  }
+  if (line.help || line.command !== 'posix') return { kind: 'help', text: await helpText(SETTINGS) }
+  refuseUnavailable(line.flags, env)
+
+  const server = readTable(SERVER_SETTINGS, line.flags, env)
+  const posix = readTable(POSIX_SETTINGS, line.flags, env)
+  const tracing = readTracing(line.flags, env)
+  const { access = '', secret = '' } = server.values
+  if (access === '' || secret === '') throw new ConfigError('root user access and secret key must be provided')
+  const [directory, surplus] = line.operands
+  if (directory === undefined || directory === '') throw new ConfigError('no directory provided for operation')
+  if (surplus !== undefined) throw new ConfigError(`only one directory can be served, not also "${surplus}"`)
+
+  const config: Config = {
+    ...serverConfig(server.values),
+    root: { access, secret },
+    posix: posixConfig(posix.values, directory),
+    tracing: tracing.config,
+    sources: { ...server.sources, ...posix.sources, ...tracing.sources },
+  }
+  return { kind: 'serve', config: deepFreeze(config) }
+}
+
+function refuseUnavailable(flags: GivenFlags, env: Environment): void {
+  for (const setting of LATER_SETTINGS) {
+    const { value, source } = resolve(setting, flags, env)
+    if (value === undefined || value === false) continue
+    const flag = `--${setting.flag ?? ''}`
+    throw new ConfigError(`${source === flag ? flag : `${flag} (from ${source})`}: not available yet`)
+  }
+}
+
+function serverConfig(server: Values<typeof SERVER_SETTINGS>): Omit<Config, 'root' | 'posix' | 'tracing' | 'sources'> {
+  const { cert = '', key = '' } = server
+  if ((cert === '') !== (key === '')) throw new ConfigError('--cert and --key need each other')
+  return {
+    listeners: server.port,
+    tls: cert === '' ? undefined : { certFile: resolvePath(cert), keyFile: resolvePath(key) },
+    region: server.region,
+    limits: {
+      maxConnections: server.maxConnections,
+      maxRequests: server.maxRequests,
+      headerTimeoutMs: server.headerTimeoutMs,
+      idleTimeoutMs: server.idleTimeoutMs,
+      stallTimeoutMs: server.stallTimeoutMs,
+    },
+    keepAlive: server.keepAlive,
+    healthPath: server.health,
+    virtualDomain: server.virtualDomain,
+    readOnly: server.readonly,
+    strictBucketNames: !server.disableStrictBucketNames,
+    maxPartNumber: server.mpMaxParts,
+    copyObjectThreshold: server.copyObjectThreshold,
+    logLevel: server.logLevel ?? (server.debug ? 'debug' : 'info'),
+    quiet: server.quiet,
+  }
+}
+
+function posixConfig(posix: Values<typeof POSIX_SETTINGS>, directory: string): PosixConfig {
+  return {
+    directory: resolvePath(directory),
+    durability: posix.durability,
+    dirMode: posix.dirPerms,
+    useTmpFile: !posix.disableOtmp,
+    useCopyFileRange: !posix.disableCopyFileRange,
+    followSymlinks: posix.followSymlinks,
+    defaultEtag: posix.defaultEtag,
+    concurrency: posix.concurrency,
+    ioThreads: posix.ioThreads,
+    ioBufferSize: posix.ioBufferSize,
+  }
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value)
+    for (const inner of Object.values(value)) deepFreeze(inner)
+  }
+  return value
+}

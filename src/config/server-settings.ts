@@ -1,0 +1,145 @@
+import { setting, toggle } from './setting.ts'
+import { ConfigError, choice, duration, integer, listeners, text, urlPath, type Environment } from './values.ts'
+
+/** Settings of the gateway itself; on the command line they stand before the sub-command. */
+export const SERVER_SETTINGS = {
+  port: setting({
+    flag: 'port',
+    alias: 'p',
+    env: 'VGW_PORT',
+    form: 'many',
+    parse: listeners,
+    default: [{ host: undefined, port: 7070 }],
+    help: 'where to listen: :port, host:port, [v6]:port or host (default :7070)',
+  }),
+  access: setting({
+    flag: 'access',
+    alias: 'a',
+    env: ['ROOT_ACCESS_KEY_ID', 'ROOT_ACCESS_KEY'],
+    parse: text,
+    help: 'access key of the root account',
+  }),
+  secret: setting({
+    flag: 'secret',
+    alias: 's',
+    env: ['ROOT_SECRET_ACCESS_KEY', 'ROOT_SECRET_KEY'],
+    parse: text,
+    secret: true,
+    help: 'secret key of the root account',
+  }),
+  region: setting({
+    flag: 'region',
+    alias: 'r',
+    env: 'VGW_REGION',
+    parse: text,
+    default: 'us-east-1',
+    help: 'region of signatures and of all buckets',
+  }),
+  cert: setting({ flag: 'cert', env: 'VGW_CERT', parse: text, help: 'TLS certificate, a PEM file' }),
+  key: setting({ flag: 'key', env: 'VGW_KEY', parse: text, help: 'TLS private key, a PEM file' }),
+  maxConnections: setting({
+    flag: 'max-connections',
+    alias: 'mc',
+    env: 'VGW_MAX_CONNECTIONS',
+    parse: integer(1),
+    default: 250_000,
+    help: 'connections at a time; more are refused',
+  }),
+  maxRequests: setting({
+    flag: 'max-requests',
+    alias: 'mr',
+    env: 'VGW_MAX_REQUESTS',
+    parse: integer(1),
+    default: 100_000,
+    help: 'requests in flight; more are answered SlowDown',
+  }),
+  headerTimeoutMs: setting({
+    flag: 'header-timeout',
+    env: 'VGW_HEADER_TIMEOUT',
+    parse: duration,
+    default: 60_000,
+    help: 'time a client has to send the head of a request (default 60s)',
+  }),
+  idleTimeoutMs: setting({
+    flag: 'idle-timeout',
+    env: 'VGW_IDLE_TIMEOUT',
+    parse: duration,
+    default: 75_000,
+    help: 'time a connection may stay open between requests (default 75s)',
+  }),
+  stallTimeoutMs: setting({
+    flag: 'stall-timeout',
+    env: 'VGW_STALL_TIMEOUT',
+    parse: duration,
+    default: 60_000,
+    help: 'time in which no byte of a body moves before the request is ended (default 60s)',
+  }),
+  keepAlive: toggle({
+    flag: 'keep-alive',
+    env: 'VGW_KEEP_ALIVE',
+    default: true,
+    help: 'keep connections open between requests (--keep-alive=false: never)',
+  }),
+  health: setting({ flag: 'health', env: 'VGW_HEALTH', parse: urlPath, help: 'path that answers OK, such as /health' }),
+  virtualDomain: setting({
+    flag: 'virtual-domain',
+    alias: 'vd',
+    env: 'VGW_VIRTUAL_DOMAIN',
+    parse: text,
+    help: 'domain below which the bucket is the first part of the host name',
+  }),
+  readonly: toggle({ flag: 'readonly', env: 'VGW_READ_ONLY', help: 'refuse everything that writes' }),
+  disableStrictBucketNames: toggle({
+    flag: 'disable-strict-bucket-names',
+    env: 'VGW_DISABLE_STRICT_BUCKET_NAMES',
+    help: 'allow bucket names that S3 does not',
+  }),
+  mpMaxParts: setting({
+    flag: 'mp-max-parts',
+    env: 'VGW_MP_MAX_PARTS',
+    parse: integer(1),
+    default: 10_000,
+    help: 'highest part number of a multipart upload',
+  }),
+  copyObjectThreshold: setting({
+    flag: 'copy-object-threshold',
+    env: 'VGW_COPY_OBJECT_THRESHOLD',
+    parse: integer(1),
+    default: 5 * 1024 ** 3,
+    help: 'bytes of the largest object CopyObject copies',
+  }),
+  iamDir: setting({
+    flag: 'iam-dir',
+    env: 'VGW_IAM_DIR',
+    parse: text,
+    help: 'directory of the account store (accepted, without effect yet)',
+  }),
+  workers: setting({
+    flag: 'workers',
+    env: 'VGW_WORKERS',
+    parse: oneWorker,
+    default: 1,
+    help: 'processes that serve (only 1 yet)',
+  }),
+  debug: toggle({ flag: 'debug', env: 'VGW_DEBUG', help: 'debug log, including why spans are not leaving' }),
+  logLevel: setting({
+    flag: 'log-level',
+    env: ['VGW_LOG_LEVEL', { name: 'OTEL_LOG_LEVEL', read: otelLogLevel }],
+    parse: choice('error', 'warn', 'info', 'debug', 'trace'),
+    help: 'error, warn, info, debug or trace (default info; debug with --debug)',
+  }),
+  quiet: toggle({ flag: 'quiet', alias: 'q', env: 'VGW_QUIET', help: 'no start-up lines and no line per request' }),
+}
+
+function oneWorker(value: string): number {
+  const workers = integer(1, 1024)(value)
+  if (workers !== 1) throw new ConfigError('more than one worker is not available yet')
+  return workers
+}
+
+/** The words of OpenTelemetry's SDKs: https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/ */
+function otelLogLevel(value: string, _env: Environment): 'error' | 'warn' | 'info' | 'debug' | 'trace' {
+  const word = choice('none', 'error', 'warn', 'info', 'debug', 'verbose', 'trace', 'all')(value)
+  if (word === 'none') return 'error'
+  return word === 'verbose' || word === 'all' ? 'trace' : word
+}

@@ -1,0 +1,14 @@
+import { pino, stdTimeFunctions, type Logger } from 'pino'
+import type { LogLevel } from './config.ts'
+
+/** The gateway's log, on standard output: a JSON object a line, or lines for people where it is a terminal. */
+export async function createLogger(level: LogLevel): Promise<Logger> {
+  const options = {
+    level,
+    timestamp: stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+  }
+  if (!process.stdout.isTTY) return pino(options)
+  const { default: pretty } = await import('pino-pretty')
+  return pino(options, pretty({ ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l' }))
+}

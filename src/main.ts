@@ -1,0 +1,72 @@
+import type { Logger } from 'pino'
+import { loadConfig, type Config } from './config.ts'
+import { createGateway, type Gateway } from './gateway.ts'
+import { createLogger } from './log.ts'
+import { startUpLines } from './start-up.ts'
+import { versionText } from './version.ts'
+
+/** How long requests may take to finish once the gateway has been told to stop. */
+const GRACE_MS = 10_000
+
+await main(process.argv.slice(2))
+
+async function main(argv: readonly string[]): Promise<void> {
+  // A reader of our output that goes away is no reason to stop serving.
+  process.stdout.on('error', () => undefined)
+  try {
+    const command = await loadConfig(argv)
+    if (command.kind === 'serve') await serve(command.config)
+    else process.stdout.write(command.kind === 'version' ? versionText() : `${command.text}\n`)
+  } catch (error) {
+    process.stderr.write(`${timestamp(new Date())} ${explain(error)}\n`)
+    process.exit(1)
+  }
+}
+
+async function serve(config: Config): Promise<void> {
+  const log = await createLogger(config.logLevel)
+  const gateway = await createGateway(config, log)
+  stopOnSignal(gateway, log)
+  await gateway.listen()
+  if (!config.quiet) process.stdout.write(`${startUpLines(config, gateway.urls).join('\n')}\n`)
+}
+
+function stopOnSignal(gateway: Gateway, log: Logger): void {
+  let stoppingSince: number | undefined
+  const stop = (signal: NodeJS.Signals): void => {
+    if (stoppingSince !== undefined) {
+      // npm passes on a Ctrl-C that the terminal has sent to us already; one that comes later is meant.
+      if (Date.now() - stoppingSince > 1000) process.exit(1)
+      return
+    }
+    stoppingSince = Date.now()
+    process.stderr.write(`caught signal ${signal}\nterminating signal caught, shutting down\n`)
+    setTimeout(() => process.exit(0), GRACE_MS + 1000).unref()
+    gateway.close(GRACE_MS).then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.error({ err: error }, 'shutting down failed')
+        process.exit(1)
+      },
+    )
+  }
+  process.on('SIGINT', stop)
+  process.on('SIGTERM', stop)
+  // What logs and certificates are reloaded on; without a listener the signal would end the process.
+  process.on('SIGHUP', () => log.info('SIGHUP: nothing to reload'))
+}
+
+/** As Go's log package: `2026/11/21 10:05:00`, local time. */
+function timestamp(date: Date): string {
+  const two = (number: number): string => String(number).padStart(2, '0')
+  const day = `${date.getFullYear()}/${two(date.getMonth() + 1)}/${two(date.getDate())}`
+  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`
+}
+
+/** One line, whatever went wrong. */
+function explain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const { code, port }: NodeJS.ErrnoException & { port?: number } = error
+  if (code === 'EADDRINUSE') return `port ${port ?? ''} is in use: choose another with --port`
+  return error.message.replaceAll('\n', ' ')
+}

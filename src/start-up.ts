@@ -1,0 +1,37 @@
+import type { Config } from './config.ts'
+import { parseEndpoint } from './trace/endpoint.ts'
+import { GATEWAY_VERSION } from './version.ts'
+
+/** What a started gateway says of itself: where it is, what it serves, how safe writes are, where traces go. */
+export function startUpLines(config: Config, urls: readonly string[]): readonly string[] {
+  const { posix, sources } = config
+  return [
+    `versitygw-ts ${GATEWAY_VERSION}`,
+    `  listening   ${urls.map(reachable).join('  ')}`,
+    `  directory   ${posix.directory}`,
+    `  durability  ${posix.durability} (${sources.durability})`,
+    `  tracing     ${tracingLine(config)}`,
+  ]
+}
+
+/** Something to paste: a socket on every address is reached by this host's name for itself. */
+function reachable(url: string): string {
+  return url.replace(/\/\/(?:\[::\]|0\.0\.0\.0):/, '//localhost:')
+}
+
+/** Exporter, endpoint, protocol, sampler, and where each of them was set. */
+export function tracingLine({ tracing, sources }: Config): string {
+  if (!tracing.enabled) {
+    const cause = sources.otelSdkDisabled === 'default' ? sources.otelEnabled : sources.otelSdkDisabled
+    return `off (${cause})`
+  }
+  const { exporters, protocol, insecure, endpoint, depth } = tracing
+  const parts = [`${exporters.join(', ')} (${sources.otelExporter})`]
+  if (exporters.includes('otlp') && endpoint !== undefined) {
+    const { url } = parseEndpoint(endpoint, { protocol, insecure })
+    parts.push(`to ${url} (${sources.otelEndpoint})`, `by ${protocol} (${sources.otelUseHttp})`)
+  }
+  const sampler = tracing.parentBased ? 'parent-based ratio' : 'ratio'
+  parts.push(`${sampler} ${tracing.sampleRate} (${sources.sampler})`, `depth ${depth} (${sources.otelDepth})`, 'no tail rule')
+  return parts.join(', ')
+}
