@@ -15,7 +15,5 @@ export function resourceAttributes(config: TracingConfig): Attributes {
     'process.pid': process.pid,
     'deployment.environment.name': config.environment,
     'deployment.environment': config.environment,
-    'telemetry.sdk.language': 'nodejs',
-    'telemetry.sdk.name': 'versitygw-ts',
   }
 }

@@ -1,0 +1,100 @@
+import { createTraceState, SpanKind, SpanStatusCode, TraceFlags, type HrTime, type SpanContext, type TraceState } from '@opentelemetry/api'
+import { resourceFromAttributes, type Resource } from '@opentelemetry/resources'
+import type { ReadableSpan, TimedEvent } from '@opentelemetry/sdk-trace-node'
+import { unixTime, type Anchor } from './clock.ts'
+import { exceptionAttributes } from './otlp.ts'
+import { SCOPE_NAME } from './otlp-batch.ts'
+import type { Attributes, Recorder, RemoteParent, Span } from './recorder.ts'
+import { durationMs, nameRules, throughputMbps } from './span-kinds.ts'
+
+/** Turns settled records into the SDK's spans, for exporters and processors that know nothing else. */
+export interface SpanReader {
+  /** The spans of a record down to `level`, parents before children. */
+  record(recorder: Recorder, level: number): ReadableSpan[]
+  /** One span, or undefined where it stands below `level`. */
+  span(span: Span, level: number): ReadableSpan | undefined
+}
+
+export function createSpanReader(resource: Attributes, serviceVersion: string): SpanReader {
+  const shared: Shared = {
+    resource: resourceFromAttributes({ ...resource }),
+    instrumentationScope: { name: SCOPE_NAME, ...(serviceVersion === '' ? {} : { version: serviceVersion }) },
+  }
+  const read = (span: Span, level: number): ReadableSpan | undefined =>
+    span.parent === undefined || nameRules(span.name).level <= level ? toReadable(span, shared) : undefined
+  return {
+    span: read,
+    record: (recorder, level) => recorder.spans.flatMap((span) => read(span, level) ?? []),
+  }
+}
+
+interface Shared {
+  readonly resource: Resource
+  readonly instrumentationScope: ReadableSpan['instrumentationScope']
+}
+
+/** Written so that the SDK's serialiser makes of it what `otlp.ts` makes of the record. */
+function toReadable(span: Span, shared: Shared): ReadableSpan {
+  const { recorder, parent, failure } = span
+  const { anchor } = recorder
+  const traceState = recorder.parent?.traceState === undefined ? undefined : createTraceState(recorder.parent.traceState)
+  const context = contextOf(recorder.traceId, span.spanId, traceState)
+  const parentContext = parent === undefined ? remoteContext(recorder.parent) : contextOf(recorder.traceId, parent.spanId, traceState)
+  const link = parent === undefined ? remoteContext(recorder.linked) : undefined
+  return {
+    ...shared,
+    name: span.name,
+    kind: parent === undefined ? SpanKind.SERVER : SpanKind.INTERNAL,
+    spanContext: () => context,
+    ...(parentContext === undefined ? {} : { parentSpanContext: parentContext }),
+    startTime: hrTime(span.startNs, anchor),
+    endTime: hrTime(span.endNs, anchor),
+    duration: splitNs(Math.round(span.endNs - span.startNs)),
+    ended: true,
+    status: failure === undefined ? { code: SpanStatusCode.UNSET } : { code: SpanStatusCode.ERROR, message: failure.message },
+    attributes: { ...span.attributes, ...derivedAttributes(span) },
+    links: link === undefined ? [] : [{ context: link }],
+    events: eventsOf(span),
+    droppedAttributesCount: 0,
+    droppedEventsCount: 0,
+    droppedLinksCount: 0,
+  }
+}
+
+/** What the span's times and its failure say; it wins over what was set. */
+function derivedAttributes(span: Span): Attributes {
+  const rules = nameRules(span.name)
+  const ns = span.endNs - span.startNs
+  const derived: Record<string, string | number> = {}
+  if (rules.duration !== undefined) derived[rules.duration] = durationMs(ns)
+  if (span.failure !== undefined) derived['error.type'] = span.failure.type
+  const moved = rules.movedBytes === undefined ? undefined : span.read(rules.movedBytes)
+  if (typeof moved === 'number') derived['posix.throughput_mbps'] = throughputMbps(moved, ns)
+  return derived
+}
+
+function eventsOf({ events = [], failure, endNs, recorder: { anchor } }: Span): TimedEvent[] {
+  const all = failure === undefined ? events : [...events, { name: 'exception', atNs: endNs, attributes: exceptionAttributes(failure) }]
+  return all.map(({ name, atNs, attributes }) => ({ name, time: hrTime(atNs, anchor), attributes }))
+}
+
+function contextOf(traceId: string, spanId: string, traceState: TraceState | undefined): SpanContext {
+  return { traceId, spanId, traceFlags: TraceFlags.SAMPLED, ...(traceState === undefined ? {} : { traceState }) }
+}
+
+function remoteContext(remote: RemoteParent | undefined): SpanContext | undefined {
+  if (remote === undefined) return undefined
+  const traceState = remote.traceState === undefined ? {} : { traceState: createTraceState(remote.traceState) }
+  const traceFlags = remote.sampled ? TraceFlags.SAMPLED : TraceFlags.NONE
+  return { traceId: remote.traceId, spanId: remote.spanId, traceFlags, isRemote: true, ...traceState }
+}
+
+function hrTime(ns: number, anchor: Anchor): HrTime {
+  const { seconds, nanoseconds } = unixTime(ns, anchor)
+  return [seconds, nanoseconds]
+}
+
+function splitNs(ns: number): HrTime {
+  const seconds = Math.floor(ns / 1e9)
+  return [seconds, ns - seconds * 1e9]
+}
