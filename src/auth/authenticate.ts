@@ -1,0 +1,136 @@
+import { S3Error } from '../s3/errors.ts'
+import type { S3Request } from '../s3/request.ts'
+import type { Claim } from './claim.ts'
+import { readHeaderClaim } from './header-claim.ts'
+import { createSigningKeys, type HmacKey, type SigningKeys } from './hmac.ts'
+import type { Account, Accounts, Identity } from './identity.ts'
+import { PAYLOAD, payloadHashOf, payloadUse, type PayloadUse } from './payload-hash.ts'
+import { isPresigned, readPresignedClaim } from './presign.ts'
+import { pretendToVerify, verifySignature } from './sigv4.ts'
+
+/** Who asks, and what the signature says about the body that follows. */
+export interface Authentication {
+  readonly identity: Identity
+  readonly method: 'header' | 'presigned' | 'anonymous'
+  /** `auth.payload` of the trace contract. */
+  readonly payload: 'signed' | 'unsigned' | 'streaming-signed' | 'streaming-unsigned-trailer'
+  /** Whether the body ends in a trailer with a checksum. */
+  readonly hasTrailer: boolean
+  /** The SHA-256 the body must have, where one was signed. */
+  readonly declaredSha256: Buffer | undefined
+  /** What the signatures of the body's chunks are chained from. */
+  readonly streaming: StreamingSeed | undefined
+}
+
+export interface StreamingSeed {
+  readonly seedSignature: string
+  readonly signingKey: HmacKey
+  readonly scope: string
+  readonly timestamp: string
+}
+
+/** What may be told of a request's credentials, filled in as it becomes known, also when verification fails. */
+export interface AuthFacts {
+  method?: Authentication['method']
+  payload?: Authentication['payload']
+  accessKey?: string
+}
+
+export interface AuthenticatorOptions {
+  readonly accounts: Accounts
+  readonly region: string
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number
+}
+
+/**
+ * Finds out who sent a request, or throws the S3 error that says why not. A promise only where the account store needs
+ * one. `operation` is S3's name for what is asked: which payloads may be streamed depends on it.
+ */
+export type Authenticator = (
+  request: S3Request,
+  operation: string,
+  facts: AuthFacts,
+) => Authentication | Promise<Authentication>
+
+const ANONYMOUS: Identity = { accessKey: undefined, role: undefined, isRoot: false }
+/** Nobody's secret: requests with an unknown access key are verified against it, to take as long as others. */
+const NO_SECRET = 'no-such-account'
+
+export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
+  const { accounts } = options
+  const now = options.now ?? Date.now
+  const keys = createSigningKeys()
+  const regions = [options.region]
+  const listRegions = options.region === 'us-east-1' ? regions : [options.region, 'us-east-1']
+
+  return (request, operation, facts) => {
+    const claim = readClaim(request, operation, operation === 'ListBuckets' ? listRegions : regions, now())
+    facts.method = claim?.method ?? 'anonymous'
+    if (claim === undefined) return anonymous(request, operation, facts)
+    facts.accessKey = claim.accessKey
+    const found = accounts.find(claim.accessKey)
+    if (!(found instanceof Promise)) return verify(request, operation, facts, claim, found)
+    return found.then((account) => verify(request, operation, facts, claim, account))
+  }
+
+  function verify(
+    request: S3Request,
+    operation: string,
+    facts: AuthFacts,
+    claim: Claim,
+    account: Account | undefined,
+  ): Authentication {
+    if (account === undefined) throw unknownKey(request, claim, keys)
+    claim.check()
+    const use = payloadUse(claim.bodyHash, operation)
+    facts.payload = use.payload
+    const key = keys(account.secret, claim.date, claim.region)
+    verifySignature(request, claim, key)
+    const identity = { accessKey: account.access, role: account.role, isRoot: account.access === accounts.rootAccess }
+    const streaming = use.payload === 'streaming-signed' ? seedOf(claim, key) : undefined
+    return { identity, method: claim.method, ...use, streaming }
+  }
+}
+
+function readClaim(request: S3Request, operation: string, regions: readonly string[], now: number): Claim | undefined {
+  const hasHeader = request.headers.authorization !== undefined
+  if (isPresigned(request)) {
+    if (hasHeader) throw twoMechanisms(request)
+    return readPresignedClaim(request, regions, now)
+  }
+  return hasHeader ? readHeaderClaim(request, operation, regions, now) : undefined
+}
+
+function anonymous(request: S3Request, operation: string, facts: AuthFacts): Authentication {
+  const sent = payloadHashOf(request)
+  if (sent !== undefined && sent.startsWith('STREAMING-') && sent !== PAYLOAD.streamingUnsignedTrailer) {
+    throw new S3Error('InvalidRequest', {}, {
+      message:
+        "Anonymous requests don't support this x-amz-content-sha256 value. Please use UNSIGNED-PAYLOAD or STREAMING-UNSIGNED-PAYLOAD-TRAILER.",
+    })
+  }
+  const use: PayloadUse = payloadUse(sent ?? PAYLOAD.unsigned, operation)
+  facts.payload = use.payload
+  return { identity: ANONYMOUS, method: 'anonymous', ...use, streaming: undefined }
+}
+
+function seedOf(claim: Claim, signingKey: HmacKey): StreamingSeed {
+  return { seedSignature: claim.signature, signingKey, scope: claim.scope, timestamp: claim.timestamp }
+}
+
+function unknownKey(request: S3Request, claim: Claim, keys: SigningKeys): S3Error {
+  pretendToVerify(request, claim, keys(NO_SECRET, claim.date, claim.region))
+  return new S3Error('InvalidAccessKeyId', { AWSAccessKeyId: claim.accessKey })
+}
+
+function twoMechanisms(request: S3Request): S3Error {
+  return new S3Error(
+    'InvalidArgument',
+    { ArgumentName: 'Authorization', ArgumentValue: request.headers.authorization?.split(' ')[0] ?? '' },
+    {
+      message:
+        'Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified',
+    },
+  )
+}

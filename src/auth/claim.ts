@@ -1,0 +1,21 @@
+/** What a request says about its signature, read from the Authorization header or from the query. */
+export interface Claim {
+  readonly method: 'header' | 'presigned'
+  readonly accessKey: string
+  /** `YYYYMMDD` of the credential. */
+  readonly date: string
+  readonly region: string
+  /** `YYYYMMDD/region/s3/aws4_request` */
+  readonly scope: string
+  /** `YYYYMMDDTHHMMSSZ`, as sent. */
+  readonly timestamp: string
+  /** As sent, joined by `;`. */
+  readonly signedHeaders: string
+  readonly signature: string
+  /** Last line of the canonical request. */
+  readonly payloadHash: string
+  /** What the body is, in the same words: a presigned URL signs no body, a header beside it may still tell its digest. */
+  readonly bodyHash: string
+  /** Checks that come after the access key has been found and before the signature is compared; throws. */
+  readonly check: () => void
+}

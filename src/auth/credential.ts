@@ -1,0 +1,43 @@
+import { isDay } from './timestamp.ts'
+
+/** `AK/YYYYMMDD/region/s3/aws4_request`, taken apart. */
+export interface Credential {
+  readonly accessKey: string
+  readonly date: string
+  readonly region: string
+  /** All but the access key. */
+  readonly scope: string
+}
+
+/** What is wrong with a credential, in the words both ways of authenticating use. */
+export interface CredentialFault {
+  readonly fault: string
+  /** The region expected, where the region is what is wrong. */
+  readonly region?: string
+}
+
+/**
+ * Reads a credential; `regions` are those accepted, the gateway's own first. Exactly five fields: an access key holds no slash.
+ */
+export function parseCredential(text: string, regions: readonly string[]): Credential | CredentialFault {
+  const fields = text.split('/')
+  const [accessKey = '', date = '', region = '', service, terminal] = fields
+  if (fields.length !== 5 || accessKey === '') {
+    return {
+      fault:
+        'the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".',
+    }
+  }
+  if (!isDay(date)) {
+    return { fault: `incorrect date format "${date}". This date in the credential must be in the format "yyyyMMdd".` }
+  }
+  if (!regions.includes(region)) {
+    const expected = regions[0] ?? ''
+    return { fault: `the region "${region}" is wrong; expecting "${expected}"`, region: expected }
+  }
+  if (service !== 's3') return { fault: `incorrect service "${service}". This endpoint belongs to "s3".` }
+  if (terminal !== 'aws4_request') {
+    return { fault: `incorrect terminal "${terminal}". This endpoint uses "aws4_request".` }
+  }
+  return { accessKey, date, region, scope: text.slice(accessKey.length + 1) }
+}

@@ -1,0 +1,165 @@
+import { hash, timingSafeEqual } from 'node:crypto'
+import { S3Error } from '../s3/errors.ts'
+import { decodeQueryText, encodeQueryText } from '../s3/query-text.ts'
+import type { S3Request } from '../s3/request.ts'
+import type { Claim } from './claim.ts'
+import type { HmacKey } from './hmac.ts'
+
+export const ALGORITHM = 'AWS4-HMAC-SHA256'
+
+/**
+ * AWS Signature Version 4: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+ *
+ * Everything is text of one character a byte (ISO-8859-1), as Node hands over heads, and is hashed as those bytes: what was signed
+ * is what was sent. The path is taken as sent, never encoded again: S3 differs from other services there.
+ *
+ * The query is decoded and encoded anew, as the standard says. A client that signs what it sends without that (an
+ * unescaped `/` in a value) differs from it only in spelling, so its spelling is tried second: the signature covers
+ * every byte either way.
+ */
+export function verifySignature(request: S3Request, claim: Claim, key: HmacKey): void {
+  if (hasSignature(request, claim, key, canonicalQuery(request.rawQuery))) return
+  const asSent = sortPairs(signedPairs(request.rawQuery).map((pair) => (pair.includes('=') ? pair : `${pair}=`)))
+  if (hasSignature(request, claim, key, asSent)) return
+  throw signatureMismatch(request, claim)
+}
+
+/** Takes as long as a verification and says nothing: for a caller whose access key nobody has. */
+export function pretendToVerify(request: S3Request, claim: Claim, key: HmacKey): void {
+  hasSignature(request, claim, key, canonicalQuery(request.rawQuery))
+}
+
+function hasSignature(request: S3Request, claim: Claim, key: HmacKey, query: string): boolean {
+  return equalSignatures(key.hex(stringToSign(claim, canonicalRequest(request, claim, query))), claim.signature)
+}
+
+const expectedBytes = Buffer.alloc(64)
+const givenBytes = Buffer.alloc(64)
+
+/** Compares 64 hex digits in a time that does not depend on where they differ. */
+export function equalSignatures(expected: string, given: string): boolean {
+  if (given.length !== 64) return false
+  expectedBytes.write(expected, 'latin1')
+  givenBytes.write(given, 'latin1')
+  return timingSafeEqual(expectedBytes, givenBytes)
+}
+
+export function stringToSign(claim: Claim, canonical: string): string {
+  const digest = hash('sha256', Buffer.from(canonical, 'latin1'), 'hex')
+  return `${ALGORITHM}\n${claim.timestamp}\n${claim.scope}\n${digest}`
+}
+
+export function canonicalRequest(request: S3Request, claim: Claim, query: string): string {
+  const headers = canonicalHeaders(request, claim.signedHeaders)
+  return `${request.method}\n${request.rawPath}\n${query}\n${headers}\n${claim.signedHeaders}\n${claim.payloadHash}`
+}
+
+/**
+ * Each signed header as `name:value\n`, in the order the client lists them; one that was not sent counts as empty.
+ *
+ * AccessDenied where `host` or any `x-amz-*` header came that is not listed: whoever holds a presigned URL could otherwise add a
+ * header that changes what it does.
+ */
+function canonicalHeaders(request: S3Request, signedHeaders: string): string {
+  const { headers } = request
+  const names = signedHeaders.split(';')
+  const unsigned: string[] = names.includes('host') ? [] : ['host']
+  let count = 0
+  for (const name in headers) {
+    count++
+    if (name.startsWith('x-amz-') && !names.includes(name)) unsigned.push(name)
+  }
+  if (unsigned.length > 0) throw headersNotSigned(unsigned)
+  // Node joins repeated headers with a comma and a space, or drops the second: then only the raw list knows.
+  const repeated = count * 2 !== request.rawHeaders.length ? allValues(request.rawHeaders) : undefined
+  let canonical = ''
+  for (const name of names) {
+    const value = repeated === undefined ? headers[name] : repeated.get(name)
+    canonical += `${name}:${typeof value === 'string' ? collapseSpaces(value) : ''}\n`
+  }
+  return canonical
+}
+
+function collapseSpaces(value: string): string {
+  return value.includes('  ') ? value.replace(/ +/g, ' ').trim() : value
+}
+
+function allValues(rawHeaders: readonly string[]): Map<string, string> {
+  const values = new Map<string, string>()
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = (rawHeaders[i] ?? '').toLowerCase()
+    const value = (rawHeaders[i + 1] ?? '').trim()
+    const earlier = values.get(name)
+    values.set(name, earlier === undefined ? value : `${earlier},${value}`)
+  }
+  return values
+}
+
+/** Decoded and encoded anew, sorted by name, then by value; without the signature of a presigned URL. */
+export function canonicalQuery(rawQuery: string): string {
+  if (rawQuery === '') return ''
+  return sortPairs(signedPairs(rawQuery).map(canonicalPair))
+}
+
+function signedPairs(rawQuery: string): string[] {
+  return rawQuery.split('&').filter((pair) => pair !== '' && !pair.startsWith('X-Amz-Signature='))
+}
+
+/** What needs no second spelling: unreserved characters, and upper-case escapes of all others. */
+const CANONICAL_PAIR =
+  /^(?:[\w.~-]|%(?:2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-DF]|[0189A-F][0-9A-F]))*=(?:[\w.~-]|%(?:2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-DF]|[0189A-F][0-9A-F]))*$/
+
+function canonicalPair(pair: string): string {
+  if (CANONICAL_PAIR.test(pair)) return pair
+  const equals = pair.indexOf('=')
+  const name = equals < 0 ? pair : pair.slice(0, equals)
+  const value = equals < 0 ? '' : pair.slice(equals + 1)
+  return `${recode(name)}=${recode(value)}`
+}
+
+function recode(text: string): string {
+  const decoded = decodeQueryText(text)
+  return decoded === undefined ? text : encodeQueryText(decoded)
+}
+
+function sortPairs(pairs: string[]): string {
+  for (let i = 1; i < pairs.length; i++) {
+    if (comparePairs(pairs[i - 1] ?? '', pairs[i] ?? '') > 0) return pairs.sort(comparePairs).join('&')
+  }
+  return pairs.join('&')
+}
+
+/** By name, then by value: `=` must not take part, for it sorts after `-`, `.` and the digits. */
+function comparePairs(a: string, b: string): number {
+  const nameA = a.slice(0, a.indexOf('='))
+  const nameB = b.slice(0, b.indexOf('='))
+  if (nameA !== nameB) return nameA < nameB ? -1 : 1
+  return a === b ? 0 : a < b ? -1 : 1
+}
+
+function headersNotSigned(names: readonly string[]): S3Error {
+  const message = 'There were headers present in the request which were not signed'
+  return new S3Error('AccessDenied', { HeadersNotSigned: names.join(', ') }, { message })
+}
+
+/** Tells the client what we made of its request, so that it can find the difference to what it signed. */
+function signatureMismatch(request: S3Request, claim: Claim): S3Error {
+  const canonical = canonicalRequest(request, claim, canonicalQuery(request.rawQuery))
+  const toSign = stringToSign(claim, canonical)
+  return new S3Error('SignatureDoesNotMatch', {
+    AWSAccessKeyId: claim.accessKey,
+    StringToSign: readable(toSign),
+    SignatureProvided: claim.signature,
+    StringToSignBytes: hexPairs(toSign),
+    CanonicalRequest: readable(canonical),
+    CanonicalRequestBytes: hexPairs(canonical),
+  })
+}
+
+function readable(text: string): string {
+  return Buffer.from(text, 'latin1').toString('utf8')
+}
+
+function hexPairs(text: string): string {
+  return Buffer.from(text, 'latin1').toString('hex').replace(/..(?!$)/g, '$& ')
+}
