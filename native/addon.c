@@ -1,0 +1,588 @@
+/* The glue: everything that knows of Node, and nothing else. src/io/native.ts has the types. */
+#include "chain.h"
+#include "events.h"
+#include "sendfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <node_api.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { DONE_IDS = 1024, ARENA_HEAD = DONE_IDS * sizeof(uint32_t), MAX_SENDS = 65536 };
+enum { SEND_ID = 0x40000000 }; /* added to a send's index: what else is done is a slot */
+
+/* One createIo. Lives until the environment ends, since its functions may be called until then. */
+struct io {
+  struct chains shared; /* first: settle and run_later get from it to here */
+  struct io *next;
+  napi_env env;
+  napi_threadsafe_function wake;
+  napi_ref on_done, arena_ref;
+  uint8_t *arena;
+  struct chain *chains;
+  uint32_t slots;
+  struct events *events;
+  struct send **sends;
+  uint32_t send_capacity;
+  uint32_t in_flight;
+  bool closed;
+  pthread_mutex_t lock; /* of the list of finished jobs */
+  struct job *done, **done_last;
+};
+
+/* All of one environment. */
+struct instance {
+  struct io *first;
+};
+
+#define CHECK(call)                                                                                \
+  do {                                                                                             \
+    if ((call) != napi_ok) return fail(env);                                                       \
+  } while (0)
+
+static napi_value fail(napi_env env) {
+  bool pending = false;
+  napi_is_exception_pending(env, &pending);
+  if (!pending) napi_throw_error(env, NULL, "the addon was called wrongly, or is out of memory");
+  return NULL;
+}
+
+static napi_value number(napi_env env, double value) {
+  napi_value result = NULL;
+  napi_create_double(env, value, &result);
+  return result;
+}
+
+static napi_value integer(napi_env env, int32_t value) {
+  napi_value result = NULL;
+  napi_create_int32(env, value, &result);
+  return result;
+}
+
+/* The arguments of a call as numbers (0 where one is missing) and its io. */
+static struct io *arguments(napi_env env, napi_callback_info info, size_t count, napi_value *values,
+                            double *numbers) {
+  void *data = NULL;
+  if (napi_get_cb_info(env, info, &count, values, NULL, &data) != napi_ok) return NULL;
+  for (size_t i = 0; numbers != NULL && i < count; i++)
+    if (napi_get_value_double(env, values[i], &numbers[i]) != napi_ok) numbers[i] = 0;
+  return data;
+}
+
+/* --- completions ------------------------------------------------------------------------- */
+
+static void settle(struct job *job) {
+  /* Both kinds of job know their `shared`, which is the start of our struct. */
+  struct io *io = job->id < SEND_ID ? (struct io *)((struct chain *)job)->shared
+                                    : (struct io *)((struct send *)job)->shared;
+  pthread_mutex_lock(&io->lock);
+  bool was_empty = io->done == NULL;
+  job->next = NULL;
+  *io->done_last = job;
+  io->done_last = &job->next;
+  pthread_mutex_unlock(&io->lock);
+  if (was_empty) napi_call_threadsafe_function(io->wake, NULL, napi_tsfn_nonblocking);
+}
+
+static void run_later(struct job *job, double ns) {
+  struct io *io = (struct io *)((struct chain *)job)->shared;
+  events_later(io->events, job, ns);
+}
+
+static void forget_in_flight(struct io *io, uint32_t count) {
+  io->in_flight -= count;
+  if (io->in_flight == 0) napi_unref_threadsafe_function(io->env, io->wake);
+}
+
+static void remember_in_flight(struct io *io) {
+  if (io->in_flight++ == 0) napi_ref_threadsafe_function(io->env, io->wake);
+}
+
+/* Hands the finished jobs' ids over in the arena's head, and their number as the argument. */
+static void report_done(napi_env env, napi_value unused, void *context, void *data) {
+  (void)unused;
+  (void)data;
+  struct io *io = context;
+  if (env == NULL || io->closed) return;
+  pthread_mutex_lock(&io->lock);
+  struct job *job = io->done;
+  io->done = NULL;
+  io->done_last = &io->done;
+  pthread_mutex_unlock(&io->lock);
+
+  napi_value on_done, receiver, count;
+  if (napi_get_reference_value(env, io->on_done, &on_done) != napi_ok) return;
+  if (napi_get_undefined(env, &receiver) != napi_ok) return;
+  while (job != NULL) {
+    uint32_t n = 0;
+    for (; job != NULL && n < DONE_IDS; job = job->next) ((uint32_t *)io->arena)[n++] = job->id;
+    forget_in_flight(io, n);
+    if (napi_create_uint32(env, n, &count) != napi_ok) return;
+    if (napi_call_function(env, receiver, on_done, 1, &count, NULL) != napi_ok) return;
+  }
+}
+
+/* --- chains ------------------------------------------------------------------------------ */
+
+static int take_pieces(napi_env env, struct chain *c, napi_value pieces) {
+  uint32_t count = 0;
+  if (napi_get_array_length(env, pieces, &count) != napi_ok) return EINVAL;
+  if (count > c->piece_capacity) {
+    struct iovec *grown = realloc(c->pieces, count * sizeof *grown);
+    if (grown == NULL) return ENOMEM;
+    c->pieces = grown;
+    c->piece_capacity = count;
+  }
+  c->piece_count = count;
+  for (uint32_t i = 0; i < count; i++) {
+    napi_value piece;
+    if (napi_get_element(env, pieces, i, &piece) != napi_ok) return EINVAL;
+    void *data = NULL;
+    size_t size = 0;
+    if (napi_get_buffer_info(env, piece, &data, &size) != napi_ok) return EINVAL;
+    c->pieces[i] = (struct iovec){data, size};
+  }
+  return 0;
+}
+
+/* submit(slot, pieces?): 0 or an errno. JavaScript keeps the pieces alive until the job is done. */
+static napi_value submit(napi_env env, napi_callback_info info) {
+  napi_value values[2];
+  size_t count = 2;
+  void *data = NULL;
+  CHECK(napi_get_cb_info(env, info, &count, values, NULL, &data));
+  struct io *io = data;
+  uint32_t index = 0;
+  CHECK(napi_get_value_uint32(env, values[0], &index));
+  if (io->closed || pool_stopping(io->shared.pool)) return integer(env, ECANCELED);
+  if (index >= io->slots) return integer(env, EINVAL);
+  struct chain *c = &io->chains[index];
+  chain_free_blobs(c);
+  c->piece_count = 0;
+  napi_valuetype type = napi_undefined;
+  if (count > 1) CHECK(napi_typeof(env, values[1], &type));
+  if (type == napi_object) {
+    int err = take_pieces(env, c, values[1]);
+    if (err != 0) return integer(env, err);
+  }
+  c->job.bulk = c->slot->header.flags & CHAIN_BULK;
+  remember_in_flight(io);
+  pool_submit(io->shared.pool, &c->job);
+  return integer(env, 0);
+}
+
+/* abandon(slot): ends a chain between two of its jobs. */
+static napi_value abandon(napi_env env, napi_callback_info info) {
+  napi_value values[1];
+  double n[1] = {0};
+  struct io *io = arguments(env, info, 1, values, n);
+  if (io == NULL || io->closed || n[0] >= io->slots) return fail(env);
+  chain_abandon(&io->chains[(uint32_t)n[0]]);
+  return NULL;
+}
+
+static void free_blob(napi_env env, void *data, void *hint) {
+  int64_t total;
+  napi_adjust_external_memory(env, -(int64_t)(uintptr_t)hint, &total);
+  free(data);
+}
+
+/* take(slot, blob): a Buffer that owns an output which did not fit in the slot. */
+static napi_value take(napi_env env, napi_callback_info info) {
+  napi_value values[2], result;
+  double n[2] = {0};
+  struct io *io = arguments(env, info, 2, values, n);
+  if (io == NULL || io->closed || n[0] >= io->slots) return fail(env);
+  struct chain *c = &io->chains[(uint32_t)n[0]];
+  if (n[1] >= c->blob_count) return fail(env);
+  struct blob *b = &c->blobs[(uint32_t)n[1]];
+  if (b->data == NULL) return fail(env);
+  void *hint = (void *)(uintptr_t)b->size;
+  CHECK(napi_create_external_buffer(env, b->size, b->data, free_blob, hint, &result));
+  int64_t total;
+  napi_adjust_external_memory(env, (int64_t)b->size, &total);
+  b->data = NULL;
+  return result;
+}
+
+/* --- hashers ----------------------------------------------------------------------------- */
+
+/* newHasher(kinds): its id, or -1. */
+static napi_value new_hasher(napi_env env, napi_callback_info info) {
+  napi_value values[1];
+  double n[1] = {0};
+  struct io *io = arguments(env, info, 1, values, n);
+  if (io == NULL) return fail(env);
+  uint32_t id = 0;
+  while (id < MAX_HASHERS && atomic_load(&io->shared.hashers[id]) != NULL) id++;
+  hasher *h = id < MAX_HASHERS ? aligned_alloc(64, (sizeof *h + 63) & ~(size_t)63) : NULL;
+  if (h == NULL) return integer(env, -1);
+  hasher_init(h, (unsigned)n[0]);
+  atomic_store(&io->shared.hashers[id], h);
+  return integer(env, (int32_t)id);
+}
+
+/* freeHasher(id): no job may be using it. */
+static napi_value free_hasher(napi_env env, napi_callback_info info) {
+  napi_value values[1];
+  double n[1] = {0};
+  struct io *io = arguments(env, info, 1, values, n);
+  if (io != NULL && n[0] >= 0 && n[0] < MAX_HASHERS)
+    free(atomic_exchange(&io->shared.hashers[(uint32_t)n[0]], NULL));
+  return NULL;
+}
+
+static uint64_t big_endian(const uint8_t *bytes, size_t size) {
+  uint64_t value = 0;
+  for (size_t i = 0; i < size; i++) value = value << 8 | bytes[i];
+  return value;
+}
+
+/* combineCrc(kind, a, b, lengthB): writes the result over a. */
+static napi_value combine_crc(napi_env env, napi_callback_info info) {
+  napi_value values[4];
+  double n[4] = {0};
+  if (arguments(env, info, 4, values, n) == NULL) return fail(env);
+  void *a, *b;
+  size_t a_size, b_size;
+  CHECK(napi_get_buffer_info(env, values[1], &a, &a_size));
+  CHECK(napi_get_buffer_info(env, values[2], &b, &b_size));
+  if (a_size != b_size || a_size > 8) return fail(env);
+  uint64_t crc = crc_combine((enum hash_kind)n[0], big_endian(a, a_size), big_endian(b, b_size),
+                             (uint64_t)n[3]);
+  for (size_t i = a_size; i-- > 0; crc >>= 8) ((uint8_t *)a)[i] = (uint8_t)crc;
+  return NULL;
+}
+
+/* --- sends ------------------------------------------------------------------------------- */
+
+static int64_t free_send_index(struct io *io) {
+  uint32_t i = 0;
+  while (i < io->send_capacity && io->sends[i] != NULL) i++;
+  if (i < io->send_capacity) return i;
+  if (i >= MAX_SENDS) return -EAGAIN;
+  uint32_t capacity = i == 0 ? 64 : i * 2;
+  struct send **sends = realloc(io->sends, capacity * sizeof(struct send *));
+  if (sends == NULL) return -ENOMEM;
+  memset(sends + i, 0, (capacity - i) * sizeof(struct send *));
+  io->sends = sends;
+  io->send_capacity = capacity;
+  return i;
+}
+
+/* send(socket, file, offset, length, stallMs, syscalls): an id, or -errno with `file` closed. */
+static napi_value send_file(napi_env env, napi_callback_info info) {
+  napi_value values[6];
+  double n[6] = {0};
+  struct io *io = arguments(env, info, 6, values, n);
+  if (io == NULL) return fail(env);
+  struct send_request request = {
+      .socket = (int)n[0],
+      .file = (int)n[1],
+      .offset = (int64_t)n[2],
+      .length = (int64_t)n[3],
+      .stall_ns = n[4] * 1e6,
+      .syscalls = n[5] != 0,
+  };
+  bool ended = io->closed || pool_stopping(io->shared.pool);
+  int64_t index = ended ? -ECANCELED : free_send_index(io);
+  if (index < 0) {
+    close(request.file);
+    return integer(env, (int32_t)index);
+  }
+  struct send *s;
+  int err = send_new(&io->shared, io->events, &request, &s);
+  if (err != 0) return integer(env, err);
+  io->sends[index] = s;
+  s->job.id = SEND_ID + (uint32_t)index;
+  remember_in_flight(io);
+  pool_submit(io->shared.pool, &s->job);
+  return integer(env, (int32_t)s->job.id);
+}
+
+static struct send *find_send(struct io *io, double id) {
+  double index = id - SEND_ID;
+  if (io == NULL || io->closed || index < 0 || index >= io->send_capacity) return NULL;
+  return io->sends[(uint32_t)index];
+}
+
+/* cancelSend(id): it ends as any other, with ECANCELED. */
+static napi_value cancel_send(napi_env env, napi_callback_info info) {
+  napi_value values[1];
+  double n[1] = {0};
+  struct send *s = find_send(arguments(env, info, 1, values, n), n[0]);
+  if (s != NULL) send_cancel(s);
+  return NULL;
+}
+
+/* takeSend(id, out): {errno, bytes, queued, started, ended, client wait, io, records, lost, records
+ * …} into a Float64Array, and the send is forgotten. */
+static napi_value take_send(napi_env env, napi_callback_info info) {
+  enum { HEAD = 9 };
+  napi_value values[2];
+  double n[2] = {0};
+  struct io *io = arguments(env, info, 2, values, n);
+  struct send *s = find_send(io, n[0]);
+  double *out;
+  size_t length;
+  if (s == NULL) return fail(env);
+  CHECK(napi_get_typedarray_info(env, values[1], NULL, &length, (void **)&out, NULL, NULL));
+  if (length < HEAD + SEND_RECORDS * SYS_RECORD_DOUBLES) return fail(env);
+  const double head[HEAD] = {s->err,      (double)s->sent,   s->queued_ns,
+                             s->started_ns, s->ended_ns,     s->client_wait_ns,
+                             s->io_ns,    s->sys.count,      s->sys.lost};
+  memcpy(out, head, sizeof head);
+  memcpy(out + HEAD, s->records, s->sys.count * SYS_RECORD_DOUBLES * sizeof(double));
+  io->sends[(uint32_t)n[0] - SEND_ID] = NULL;
+  free(s);
+  return NULL;
+}
+
+/* --- the rest ---------------------------------------------------------------------------- */
+
+/* openRoot(path): a descriptor, or -errno. */
+static napi_value open_root(napi_env env, napi_callback_info info) {
+  napi_value values[1];
+  if (arguments(env, info, 1, values, NULL) == NULL) return fail(env);
+  char path[PATH_MAX];
+  size_t length;
+  CHECK(napi_get_value_string_utf8(env, values[0], path, sizeof path, &length));
+  if (length == sizeof path - 1) return integer(env, -ENAMETOOLONG);
+  int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  return integer(env, fd < 0 ? -errno : fd);
+}
+
+/* setFault(wholeStep, step, name, after, times, errno); errno 0 ends it. */
+static napi_value set_fault(napi_env env, napi_callback_info info) {
+  napi_value values[6];
+  double n[6] = {0};
+  struct io *io = arguments(env, info, 6, values, n);
+  if (io == NULL) return fail(env);
+  struct faults *f = &io->shared.faults;
+  atomic_store(&f->armed, false);
+  atomic_store(&f->whole_step, n[0] != 0);
+  atomic_store(&f->step, (int)n[1]);
+  atomic_store(&f->name, (int)n[2]);
+  atomic_store(&f->left, (int)n[3]);
+  atomic_store(&f->times, (int)n[4]);
+  atomic_store(&f->err, (int)n[5]);
+  atomic_store(&f->armed, n[5] != 0);
+  atomic_store(&io->shared.no_openat2, false);
+  return NULL;
+}
+
+/* stats(out: Float64Array): threads, queued, running, sends, wakes, takeovers, jobs. */
+static napi_value stats(napi_env env, napi_callback_info info) {
+  napi_value values[1];
+  struct io *io = arguments(env, info, 1, values, NULL);
+  double *out;
+  size_t length;
+  if (io == NULL) return fail(env);
+  CHECK(napi_get_typedarray_info(env, values[0], NULL, &length, (void **)&out, NULL, NULL));
+  if (length < 7) return fail(env);
+  struct pool_stats s = {0};
+  if (!io->closed) s = pool_stats(io->shared.pool);
+  double sends = 0;
+  for (uint32_t i = 0; i < io->send_capacity; i++) sends += io->sends[i] != NULL;
+  const double all[7] = {s.threads, s.queued,    s.running,      sends,
+                         (double)s.wakes, (double)s.takeovers, (double)s.jobs};
+  memcpy(out, all, sizeof all);
+  return NULL;
+}
+
+static void shut_down(struct io *io) {
+  if (io->closed) return;
+  io->closed = true;
+  /* In this order: nothing new waits, what waits is queued, what is queued ends by ECANCELED. */
+  if (io->shared.pool != NULL) pool_stop(io->shared.pool);
+  if (io->events != NULL) events_stop(io->events);
+  if (io->shared.pool != NULL) pool_free(io->shared.pool);
+  if (io->events != NULL) events_free(io->events);
+  for (uint32_t i = 0; io->chains != NULL && i < io->slots; i++) {
+    struct chain *c = &io->chains[i];
+    chain_abandon(c);
+    free(c->pieces);
+    free(c->opened);
+    free(c->temporaries);
+    free(c->blobs);
+  }
+  free(io->chains);
+  io->chains = NULL;
+  for (uint32_t i = 0; i < io->send_capacity; i++) free(io->sends[i]);
+  free(io->sends);
+  io->sends = NULL;
+  io->send_capacity = 0;
+  for (uint32_t i = 0; i < MAX_HASHERS; i++) free(atomic_exchange(&io->shared.hashers[i], NULL));
+}
+
+/* stop(): running steps finish, all else ends with ECANCELED. */
+static napi_value stop(napi_env env, napi_callback_info info) {
+  struct io *io = arguments(env, info, 0, NULL, NULL);
+  if (io == NULL) return fail(env);
+  if (io->closed) return NULL;
+  pool_stop(io->shared.pool);
+  events_stop(io->events);
+  return NULL;
+}
+
+/* close(): joins the threads; to be called when nothing is in flight. */
+static napi_value close_io(napi_env env, napi_callback_info info) {
+  struct io *io = arguments(env, info, 0, NULL, NULL);
+  if (io == NULL) return fail(env);
+  if (io->closed) return NULL;
+  shut_down(io);
+  napi_delete_reference(env, io->arena_ref);
+  napi_delete_reference(env, io->on_done);
+  napi_release_threadsafe_function(io->wake, napi_tsfn_abort);
+  return NULL;
+}
+
+static void end_environment(void *data) {
+  struct instance *instance = data;
+  for (struct io *io = instance->first, *next; io != NULL; io = next) {
+    next = io->next;
+    shut_down(io);
+    pthread_mutex_destroy(&io->lock);
+    free(io);
+  }
+  free(instance);
+}
+
+static napi_value create_arena(napi_env env, struct io *io) {
+  napi_value arena;
+  size_t size = ARENA_HEAD + (size_t)io->slots * SLOT_BYTES;
+  CHECK(napi_create_arraybuffer(env, size, (void **)&io->arena, &arena));
+  CHECK(napi_create_reference(env, arena, 1, &io->arena_ref));
+  for (uint32_t i = 0; i < io->slots; i++) {
+    struct chain *c = &io->chains[i];
+    c->job.run = chain_run;
+    c->job.id = i;
+    c->shared = &io->shared;
+    c->slot = (struct slot *)(io->arena + ARENA_HEAD + (size_t)i * SLOT_BYTES);
+  }
+  return arena;
+}
+
+static napi_value create_wake(napi_env env, struct io *io, napi_value on_done) {
+  napi_value name;
+  CHECK(napi_create_string_utf8(env, "versitygw-ts io", NAPI_AUTO_LENGTH, &name));
+  CHECK(napi_create_reference(env, on_done, 1, &io->on_done));
+  CHECK(napi_create_threadsafe_function(env, NULL, NULL, name, 0, 1, NULL, NULL, io, report_done,
+                                        &io->wake));
+  CHECK(napi_unref_threadsafe_function(env, io->wake));
+  return name;
+}
+
+/* create(threads, slots, followSymlinks, onDone): the object with everything above. */
+static napi_value create(napi_env env, napi_callback_info info) {
+  napi_value values[4], result;
+  double n[4] = {0};
+  struct instance *instance = (struct instance *)arguments(env, info, 4, values, n);
+  if (instance == NULL) return fail(env);
+  struct io *io = calloc(1, sizeof *io);
+  if (io == NULL) return fail(env);
+  io->env = env;
+  io->slots = (uint32_t)n[1];
+  io->done_last = &io->done;
+  io->shared.follow_symlinks = n[2] != 0;
+  io->shared.settle = settle;
+  io->shared.run_later = run_later;
+  pthread_mutex_init(&io->lock, NULL);
+  io->next = instance->first;
+  instance->first = io;
+  io->chains = calloc(io->slots, sizeof *io->chains);
+  napi_value arena = io->chains == NULL ? NULL : create_arena(env, io);
+  if (arena == NULL || create_wake(env, io, values[3]) == NULL) {
+    io->closed = io->chains == NULL;
+    return fail(env);
+  }
+  io->shared.pool = pool_new((int)n[0]);
+  if (io->shared.pool != NULL) io->events = events_new(io->shared.pool);
+  if (io->events == NULL) {
+    shut_down(io);
+    napi_throw_error(env, NULL, "cannot start the I/O threads");
+    return NULL;
+  }
+
+  const napi_property_descriptor properties[] = {
+      {.utf8name = "arena", .value = arena, .attributes = napi_enumerable},
+      {.utf8name = "submit", .method = submit, .data = io},
+      {.utf8name = "abandon", .method = abandon, .data = io},
+      {.utf8name = "take", .method = take, .data = io},
+      {.utf8name = "newHasher", .method = new_hasher, .data = io},
+      {.utf8name = "freeHasher", .method = free_hasher, .data = io},
+      {.utf8name = "combineCrc", .method = combine_crc, .data = io},
+      {.utf8name = "send", .method = send_file, .data = io},
+      {.utf8name = "cancelSend", .method = cancel_send, .data = io},
+      {.utf8name = "takeSend", .method = take_send, .data = io},
+      {.utf8name = "openRoot", .method = open_root, .data = io},
+      {.utf8name = "setFault", .method = set_fault, .data = io},
+      {.utf8name = "stats", .method = stats, .data = io},
+      {.utf8name = "stop", .method = stop, .data = io},
+      {.utf8name = "close", .method = close_io, .data = io},
+  };
+  CHECK(napi_create_object(env, &result));
+  CHECK(napi_define_properties(env, result, sizeof properties / sizeof *properties, properties));
+  return result;
+}
+
+static napi_value names(napi_env env, const char *const *list, uint32_t count) {
+  napi_value array, name;
+  CHECK(napi_create_array_with_length(env, count, &array));
+  for (uint32_t i = 0; i < count; i++) {
+    CHECK(napi_create_string_utf8(env, list[i], NAPI_AUTO_LENGTH, &name));
+    CHECK(napi_set_element(env, array, i, name));
+  }
+  return array;
+}
+
+/* What src/io/arena.ts and src/io/syscalls.ts must agree with. */
+static napi_value layout(napi_env env) {
+  static const char *const step_names[OP_COUNT] = {
+#define X(name) #name,
+      STEPS(X)
+#undef X
+  };
+  const struct {
+    const char *name;
+    size_t value;
+  } sizes[] = {
+      {"head", ARENA_HEAD},
+      {"slot", SLOT_BYTES},
+      {"maxSteps", MAX_STEPS},
+      {"maxSyscalls", MAX_SYSCALLS},
+      {"steps", offsetof(struct slot, steps)},
+      {"results", offsetof(struct slot, results)},
+      {"syscalls", offsetof(struct slot, syscalls)},
+      {"text", offsetof(struct slot, text)},
+      {"data", offsetof(struct slot, data)},
+      {"sendId", SEND_ID},
+  };
+  napi_value result;
+  CHECK(napi_create_object(env, &result));
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+    CHECK(napi_set_named_property(env, result, sizes[i].name, number(env, (double)sizes[i].value)));
+  CHECK(napi_set_named_property(env, result, "operations", names(env, step_names, OP_COUNT)));
+  CHECK(napi_set_named_property(env, result, "syscallNames", names(env, sys_names, SYS_NAMES)));
+  return result;
+}
+
+NAPI_MODULE_INIT() {
+  struct instance *instance = calloc(1, sizeof *instance);
+  if (instance == NULL) return fail(env);
+  int wrong = hash_selftest();
+  if (wrong != 0) {
+    free(instance);
+    napi_throw_error(env, NULL, "a digest is computed wrongly on this processor");
+    return NULL;
+  }
+  const napi_property_descriptor properties[] = {
+      {.utf8name = "create", .method = create, .data = instance},
+      {.utf8name = "layout", .value = layout(env)},
+  };
+  CHECK(napi_define_properties(env, exports, 2, properties));
+  CHECK(napi_add_env_cleanup_hook(env, end_environment, instance));
+  return exports;
+}

@@ -1,0 +1,45 @@
+/* Threads that run jobs, and wake as seldom as they can.
+ *
+ * Waking a thread costs more than a small job does. So a submitted job wakes a thread only when
+ * nothing else is going to pick it up soon; see the note in pool.c. Two lanes: metadata goes
+ * before bulk, and bulk never takes the last two threads. */
+#ifndef POOL_H
+#define POOL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct job {
+  struct job *next;
+  uint32_t id; /* of the owner's choice */
+  bool bulk;
+  double queued_ns;
+  /* Runs on a pool thread. Whoever runs a job owns it: `run` hands it on (completion list, event
+   * thread, or the queue again) before it returns. */
+  void (*run)(struct job *);
+};
+
+struct pool;
+
+/* Starts `threads` threads; NULL when that fails. */
+struct pool *pool_new(int threads);
+
+void pool_submit(struct pool *p, struct job *job);
+
+/* From now on pool_stopping is true; jobs still run, and are expected to see to it that they end. */
+void pool_stop(struct pool *p);
+bool pool_stopping(const struct pool *p);
+
+/* Runs what is queued, joins the threads, frees. */
+void pool_free(struct pool *p);
+
+struct pool_stats {
+  int threads, queued, running;
+  unsigned long wakes, takeovers, jobs;
+};
+struct pool_stats pool_stats(struct pool *p);
+
+#endif
