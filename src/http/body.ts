@@ -4,7 +4,13 @@ import { createChunkVerifier } from '../auth/chunk-signature.ts'
 import type { Payload, PayloadCheck, PieceSink } from '../backend/payload.ts'
 import type { HashKind } from '../io/io.ts'
 import { isChecksumValue, unsupportedTrailer } from '../s3/checksum.ts'
-import { declaredDigests, digestChecks, digestKinds, type DeclaredDigests } from '../s3/digests.ts'
+import {
+  declaredDigests,
+  digestChecks,
+  digestKinds,
+  digestsButChecksum,
+  type DeclaredDigests,
+} from '../s3/digests.ts'
 import { S3Error } from '../s3/errors.ts'
 import type { BodyUse } from '../s3/operation.ts'
 import type { S3Request } from '../s3/request.ts'
@@ -34,6 +40,7 @@ export function createPayload(
 export async function readDocument(request: S3Request, payload: RequestPayload, use: BodyUse): Promise<Buffer> {
   if (use.kind !== 'document') return EMPTY
   if (use.required && !hasBody(request)) throw new S3Error('MissingRequestBodyError')
+  if (use.checksumOf === 'object') payload.leaveChecksum()
   const { md5, checksum } = payload.digests
   if (use.checksumRequired && md5 === undefined && checksum === undefined) {
     const message = 'Missing required header for this request: Content-MD5 OR x-amz-checksum-*'
@@ -72,6 +79,11 @@ export class RequestPayload implements Payload {
 
   get digests(): DeclaredDigests {
     return (this.#digests ??= declaredDigests(this.#request, this.#authentication.declaredSha256))
+  }
+
+  /** From now on x-amz-checksum headers are none of this body's. */
+  leaveChecksum(): void {
+    this.#digests = digestsButChecksum(this.#request, this.#authentication.declaredSha256)
   }
 
   get kinds(): readonly HashKind[] {

@@ -29,6 +29,8 @@ export interface DeclaredChecksum {
 }
 
 const PREFIX = 'x-amz-checksum-'
+export const ALGORITHMS: readonly ChecksumAlgorithm[] = ['CRC32', 'CRC32C', 'CRC64NVME', 'SHA1', 'SHA256']
+const PART_COUNT = /-\d{1,5}$/
 /** Names that begin like a checksum's value and are none. */
 const NOT_VALUES = new Set(['algorithm', 'type', 'mode'])
 const UNSUPPORTED =
@@ -85,6 +87,25 @@ export function parseUploadChecksum(
   throw invalid(
     `The ${type?.toUpperCase()} checksum type cannot be used with the ${algorithm.toLowerCase()} checksum algorithm.`,
   )
+}
+
+/**
+ * The checksum of the object that CompleteMultipartUpload is to make: `x-amz-checksum-<algorithm>`, of a composite one
+ * with `-<number of parts>` behind it. InvalidRequest where there are several or a value is malformed.
+ */
+export function parseObjectChecksum(
+  request: S3Request,
+): { readonly algorithm: ChecksumAlgorithm; readonly value: string } | undefined {
+  let found: { algorithm: ChecksumAlgorithm; value: string } | undefined
+  for (const algorithm of ALGORITHMS) {
+    const name = checksumHeader(algorithm)
+    const value = single(request.headers[name])
+    if (value === undefined) continue
+    if (found !== undefined) throw severalChecksums()
+    if (!isChecksumValue(algorithm, value.replace(PART_COUNT, ''))) throw invalid(`Value for ${name} header is invalid.`)
+    found = { algorithm, value }
+  }
+  return found
 }
 
 /** Whether base64 `value` is a digest of the algorithm's length. */

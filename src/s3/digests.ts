@@ -18,6 +18,11 @@ export function declaredDigests(request: S3Request, sha256: Buffer | undefined):
   return { md5: contentMd5(request), sha256, checksum: declaredChecksum(request) }
 }
 
+/** The same where x-amz-checksum headers speak of something else than the body. */
+export function digestsButChecksum(request: S3Request, sha256: Buffer | undefined): DeclaredDigests {
+  return { md5: contentMd5(request), sha256, checksum: undefined }
+}
+
 /** What has to be computed over the body. */
 export function digestKinds({ md5, sha256, checksum }: DeclaredDigests): readonly HashKind[] {
   const kinds = new Set<HashKind>()

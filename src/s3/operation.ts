@@ -46,6 +46,8 @@ export interface S3Settings {
   readonly maxPartNumber: number
   readonly copyObjectThreshold: number
   readonly strictBucketNames: boolean
+  /** Whatever writes is refused, to root too. */
+  readonly readOnly: boolean
 }
 
 /** `headers` is a flat list: name, value, name, value … A string body is XML. */
@@ -66,7 +68,14 @@ export interface InputSource {
 export type BodyUse =
   | { readonly kind: 'none' }
   | { readonly kind: 'payload' }
-  | { readonly kind: 'document'; readonly maxBytes: number; readonly required: boolean; readonly checksumRequired: boolean }
+  | {
+      readonly kind: 'document'
+      readonly maxBytes: number
+      readonly required: boolean
+      readonly checksumRequired: boolean
+      /** `object` where x-amz-checksum headers speak of the object that is made, not of this body. */
+      readonly checksumOf: 'body' | 'object'
+    }
 
 export interface Field<T> {
   readonly read: (source: InputSource) => T
@@ -143,7 +152,12 @@ export function payload(): Field<Payload> {
  */
 export function document<T>(
   parse: (bytes: Buffer) => T,
-  options: { maxBytes?: number; required?: boolean; checksumRequired?: boolean } = {},
+  options: {
+    maxBytes?: number
+    required?: boolean
+    checksumRequired?: boolean
+    checksumOf?: 'body' | 'object'
+  } = {},
 ): Field<T> {
   return {
     read: (source) => parse(source.document),
@@ -152,6 +166,7 @@ export function document<T>(
       maxBytes: options.maxBytes ?? 1024 * 1024,
       required: options.required ?? false,
       checksumRequired: options.checksumRequired ?? false,
+      checksumOf: options.checksumOf ?? 'body',
     },
   }
 }

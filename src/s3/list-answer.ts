@@ -1,0 +1,48 @@
+import { element, wrap } from '../http/xml.ts'
+import type { ListedObject } from '../backend/backend.ts'
+import { formatXmlDate } from './http-date.ts'
+import { urlEncodeKey } from './list-params.ts'
+
+/** How keys and prefixes are written: as they are, or percent-encoded where `encoding-type=url` was asked for. */
+export type KeyEncoder = (key: string) => string
+
+export function keyEncoder(encodingType: 'url' | undefined): KeyEncoder {
+  return encodingType === 'url' ? urlEncodeKey : (key) => key
+}
+
+/** Of an upload nobody is told who began it: so does upstream. */
+export const NOBODY =
+  wrap('Initiator', element('ID', '') + element('DisplayName', '')) +
+  wrap('Owner', element('ID', '') + element('DisplayName', '')) +
+  element('StorageClass', 'STANDARD')
+
+/** Without an owner the element is left out. */
+export function renderContents(
+  objects: readonly ListedObject[],
+  encode: KeyEncoder,
+  owner: string | undefined,
+): string {
+  const ownerElement = owner === undefined ? '' : wrap('Owner', element('ID', owner))
+  let list = ''
+  for (const object of objects) {
+    list +=
+      `<Contents><LastModified>${formatXmlDate(object.lastModifiedMs)}</LastModified>` +
+      checksumAlgorithm(object) +
+      element('ChecksumType', object.checksumType) +
+      element('ETag', object.etag) +
+      element('Key', encode(object.key)) +
+      `${ownerElement}<Size>${object.size}</Size><StorageClass>STANDARD</StorageClass></Contents>`
+  }
+  return list
+}
+
+export function renderCommonPrefixes(prefixes: readonly string[], encode: KeyEncoder): string {
+  let list = ''
+  for (const prefix of prefixes) list += wrap('CommonPrefixes', element('Prefix', encode(prefix)))
+  return list
+}
+
+/** Of a file without a checksum it is empty, of a directory it is missing: so does upstream. */
+function checksumAlgorithm({ key, checksumAlgorithm: algorithm }: ListedObject): string {
+  return algorithm === '' && key.endsWith('/') ? '' : element('ChecksumAlgorithm', algorithm)
+}

@@ -1,0 +1,127 @@
+import { XML_DECLARATION, element, optional, wrap } from '../../http/xml.ts'
+import type { CopiedObject, Tags } from '../../backend/backend.ts'
+import { parseAlgorithm } from '../checksum.ts'
+import { checkCopyConditions, copyConditions, writePrecondition } from '../conditions.ts'
+import { checkCopySize, isSameObject, parseCopySource, refuseBody } from '../copy-source.ts'
+import { S3Error } from '../errors.ts'
+import { formatXmlDate } from '../http-date.ts'
+import { contentHeaders, userMetadata } from '../metadata.ts'
+import { refuseObjectLock, wantsObjectLock } from '../object-lock.ts'
+import { header, headers, label, operation } from '../operation.ts'
+import type { S3Request } from '../request.ts'
+import { parseTaggingHeader } from '../tags.ts'
+import { tell } from '../trace-facts.ts'
+
+export const CopyObject = operation(
+  {
+    name: 'CopyObject',
+    http: { method: 'PUT', target: 'object', header: 'x-amz-copy-source' },
+    input: {
+      bucket: label('bucket'),
+      key: label('key'),
+      source: header('x-amz-copy-source'),
+      body: headers(refuseBody),
+      metadata: headers(parseMetadata),
+      tags: headers(parseTags),
+      conditions: headers(copyConditions),
+      precondition: headers(writePrecondition),
+      checksum: header('x-amz-checksum-algorithm', parseAlgorithm),
+      wantsLock: headers(wantsObjectLock),
+    },
+  },
+  {
+    action: () => 's3:PutObject',
+    async handle(input, { backend, call, settings }) {
+      const target = { bucket: input.bucket, key: input.key }
+      const source = parseCopySource(input.source ?? '', settings.strictBucketNames)
+      tell(call, 's3.copy_source', `${source.bucket}/${source.key}`)
+      if (input.metadata === 'COPY' && isSameObject(source, target)) throw unchanged()
+      if (input.wantsLock) await refuseObjectLock(input.bucket, backend, call)
+      let size = 0
+      const copied = await backend.copyObject(
+        {
+          bucket: source.bucket,
+          key: source.key,
+          check(head) {
+            checkCopyConditions(input.conditions, head)
+            checkCopySize(head.size, settings.copyObjectThreshold)
+            size = head.size
+          },
+        },
+        target,
+        {
+          metadata: input.metadata,
+          tags: input.tags,
+          checksum: input.checksum,
+          precondition: input.precondition,
+        },
+        call,
+      )
+      tell(call, 's3.content_length', size)
+      tell(call, 's3.etag', copied.etag)
+      return { status: 200, headers: versionHeaders(copied), body: renderCopyResult(copied) }
+    },
+  },
+)
+
+export function renderCopyResult({ lastModifiedMs, checksum, etag }: CopiedObject): string {
+  const sum =
+    checksum === undefined
+      ? ''
+      : element(`Checksum${checksum.algorithm}`, checksum.value) +
+        element('ChecksumType', checksum.type)
+  const content =
+    element('LastModified', formatXmlDate(lastModifiedMs)) + sum + optional('ETag', etag)
+  return XML_DECLARATION + wrap('CopyObjectResult', content)
+}
+
+function versionHeaders({ sourceVersionId, versionId }: CopiedObject): string[] {
+  const list: string[] = []
+  if (sourceVersionId !== undefined) list.push('x-amz-copy-source-version-id', sourceVersionId)
+  if (versionId !== undefined) list.push('x-amz-version-id', versionId)
+  return list
+}
+
+function parseMetadata(request: S3Request) {
+  const directive = parseDirective(
+    request,
+    'x-amz-metadata-directive',
+    'Unknown metadata directive.',
+  )
+  // Read in either case: a redirect that is no location is an error also where it is not taken.
+  const replacement = { headers: contentHeaders(request), userMetadata: userMetadata(request) }
+  return directive === 'COPY' ? directive : replacement
+}
+
+function parseTags(request: S3Request): 'COPY' | { tags: Tags | undefined } {
+  const directive = parseDirective(request, 'x-amz-tagging-directive', 'Unknown tagging directive.')
+  if (directive === 'COPY') return directive
+  const tagging = request.headers['x-amz-tagging']
+  return { tags: parseTaggingHeader(typeof tagging === 'string' ? tagging : undefined) }
+}
+
+function parseDirective(
+  { headers: all }: S3Request,
+  name: string,
+  message: string,
+): 'COPY' | 'REPLACE' {
+  const text = all[name]
+  if (text === undefined || text === '' || text === 'COPY') return 'COPY'
+  if (text === 'REPLACE') return text
+  throw new S3Error(
+    'InvalidArgument',
+    { ArgumentName: name, ArgumentValue: String(text) },
+    { message },
+  )
+}
+
+function unchanged(): S3Error {
+  return new S3Error(
+    'InvalidRequest',
+    {},
+    {
+      message:
+        "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
+    },
+  )
+}

@@ -1,0 +1,59 @@
+import { element, xmlDocument } from '../../http/xml.ts'
+import type { UploadRef } from '../../backend/backend.ts'
+import { parseUploadChecksum } from '../checksum.ts'
+import { contentHeaders, userMetadata } from '../metadata.ts'
+import { refuseObjectLock, wantsObjectLock } from '../object-lock.ts'
+import { header, headers, label, operation } from '../operation.ts'
+import { parseTaggingHeader } from '../tags.ts'
+import { tell } from '../trace-facts.ts'
+
+export const CreateMultipartUpload = operation(
+  {
+    name: 'CreateMultipartUpload',
+    http: { method: 'POST', target: 'object', query: 'uploads' },
+    input: {
+      bucket: label('bucket'),
+      key: label('key'),
+      contentHeaders: headers(contentHeaders),
+      userMetadata: headers(userMetadata),
+      tags: header('x-amz-tagging', parseTaggingHeader),
+      checksum: headers(parseUploadChecksum),
+      wantsLock: headers(wantsObjectLock),
+    },
+  },
+  {
+    action: () => 's3:PutObject',
+    async handle(input, { backend, call }) {
+      const { bucket, key, checksum } = input
+      if (input.wantsLock) await refuseObjectLock(bucket, backend, call)
+      const { uploadId } = await backend.createUpload(
+        { bucket, key },
+        {
+          headers: input.contentHeaders,
+          userMetadata: input.userMetadata,
+          tags: input.tags,
+          checksum,
+        },
+        call,
+      )
+      tell(call, 's3.upload_id', uploadId)
+      const list: string[] = []
+      if (checksum !== undefined) {
+        list.push(
+          'x-amz-checksum-algorithm',
+          checksum.algorithm,
+          'x-amz-checksum-type',
+          checksum.type,
+        )
+      }
+      return { status: 200, headers: list, body: renderUpload({ bucket, key, uploadId }) }
+    },
+  },
+)
+
+export function renderUpload({ bucket, key, uploadId }: UploadRef): string {
+  return xmlDocument(
+    'InitiateMultipartUploadResult',
+    element('Bucket', bucket) + element('Key', key) + element('UploadId', uploadId),
+  )
+}

@@ -1,0 +1,27 @@
+import { deletePrecondition } from '../conditions.ts'
+import { headers, label, operation, query } from '../operation.ts'
+import { parseNullVersionId } from '../version-id.ts'
+
+export const DeleteObject = operation(
+  {
+    name: 'DeleteObject',
+    http: { method: 'DELETE', target: 'object' },
+    input: {
+      bucket: label('bucket'),
+      key: label('key'),
+      versionId: query('versionId', parseNullVersionId),
+      precondition: headers(deletePrecondition),
+    },
+  },
+  {
+    action: ({ versionId }) =>
+      versionId === undefined ? 's3:DeleteObject' : 's3:DeleteObjectVersion',
+    async handle({ bucket, key, versionId, precondition }, { backend, call }) {
+      await backend.deleteObject({ bucket, key }, precondition, call)
+      return {
+        status: 204,
+        headers: versionId === undefined ? [] : ['x-amz-version-id', versionId],
+      }
+    },
+  },
+)

@@ -1,0 +1,163 @@
+import {
+  XML_DECLARATION,
+  childText,
+  childrenOf,
+  element,
+  optional,
+  parseXml,
+  wrap,
+  type XmlElement,
+} from '../../http/xml.ts'
+import type { Backend, Call, DeletePrecondition } from '../../backend/backend.ts'
+import { S3Error } from '../errors.ts'
+import { parseHttpDate } from '../http-date.ts'
+import { checkKey } from '../names.ts'
+import { document, label, operation } from '../operation.ts'
+import { parseNullVersionId } from '../version-id.ts'
+
+const MAX_KEYS = 1000
+/** A thousand of the longest keys and what is written around them. */
+const MAX_BODY_BYTES = 2 * 1024 * 1024
+
+export const DeleteObjects = operation(
+  {
+    name: 'DeleteObjects',
+    http: { method: 'POST', target: 'bucket', query: 'delete' },
+    input: {
+      bucket: label('bucket'),
+      request: document(parseDelete, {
+        maxBytes: MAX_BODY_BYTES,
+        required: true,
+        checksumRequired: true,
+      }),
+    },
+  },
+  {
+    action: () => 's3:DeleteObject',
+    async handle({ bucket, request }, { backend, call }) {
+      await backend.headBucket(bucket, call)
+      const failures = await deleteAll(bucket, request.entries, backend, call)
+      const failed = new Map(failures.map((failure) => [failure.entry, failure]))
+      const deleted = request.quiet ? [] : request.entries.filter((entry) => !failed.has(entry))
+      return { status: 200, body: renderDeleteResult(deleted, failures) }
+    },
+  },
+)
+
+export interface DeleteEntry {
+  readonly key: string
+  readonly versionId: string | undefined
+  readonly precondition: DeletePrecondition
+}
+
+export interface DeleteRequest {
+  readonly quiet: boolean
+  readonly entries: readonly DeleteEntry[]
+}
+
+export function parseDelete(bytes: Buffer): DeleteRequest {
+  const root = readRoot(bytes)
+  const objects = childrenOf(root, 'Object')
+  if (objects.length > MAX_KEYS) throw new S3Error('MalformedXML')
+  return {
+    quiet: childText(root, 'Quiet')?.trim() === 'true',
+    entries: objects.map((object) => parseEntry(object)),
+  }
+}
+
+/** What cannot be read has a code of its own here, unlike in every other operation: clients of upstream know it. */
+function readRoot(bytes: Buffer): XmlElement {
+  try {
+    return parseXml(bytes, 'Delete')
+  } catch (cause) {
+    throw new S3Error('InvalidRequest', {}, { message: 'Invalid Request.', cause })
+  }
+}
+
+function parseEntry(object: XmlElement): DeleteEntry {
+  const key = childText(object, 'Key')
+  if (key === undefined) throw new S3Error('MalformedXML')
+  const modified = childText(object, 'LastModifiedTime')
+  const modifiedMs = modified === undefined ? undefined : parseHttpDate(modified)
+  const size = childText(object, 'Size')
+  return {
+    key,
+    versionId: childText(object, 'VersionId'),
+    precondition: {
+      ifMatch: childText(object, 'ETag'),
+      ifLastModified: modifiedMs === undefined ? undefined : new Date(modifiedMs),
+      ifSize: size === undefined ? undefined : Number(size),
+    },
+  }
+}
+
+export interface DeleteFailure {
+  readonly entry: DeleteEntry
+  readonly error: S3Error
+}
+
+const WIDTH = 16
+
+/**
+ * Deletes side by side, since in the durable mode each waits for the disk. Directory objects come last and the deepest
+ * first, so that a listing sent back as it came empties the tree whatever its order.
+ */
+async function deleteAll(
+  bucket: string,
+  entries: readonly DeleteEntry[],
+  backend: Backend,
+  call: Call,
+): Promise<readonly DeleteFailure[]> {
+  const failed = new Map<DeleteEntry, DeleteFailure>()
+  const remove = async (entry: DeleteEntry): Promise<void> => {
+    try {
+      checkKey(entry.key)
+      parseNullVersionId(entry.versionId)
+      await backend.deleteObject({ bucket, key: entry.key }, entry.precondition, call)
+    } catch (error) {
+      if (!(error instanceof S3Error) || error.status >= 500) throw error
+      failed.set(entry, { entry, error })
+    }
+  }
+  await inParallel(
+    entries.filter(({ key }) => !key.endsWith('/')),
+    remove,
+  )
+  const directories = entries.filter(({ key }) => key.endsWith('/'))
+  for (const entry of directories.toSorted((a, b) => b.key.length - a.key.length))
+    await remove(entry)
+  return entries.map((entry) => failed.get(entry)).filter((failure) => failure !== undefined)
+}
+
+/** Waits for all of them before it fails: nothing may go on under an answer that has been given. */
+async function inParallel<T>(items: readonly T[], run: (item: T) => Promise<void>): Promise<void> {
+  const remaining = items.values()
+  const worker = async (): Promise<void> => {
+    for (const item of remaining) await run(item)
+  }
+  const workers = Array.from({ length: Math.min(WIDTH, items.length) }, worker)
+  for (const outcome of await Promise.allSettled(workers))
+    if (outcome.status === 'rejected') throw outcome.reason
+}
+
+/** The message of a failure is its code: so does upstream. */
+export function renderDeleteResult(
+  deleted: readonly DeleteEntry[],
+  failures: readonly DeleteFailure[],
+): string {
+  let content = ''
+  for (const { key, versionId } of deleted) {
+    content += wrap('Deleted', element('Key', key) + optional('VersionId', versionId))
+  }
+  for (const { entry, error } of failures) {
+    const version = optional('VersionId', entry.versionId)
+    content += wrap(
+      'Error',
+      element('Code', error.code) +
+        element('Key', entry.key) +
+        element('Message', error.code) +
+        version,
+    )
+  }
+  return XML_DECLARATION + wrap('DeleteResult', content)
+}

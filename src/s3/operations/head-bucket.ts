@@ -1,0 +1,19 @@
+import { label, operation } from '../operation.ts'
+
+export const HeadBucket = operation(
+  {
+    name: 'HeadBucket',
+    http: { method: 'HEAD', target: 'bucket' },
+    input: { bucket: label('bucket') },
+  },
+  {
+    action: () => 's3:ListBucket',
+    async handle({ bucket }, { backend, call, settings }) {
+      await backend.headBucket(bucket, call)
+      return {
+        status: 200,
+        headers: ['x-amz-bucket-region', settings.region, 'x-amz-access-point-alias', 'false'],
+      }
+    },
+  },
+)

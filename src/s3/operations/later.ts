@@ -1,0 +1,129 @@
+import type { Operation, Route } from '../operation.ts'
+import { notImplemented } from './not-implemented.ts'
+
+/** Operations that later issues bring: each entry is replaced by a file of its own. */
+
+type Method = Route['method']
+type Entry = readonly [name: string, query: NonNullable<Route['query']>, action?: string]
+
+const family = (
+  method: Method,
+  target: Route['target'],
+  entries: readonly Entry[],
+): readonly Operation[] =>
+  entries.map(([name, query, action]) => notImplemented(name, { method, target, query }, action))
+
+export const bucketPuts = family('PUT', 'bucket', [
+  ['PutBucketTagging', 'tagging'],
+  ['PutBucketOwnershipControls', 'ownershipControls'],
+  ['PutBucketVersioning', 'versioning'],
+  ['PutObjectLockConfiguration', 'object-lock', 'PutBucketObjectLockConfiguration'],
+  ['PutBucketCors', 'cors', 'PutBucketCORS'],
+  ['PutBucketPolicy', 'policy'],
+  ['PutBucketAcl', 'acl'],
+  ['PutBucketWebsite', 'website'],
+  ['PutBucketAnalyticsConfiguration', 'analytics', 'PutAnalyticsConfiguration'],
+  ['PutBucketEncryption', 'encryption', 'PutEncryptionConfiguration'],
+  [
+    'PutBucketIntelligentTieringConfiguration',
+    'intelligent-tiering',
+    'PutIntelligentTieringConfiguration',
+  ],
+  ['PutBucketInventoryConfiguration', 'inventory', 'PutInventoryConfiguration'],
+  ['PutBucketLifecycleConfiguration', 'lifecycle', 'PutLifecycleConfiguration'],
+  ['PutBucketLogging', 'logging'],
+  ['PutBucketRequestPayment', 'requestPayment'],
+  ['PutBucketMetricsConfiguration', 'metrics', 'PutMetricsConfiguration'],
+  ['PutBucketReplication', 'replication', 'PutReplicationConfiguration'],
+  ['PutPublicAccessBlock', 'publicAccessBlock', 'PutBucketPublicAccessBlock'],
+  ['PutBucketNotificationConfiguration', 'notification', 'PutBucketNotification'],
+  ['PutBucketAccelerateConfiguration', 'accelerate', 'PutAccelerateConfiguration'],
+])
+
+export const bucketDeletes = family('DELETE', 'bucket', [
+  ['DeleteBucketTagging', 'tagging', 'PutBucketTagging'],
+  ['DeleteBucketOwnershipControls', 'ownershipControls', 'PutBucketOwnershipControls'],
+  ['DeleteBucketPolicy', 'policy'],
+  ['DeleteBucketCors', 'cors', 'PutBucketCORS'],
+  ['DeleteBucketWebsite', 'website'],
+  ['DeleteBucketAnalyticsConfiguration', 'analytics', 'PutAnalyticsConfiguration'],
+  ['DeleteBucketEncryption', 'encryption', 'PutEncryptionConfiguration'],
+  [
+    'DeleteBucketIntelligentTieringConfiguration',
+    'intelligent-tiering',
+    'PutIntelligentTieringConfiguration',
+  ],
+  ['DeleteBucketInventoryConfiguration', 'inventory', 'PutInventoryConfiguration'],
+  ['DeleteBucketLifecycle', 'lifecycle', 'PutLifecycleConfiguration'],
+  ['DeleteBucketMetricsConfiguration', 'metrics', 'PutMetricsConfiguration'],
+  ['DeleteBucketReplication', 'replication', 'PutReplicationConfiguration'],
+  ['DeletePublicAccessBlock', 'publicAccessBlock', 'PutBucketPublicAccessBlock'],
+])
+
+/** Around GetBucketLocation and ListMultipartUploads, which stand between them in the order of upstream's routes. */
+export const bucketGets = family('GET', 'bucket', [
+  ['GetBucketTagging', 'tagging'],
+  ['GetBucketOwnershipControls', 'ownershipControls'],
+  ['GetBucketVersioning', 'versioning'],
+  ['GetBucketPolicy', 'policy'],
+  ['GetBucketCors', 'cors', 'GetBucketCORS'],
+  ['GetObjectLockConfiguration', 'object-lock', 'GetBucketObjectLockConfiguration'],
+  ['GetBucketAcl', 'acl'],
+])
+
+export const bucketGetsAfterUploads = family('GET', 'bucket', [
+  ['ListObjectVersions', 'versions', 'ListBucketVersions'],
+  ['GetBucketPolicyStatus', 'policyStatus'],
+  ['GetBucketWebsite', 'website'],
+  ['GetBucketAnalyticsConfiguration', ['analytics', 'id'], 'GetAnalyticsConfiguration'],
+  ['ListBucketAnalyticsConfigurations', 'analytics', 'GetAnalyticsConfiguration'],
+  ['GetBucketEncryption', 'encryption', 'GetEncryptionConfiguration'],
+  [
+    'GetBucketIntelligentTieringConfiguration',
+    ['intelligent-tiering', 'id'],
+    'GetIntelligentTieringConfiguration',
+  ],
+  [
+    'ListBucketIntelligentTieringConfigurations',
+    'intelligent-tiering',
+    'GetIntelligentTieringConfiguration',
+  ],
+  ['GetBucketInventoryConfiguration', ['inventory', 'id'], 'GetInventoryConfiguration'],
+  ['ListBucketInventoryConfigurations', 'inventory', 'GetInventoryConfiguration'],
+  ['GetBucketLifecycleConfiguration', 'lifecycle', 'GetLifecycleConfiguration'],
+  ['GetBucketLogging', 'logging'],
+  ['GetBucketRequestPayment', 'requestPayment'],
+  ['GetBucketMetricsConfiguration', ['metrics', 'id'], 'GetMetricsConfiguration'],
+  ['ListBucketMetricsConfigurations', 'metrics', 'GetMetricsConfiguration'],
+  ['GetBucketReplication', 'replication', 'GetReplicationConfiguration'],
+  ['GetPublicAccessBlock', 'publicAccessBlock', 'GetBucketPublicAccessBlock'],
+  ['GetBucketNotificationConfiguration', 'notification', 'GetBucketNotification'],
+  ['GetBucketAccelerateConfiguration', 'accelerate', 'GetAccelerateConfiguration'],
+])
+
+export const PostObject = notImplemented(
+  'PostObject',
+  { method: 'POST', target: 'bucket' },
+  'PutObject',
+)
+
+export const objectGets = family('GET', 'object', [
+  ['GetObjectTagging', 'tagging'],
+  ['GetObjectRetention', 'retention'],
+  ['GetObjectLegalHold', 'legal-hold'],
+  ['GetObjectAcl', 'acl'],
+])
+
+export const objectDeletes = family('DELETE', 'object', [['DeleteObjectTagging', 'tagging']])
+
+export const objectPosts = family('POST', 'object', [
+  ['RestoreObject', 'restore'],
+  ['SelectObjectContent', { select: '', 'select-type': '2' }, 'GetObject'],
+])
+
+export const objectPuts = family('PUT', 'object', [
+  ['PutObjectTagging', 'tagging'],
+  ['PutObjectRetention', 'retention'],
+  ['PutObjectLegalHold', 'legal-hold'],
+  ['PutObjectAcl', 'acl'],
+])

@@ -1,0 +1,79 @@
+import { element, optional, wrap, xmlDocument } from '../../http/xml.ts'
+import type { BucketSummary } from '../../backend/backend.ts'
+import { bucketOwner } from '../bucket-owner.ts'
+import { formatXmlDate } from '../http-date.ts'
+import { parseMaxBuckets } from '../list-params.ts'
+import { operation, query, type OperationContext } from '../operation.ts'
+
+export const ListBuckets = operation(
+  {
+    name: 'ListBuckets',
+    http: { method: 'GET', target: 'service' },
+    input: {
+      maxBuckets: query('max-buckets', parseMaxBuckets),
+      prefix: query('prefix'),
+      continuationToken: query('continuation-token'),
+    },
+  },
+  {
+    action: () => undefined,
+    async handle({ maxBuckets, prefix = '', continuationToken = '' }, context) {
+      const buckets = await ownBuckets(context)
+      // Names are ASCII or compared as the backend sorted them: a token is the last name given.
+      const isAfter = ({ name }: BucketSummary): boolean =>
+        name.startsWith(prefix) &&
+        (continuationToken === '' ||
+          Buffer.compare(Buffer.from(name), Buffer.from(continuationToken)) > 0)
+      const remaining = buckets.filter(isAfter)
+      const page = remaining.slice(0, maxBuckets)
+      return {
+        status: 200,
+        body: renderBuckets({
+          owner: context.caller.accessKey ?? '',
+          region: context.settings.region,
+          buckets: page,
+          next: remaining.length > page.length ? page.at(-1)?.name : undefined,
+          prefix,
+        }),
+      }
+    },
+  },
+)
+
+interface BucketsPage {
+  readonly owner: string
+  readonly region: string
+  readonly buckets: readonly BucketSummary[]
+  readonly next: string | undefined
+  readonly prefix: string
+}
+
+export function renderBuckets({ owner, region, buckets, next, prefix }: BucketsPage): string {
+  let list = ''
+  for (const { creationDate, name } of buckets) {
+    const created = element('CreationDate', formatXmlDate(creationDate.getTime()))
+    list += wrap('Bucket', created + element('Name', name) + element('BucketRegion', region))
+  }
+  return xmlDocument(
+    'ListAllMyBucketsResult',
+    wrap('Owner', element('ID', owner) + element('DisplayName', '')) +
+      wrap('Buckets', list) +
+      optional('ContinuationToken', next) +
+      optional('Prefix', prefix),
+  )
+}
+
+/** Root and admins see every bucket, the others their own. */
+async function ownBuckets({
+  backend,
+  call,
+  caller,
+}: OperationContext): Promise<readonly BucketSummary[]> {
+  const buckets = await backend.listBuckets(call)
+  if (caller.isRoot || caller.role === 'admin') return buckets
+  const own: BucketSummary[] = []
+  for (const bucket of buckets) {
+    if ((await bucketOwner(bucket.name, backend, call)) === caller.accessKey) own.push(bucket)
+  }
+  return own
+}

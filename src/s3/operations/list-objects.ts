@@ -1,0 +1,66 @@
+import { element, optional, xmlDocument } from '../../http/xml.ts'
+import type { ObjectListing } from '../../backend/backend.ts'
+import { bucketOwner } from '../bucket-owner.ts'
+import { keyEncoder, renderCommonPrefixes, renderContents } from '../list-answer.ts'
+import { orEmpty, parseEncodingType, parsePageSize } from '../list-params.ts'
+import { label, operation, query } from '../operation.ts'
+
+export const ListObjects = operation(
+  {
+    name: 'ListObjects',
+    http: { method: 'GET', target: 'bucket' },
+    input: {
+      bucket: label('bucket'),
+      prefix: query('prefix', orEmpty),
+      delimiter: query('delimiter', orEmpty),
+      marker: query('marker', orEmpty),
+      maxKeys: query('max-keys', (text) => parsePageSize('max-keys', text)),
+      encodingType: query('encoding-type', parseEncodingType),
+    },
+  },
+  {
+    action: () => 's3:ListBucket',
+    async handle(input, { backend, call, settings }) {
+      const { bucket, prefix, delimiter, marker, maxKeys } = input
+      const listing = await backend.listObjects(
+        bucket,
+        { prefix, delimiter, after: marker, maxKeys },
+        call,
+      )
+      const owner = await bucketOwner(bucket, backend, call)
+      return {
+        status: 200,
+        headers: ['x-amz-bucket-region', settings.region],
+        body: renderListing(listing, { ...input, owner }),
+      }
+    },
+  },
+)
+
+export interface ListObjectsPage {
+  readonly bucket: string
+  readonly prefix: string
+  readonly delimiter: string
+  readonly marker: string
+  readonly maxKeys: number
+  readonly encodingType: 'url' | undefined
+  readonly owner: string
+}
+
+/** `NextMarker` comes with every truncated page, also without a delimiter. */
+export function renderListing(listing: ObjectListing, page: ListObjectsPage): string {
+  const encode = keyEncoder(page.encodingType)
+  return xmlDocument(
+    'ListBucketResult',
+    element('Name', page.bucket) +
+      optional('Prefix', encode(page.prefix)) +
+      optional('Marker', encode(page.marker)) +
+      optional('NextMarker', listing.next === undefined ? '' : encode(listing.next)) +
+      element('MaxKeys', page.maxKeys) +
+      optional('Delimiter', encode(page.delimiter)) +
+      element('IsTruncated', listing.isTruncated) +
+      renderContents(listing.objects, encode, page.owner) +
+      renderCommonPrefixes(listing.commonPrefixes, encode) +
+      element('EncodingType', page.encodingType ?? ''),
+  )
+}

@@ -1,0 +1,50 @@
+import { declaredChecksum } from '../checksum.ts'
+import { writePrecondition } from '../conditions.ts'
+import { contentHeaders, userMetadata } from '../metadata.ts'
+import { pushChecksum } from '../object-headers.ts'
+import { refuseObjectLock, wantsObjectLock } from '../object-lock.ts'
+import { header, headers, label, operation, payload } from '../operation.ts'
+import { parseTaggingHeader } from '../tags.ts'
+import { tell } from '../trace-facts.ts'
+
+export const PutObject = operation(
+  {
+    name: 'PutObject',
+    http: { method: 'PUT', target: 'object' },
+    input: {
+      bucket: label('bucket'),
+      key: label('key'),
+      precondition: headers(writePrecondition),
+      contentHeaders: headers(contentHeaders),
+      userMetadata: headers(userMetadata),
+      tags: header('x-amz-tagging', parseTaggingHeader),
+      wantsLock: headers(wantsObjectLock),
+      checksum: headers(declaredChecksum),
+      body: payload(),
+    },
+  },
+  {
+    action: () => 's3:PutObject',
+    async handle(input, { backend, call }) {
+      if (input.wantsLock) await refuseObjectLock(input.bucket, backend, call)
+      const written = await backend.putObject(
+        { bucket: input.bucket, key: input.key },
+        {
+          headers: input.contentHeaders,
+          userMetadata: input.userMetadata,
+          tags: input.tags,
+          checksum: input.checksum?.algorithm ?? 'CRC64NVME',
+          precondition: input.precondition,
+        },
+        input.body,
+        call,
+      )
+      tell(call, 's3.content_length', written.size)
+      tell(call, 's3.etag', written.etag)
+      const list = ['ETag', written.etag, 'x-amz-object-size', String(written.size)]
+      pushChecksum(list, written.checksum)
+      if (written.versionId !== undefined) list.push('x-amz-version-id', written.versionId)
+      return { status: 200, headers: list }
+    },
+  },
+)
