@@ -1,21 +1,23 @@
 import type { Logger } from 'pino'
 import { loadConfig, type Config } from './config.ts'
-import { createGateway, type Gateway } from './gateway.ts'
+import type { Gateway } from './gateway.ts'
 import { createLogger } from './log.ts'
-import { startUpLines } from './start-up.ts'
+import { reachable, startUpLines } from './start-up.ts'
 import { versionText } from './version.ts'
 
 /** How long requests may take to finish once the gateway has been told to stop. */
 const GRACE_MS = 10_000
 
-await main(process.argv.slice(2))
+/** Told once, when the gateway answers: what it was told to be and where it is. */
+export type OnListening = (config: Config, urls: readonly string[]) => void
 
-async function main(argv: readonly string[]): Promise<void> {
+/** Command line and environment in, a listening gateway out. What fails on the way is one line and exit code 1. */
+export async function main(argv: readonly string[], onListening?: OnListening): Promise<void> {
   // A reader of our output that goes away is no reason to stop serving.
   process.stdout.on('error', () => undefined)
   try {
     const command = await loadConfig(argv)
-    if (command.kind === 'serve') await serve(command.config)
+    if (command.kind === 'serve') await serve(command.config, onListening)
     else process.stdout.write(command.kind === 'version' ? versionText() : `${command.text}\n`)
   } catch (error) {
     process.stderr.write(`${timestamp(new Date())} ${explain(error)}\n`)
@@ -23,12 +25,16 @@ async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
-async function serve(config: Config): Promise<void> {
+async function serve(config: Config, onListening: OnListening | undefined): Promise<void> {
+  // Loaded only now, so that help and start-up errors answer at once.
+  const { createGateway } = await import('./gateway.ts')
   const log = await createLogger(config.logLevel)
   const gateway = await createGateway(config, log)
   stopOnSignal(gateway, log)
   await gateway.listen()
-  if (!config.quiet) process.stdout.write(`${startUpLines(config, gateway.urls).join('\n')}\n`)
+  const urls = gateway.urls.map(reachable)
+  if (!config.quiet) process.stdout.write(`${startUpLines(config, urls).join('\n')}\n`)
+  onListening?.(config, urls)
 }
 
 function stopOnSignal(gateway: Gateway, log: Logger): void {

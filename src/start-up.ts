@@ -7,7 +7,7 @@ export function startUpLines(config: Config, urls: readonly string[]): readonly 
   const { posix, sources } = config
   return [
     `versitygw-ts ${GATEWAY_VERSION}`,
-    `  listening   ${urls.map(reachable).join('  ')}`,
+    `  listening   ${urls.join('  ')}`,
     `  directory   ${posix.directory}`,
     `  durability  ${posix.durability} (${sources.durability})`,
     `  tracing     ${tracingLine(config)}`,
@@ -15,14 +15,15 @@ export function startUpLines(config: Config, urls: readonly string[]): readonly 
 }
 
 /** Something to paste: a socket on every address is reached by this host's name for itself. */
-function reachable(url: string): string {
+export function reachable(url: string): string {
   return url.replace(/\/\/(?:\[::\]|0\.0\.0\.0):/, '//localhost:')
 }
 
 /** Exporter, endpoint, protocol, sampler, and where each of them was set. */
 export function tracingLine({ tracing, sources }: Config): string {
   if (!tracing.enabled) {
-    const cause = sources.otelSdkDisabled === 'default' ? sources.otelEnabled : sources.otelSdkDisabled
+    const cause =
+      sources.otelSdkDisabled === 'default' ? sources.otelEnabled : sources.otelSdkDisabled
     return `off (${cause})`
   }
   const { exporters, protocol, insecure, endpoint, depth } = tracing
@@ -32,6 +33,10 @@ export function tracingLine({ tracing, sources }: Config): string {
     parts.push(`to ${url} (${sources.otelEndpoint})`, `by ${protocol} (${sources.otelUseHttp})`)
   }
   const sampler = tracing.parentBased ? 'parent-based ratio' : 'ratio'
-  parts.push(`${sampler} ${tracing.sampleRate} (${sources.sampler})`, `depth ${depth} (${sources.otelDepth})`, 'no tail rule')
+  parts.push(
+    `${sampler} ${tracing.sampleRate} (${sources.sampler})`,
+    `depth ${depth} (${sources.otelDepth})`,
+    'no tail rule',
+  )
   return parts.join(', ')
 }

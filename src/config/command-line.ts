@@ -16,7 +16,10 @@ export interface CommandLine {
  * Splits a command line `[global flags] command [flags] operands` by the rules of Go's flag package, which VersityGW's users
  * know: one dash or two, `-x v` or `-x=v`, a value may begin with a dash, a switch takes a value only as `-x=false`.
  */
-export async function parseCommandLine(argv: readonly string[], settings: readonly Setting<unknown>[]): Promise<CommandLine> {
+export async function parseCommandLine(
+  argv: readonly string[],
+  settings: readonly Setting<unknown>[],
+): Promise<CommandLine> {
   const { default: yargs } = await import('yargs')
   const global = parse(yargs(), argv, settings, 'global')
   const [command, ...rest] = global.operands
@@ -34,7 +37,12 @@ export async function parseCommandLine(argv: readonly string[], settings: readon
 /** Everything this gateway can be told, with its variables; what is not available yet is left out. */
 export async function helpText(settings: readonly Setting<unknown>[]): Promise<string> {
   const { default: yargs } = await import('yargs')
-  const parser = yargs().scriptName('versitygw-ts').usage('$0 [global flags] posix [flags] DIR').help(false).version(false).wrap(110)
+  const parser = yargs()
+    .scriptName('versitygw-ts')
+    .usage('$0 [global flags] posix [flags] DIR')
+    .help(false)
+    .version(false)
+    .wrap(110)
   const available = settings.filter((setting) => setting.available)
   const global = { ...ALWAYS, ...options(available, 'global') }
   const posix = options(available, 'posix')
@@ -52,7 +60,12 @@ interface Parsed {
 
 const NOTHING: Parsed = { flags: new Map(), operands: [] }
 
-function parse(parser: Argv, argv: readonly string[], settings: readonly Setting<unknown>[], scope: Scope): Parsed {
+function parse(
+  parser: Argv,
+  argv: readonly string[],
+  settings: readonly Setting<unknown>[],
+  scope: Scope,
+): Parsed {
   const known = { ...ALWAYS, ...options(settings, scope) }
   const found = parser
     .help(false)
@@ -107,13 +120,19 @@ function options(settings: readonly Setting<unknown>[], scope: Scope): Record<st
 
 function describe(setting: Setting<unknown>): string {
   const simple = typeof setting.default === 'string' || typeof setting.default === 'number'
-  const shown = simple && !setting.help.includes('(default') ? ` (default ${String(setting.default)})` : ''
-  const names = setting.env.map((variable) => (typeof variable === 'string' ? variable : variable.name))
+  const shown =
+    simple && !setting.help.includes('(default') ? ` (default ${String(setting.default)})` : ''
+  const names = setting.env.map((variable) =>
+    typeof variable === 'string' ? variable : variable.name,
+  )
   return `${setting.help}${shown} [${[...new Set(names)].join(', ')}]`
 }
 
 /** `--x=1` of a switch, which yargs would take for false, becomes `--x=true`. */
-function withPlainSwitches(argv: readonly string[], known: Readonly<Record<string, Options>>): string[] {
+function withPlainSwitches(
+  argv: readonly string[],
+  known: Readonly<Record<string, Options>>,
+): string[] {
   const switches = new Set(
     Object.entries(known)
       .filter(([, option]) => option.type === 'boolean')
@@ -130,7 +149,11 @@ function withPlainSwitches(argv: readonly string[], known: Readonly<Record<strin
   })
 }
 
-function unknownFlag(flag: string, settings: readonly Setting<unknown>[], scope: Scope): ConfigError {
+function unknownFlag(
+  flag: string,
+  settings: readonly Setting<unknown>[],
+  scope: Scope,
+): ConfigError {
   const other = settings.find((setting) => setting.flag === flag || setting.aliases.includes(flag))
   if (other === undefined) return new ConfigError(`unknown flag --${flag}`)
   const place = scope === 'global' ? 'after' : 'before'

@@ -113,10 +113,21 @@ export const LATER_SETTINGS: readonly Setting<unknown>[] = [
 ]
 
 /** Sub-commands of VersityGW that do not exist here yet. */
-export const LATER_COMMANDS: readonly string[] = ['scoutfs', 's3', 'azure', 'plugin', 'admin', 'utils']
+export const LATER_COMMANDS: readonly string[] = [
+  'scoutfs',
+  's3',
+  'azure',
+  'plugin',
+  'admin',
+  'utils',
+]
 
 type LaterRow = readonly [flag: string, alias: string, ...env: string[]]
 
-function rows(scope: Scope, form: 'switch' | 'one', list: readonly LaterRow[]): readonly Setting<unknown>[] {
+function rows(
+  scope: Scope,
+  form: 'switch' | 'one',
+  list: readonly LaterRow[],
+): readonly Setting<unknown>[] {
   return list.map(([flag, alias, ...env]) => later({ flag, alias, env, form, scope }))
 }

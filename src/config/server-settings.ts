@@ -1,5 +1,14 @@
 import { setting, toggle } from './setting.ts'
-import { ConfigError, choice, duration, integer, listeners, text, urlPath, type Environment } from './values.ts'
+import {
+  ConfigError,
+  choice,
+  duration,
+  integer,
+  listeners,
+  text,
+  urlPath,
+  type Environment,
+} from './values.ts'
 
 /** Settings of the gateway itself; on the command line they stand before the sub-command. */
 export const SERVER_SETTINGS = {
@@ -35,7 +44,12 @@ export const SERVER_SETTINGS = {
     default: 'us-east-1',
     help: 'region of signatures and of all buckets',
   }),
-  cert: setting({ flag: 'cert', env: 'VGW_CERT', parse: text, help: 'TLS certificate, a PEM file' }),
+  cert: setting({
+    flag: 'cert',
+    env: 'VGW_CERT',
+    parse: text,
+    help: 'TLS certificate, a PEM file',
+  }),
   key: setting({ flag: 'key', env: 'VGW_KEY', parse: text, help: 'TLS private key, a PEM file' }),
   maxConnections: setting({
     flag: 'max-connections',
@@ -80,7 +94,12 @@ export const SERVER_SETTINGS = {
     default: true,
     help: 'keep connections open between requests (--keep-alive=false: never)',
   }),
-  health: setting({ flag: 'health', env: 'VGW_HEALTH', parse: urlPath, help: 'path that answers OK, such as /health' }),
+  health: setting({
+    flag: 'health',
+    env: 'VGW_HEALTH',
+    parse: urlPath,
+    help: 'path that answers OK, such as /health',
+  }),
   virtualDomain: setting({
     flag: 'virtual-domain',
     alias: 'vd',
@@ -88,7 +107,11 @@ export const SERVER_SETTINGS = {
     parse: text,
     help: 'domain below which the bucket is the first part of the host name',
   }),
-  readonly: toggle({ flag: 'readonly', env: 'VGW_READ_ONLY', help: 'refuse everything that writes' }),
+  readonly: toggle({
+    flag: 'readonly',
+    env: 'VGW_READ_ONLY',
+    help: 'refuse everything that writes',
+  }),
   disableStrictBucketNames: toggle({
     flag: 'disable-strict-bucket-names',
     env: 'VGW_DISABLE_STRICT_BUCKET_NAMES',
@@ -121,14 +144,23 @@ export const SERVER_SETTINGS = {
     default: 1,
     help: 'processes that serve (only 1 yet)',
   }),
-  debug: toggle({ flag: 'debug', env: 'VGW_DEBUG', help: 'debug log, including why spans are not leaving' }),
+  debug: toggle({
+    flag: 'debug',
+    env: 'VGW_DEBUG',
+    help: 'debug log, including why spans are not leaving',
+  }),
   logLevel: setting({
     flag: 'log-level',
     env: ['VGW_LOG_LEVEL', { name: 'OTEL_LOG_LEVEL', read: otelLogLevel }],
     parse: choice('error', 'warn', 'info', 'debug', 'trace'),
     help: 'error, warn, info, debug or trace (default info; debug with --debug)',
   }),
-  quiet: toggle({ flag: 'quiet', alias: 'q', env: 'VGW_QUIET', help: 'no start-up lines and no line per request' }),
+  quiet: toggle({
+    flag: 'quiet',
+    alias: 'q',
+    env: 'VGW_QUIET',
+    help: 'no start-up lines and no line per request',
+  }),
 }
 
 function oneWorker(value: string): number {
@@ -138,7 +170,10 @@ function oneWorker(value: string): number {
 }
 
 /** The words of OpenTelemetry's SDKs: https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/ */
-function otelLogLevel(value: string, _env: Environment): 'error' | 'warn' | 'info' | 'debug' | 'trace' {
+function otelLogLevel(
+  value: string,
+  _env: Environment,
+): 'error' | 'warn' | 'info' | 'debug' | 'trace' {
   const word = choice('none', 'error', 'warn', 'info', 'debug', 'verbose', 'trace', 'all')(value)
   if (word === 'none') return 'error'
   return word === 'verbose' || word === 'all' ? 'trace' : word

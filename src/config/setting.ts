@@ -120,11 +120,16 @@ export function readTable<T extends Readonly<Record<string, Setting<unknown>>>>(
   flags: GivenFlags,
   env: Environment,
 ): { readonly values: Values<T>; readonly sources: Readonly<Record<keyof T, string>> } {
-  const resolved = Object.entries(table).map(([name, setting]) => [name, resolve(setting, flags, env)] as const)
+  const resolved = Object.entries(table).map(
+    ([name, setting]) => [name, resolve(setting, flags, env)] as const,
+  )
   return {
     // Each value was made by the row of its own name.
     values: Object.fromEntries(resolved.map(([name, { value }]) => [name, value])) as Values<T>,
-    sources: Object.fromEntries(resolved.map(([name, { source }]) => [name, source])) as Record<keyof T, string>,
+    sources: Object.fromEntries(resolved.map(([name, { source }]) => [name, source])) as Record<
+      keyof T,
+      string
+    >,
   }
 }
 
@@ -132,7 +137,8 @@ function read<T>(source: string, parse: () => T): T {
   try {
     return parse()
   } catch (error) {
-    if (error instanceof ConfigError) throw new ConfigError(`${source}: ${error.message}`, { cause: error })
+    if (error instanceof ConfigError)
+      throw new ConfigError(`${source}: ${error.message}`, { cause: error })
     throw error
   }
 }

@@ -1,7 +1,16 @@
 import { parseEndpoint } from '../trace/endpoint.ts'
 import { DEFAULT_BATCH, type ExporterName, type Semconv } from '../trace/tracing-config.ts'
 import { setting, toggle, type ForeignVariable } from './setting.ts'
-import { ConfigError, choice, integer, list, pairs, ratio, text, type Environment } from './values.ts'
+import {
+  ConfigError,
+  choice,
+  integer,
+  list,
+  pairs,
+  ratio,
+  text,
+  type Environment,
+} from './values.ts'
 
 /** How traces are chosen at their root. Without `parentBased` the caller's decision does not count. */
 export interface Sampler {
@@ -45,7 +54,11 @@ export const TRACING_SETTINGS = {
   }),
   otelUseHttp: toggle({
     flag: 'otel-use-http',
-    env: ['VGW_OTEL_USE_HTTP', protocol('OTEL_EXPORTER_OTLP_TRACES_PROTOCOL'), protocol('OTEL_EXPORTER_OTLP_PROTOCOL')],
+    env: [
+      'VGW_OTEL_USE_HTTP',
+      protocol('OTEL_EXPORTER_OTLP_TRACES_PROTOCOL'),
+      protocol('OTEL_EXPORTER_OTLP_PROTOCOL'),
+    ],
     help: 'OTLP over HTTP/protobuf instead of gRPC',
   }),
   otelInsecure: toggle({
@@ -170,7 +183,8 @@ function exporters(value: string): readonly ExporterName[] {
 function exporter(word: string): ExporterName {
   const name = EXPORTERS.get(word.toLowerCase())
   if (name === 'later') throw new ConfigError(`${word} is not available yet`)
-  if (name === undefined) throw new ConfigError(`"${word}" is not one of ${[...EXPORTERS.keys()].join(', ')}`)
+  if (name === undefined)
+    throw new ConfigError(`"${word}" is not one of ${[...EXPORTERS.keys()].join(', ')}`)
   return name
 }
 
@@ -179,7 +193,9 @@ function endpoint(value: string, kind: EndpointText['kind']): EndpointText {
   try {
     parseEndpoint(value, { protocol: 'grpc', insecure: true })
   } catch (error) {
-    throw new ConfigError(error instanceof Error ? error.message : 'not an OTLP endpoint', { cause: error })
+    throw new ConfigError(error instanceof Error ? error.message : 'not an OTLP endpoint', {
+      cause: error,
+    })
   }
   return { text: value.trim(), kind }
 }
@@ -190,7 +206,8 @@ function protocol(name: string): ForeignVariable<boolean> {
     name,
     read: (value) => {
       const word = words(value)
-      if (word === 'http/json') throw new ConfigError('http/json is not available, only grpc and http/protobuf')
+      if (word === 'http/json')
+        throw new ConfigError('http/json is not available, only grpc and http/protobuf')
       return word === 'http/protobuf'
     },
   }
@@ -225,11 +242,18 @@ function samplerArgument(argument: string): number {
   try {
     return ratio(argument)
   } catch (error) {
-    throw new ConfigError(`with OTEL_TRACES_SAMPLER_ARG "${argument}", which is not a number from 0 to 1`, { cause: error })
+    throw new ConfigError(
+      `with OTEL_TRACES_SAMPLER_ARG "${argument}", which is not a number from 0 to 1`,
+      { cause: error },
+    )
   }
 }
 
-const ENVIRONMENT_RATES = new Map([['development', 1], ['staging', 0.5], ['production', 0.1]])
+const ENVIRONMENT_RATES = new Map([
+  ['development', 1],
+  ['staging', 0.5],
+  ['production', 0.1],
+])
 
 function environmentSampler(value: string): Sampler | undefined {
   const rate = ENVIRONMENT_RATES.get(value.trim().toLowerCase())
@@ -246,4 +270,3 @@ function stabilityOptIn(value: string): Semconv | undefined {
 function bareWord(word: string): string {
   return word.toLowerCase()
 }
-

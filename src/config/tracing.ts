@@ -13,9 +13,13 @@ type TracingValues = Values<typeof TRACING_SETTINGS>
 type TracingSources = Readonly<Record<keyof typeof TRACING_SETTINGS, string>>
 
 /** Variables that others may have set for other programs count, and can be wrong, only where tracing is on. */
-export function readTracing(flags: GivenFlags, env: Environment): { config: TracingSettings; sources: TracingSources } {
+export function readTracing(
+  flags: GivenFlags,
+  env: Environment,
+): { config: TracingSettings; sources: TracingSources } {
   const { otelEnabled, otelSdkDisabled } = TRACING_SETTINGS
-  const enabled = resolve(otelEnabled, flags, env).value && !resolve(otelSdkDisabled, flags, env).value
+  const enabled =
+    resolve(otelEnabled, flags, env).value && !resolve(otelSdkDisabled, flags, env).value
   const ours = Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith('VGW_')))
   const { values, sources } = readTable(TRACING_SETTINGS, flags, enabled ? env : ours)
   return { config: tracingConfig(enabled, values), sources }

@@ -51,7 +51,12 @@ export const ratio: Parse<number> = (value) => {
   throw new ConfigError(`"${value}" is not a number from 0 to 1`)
 }
 
-const UNIT_MS = new Map([['ms', 1], ['s', 1000], ['m', 60_000], ['h', 3_600_000]])
+const UNIT_MS = new Map([
+  ['ms', 1],
+  ['s', 1000],
+  ['m', 60_000],
+  ['h', 3_600_000],
+])
 
 /** Milliseconds from a time such as `500ms`, `1.5s`, `10m`. */
 export const duration: Parse<number> = (value) => {
@@ -84,16 +89,22 @@ const DEFAULT_PORT = 7070
 
 /** `:port`, `host:port`, `[v6]:port`, a bare host or a bare port. */
 export const listener: Parse<Listener> = (value) => {
-  if (/^(?:\.?\/|@)/.test(value)) throw new ConfigError(`"${value}": unix sockets are not available yet`)
+  if (/^(?:\.?\/|@)/.test(value))
+    throw new ConfigError(`"${value}": unix sockets are not available yet`)
   if (/^\d+$/.test(value)) return { host: undefined, port: port(value) }
   if (isIPv6(value)) return { host: value, port: DEFAULT_PORT }
   const [, v6, name, digits] = /^(?:\[([^\]]+)\]|([^:[\]\s]*))(?::(\d+))?$/.exec(value) ?? []
   const host = v6 ?? name
   const isHost = v6 === undefined ? host !== undefined : isIPv6(v6)
   if (!isHost || (host === '' && digits === undefined)) {
-    throw new ConfigError(`"${value}" is not a place to listen at (:port, host:port, [v6]:port or host)`)
+    throw new ConfigError(
+      `"${value}" is not a place to listen at (:port, host:port, [v6]:port or host)`,
+    )
   }
-  return { host: host === '' ? undefined : host, port: digits === undefined ? DEFAULT_PORT : port(digits) }
+  return {
+    host: host === '' ? undefined : host,
+    port: digits === undefined ? DEFAULT_PORT : port(digits),
+  }
 }
 
 function port(digits: string): number {
@@ -109,7 +120,8 @@ export const listeners: Parse<readonly Listener[]> = (value) => {
   for (const [i, one] of all.entries()) {
     for (const other of all.slice(0, i)) {
       const sameHost = one.host === other.host || one.host === undefined || other.host === undefined
-      if (sameHost && one.port === other.port && one.port !== 0) throw new ConfigError(`port ${one.port} is given twice`)
+      if (sameHost && one.port === other.port && one.port !== 0)
+        throw new ConfigError(`port ${one.port} is given twice`)
     }
   }
   return all
@@ -125,7 +137,8 @@ export const pairs: Parse<Readonly<Record<string, string>>> = (value) => {
     if (part.trim() === '') continue
     const equals = part.indexOf('=')
     const name = part.slice(0, equals).trim()
-    if (equals === -1 || name === '') throw new ConfigError('not a list of name=value, name=value …')
+    if (equals === -1 || name === '')
+      throw new ConfigError('not a list of name=value, name=value …')
     found[decoded(name)] = decoded(part.slice(equals + 1).trim())
   }
   return found

@@ -1,0 +1,18 @@
+// The last step of a build: leaves beside the program which commit it was made of, and by its time that it is complete.
+import { execFileSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+
+const root = new URL('../', import.meta.url)
+
+function commit() {
+  try {
+    const options = { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }
+    return execFileSync('git', ['rev-parse', '--short', 'HEAD'], options).trim()
+  } catch {
+    // Built from an archive or in a container.
+    return 'unknown'
+  }
+}
+
+const info = { commit: commit(), time: new Date().toISOString() }
+writeFileSync(new URL('dist/build.json', root), `${JSON.stringify(info)}\n`)

@@ -1,0 +1,145 @@
+import { describe, expect, test } from 'vitest'
+import { ConfigError, loadConfig, type Config } from '../config.ts'
+
+async function tracingOf(env: Record<string, string>, flags = ''): Promise<Config['tracing']> {
+  const argv = [...flags.split(' ').filter((word) => word !== ''), 'posix', '/d']
+  const command = await loadConfig(argv, { ROOT_ACCESS_KEY: 'AK', ROOT_SECRET_KEY: 'SK', ...env })
+  if (command.kind !== 'serve') throw new Error(`not a configuration but ${command.kind}`)
+  return command.config.tracing
+}
+
+async function errorOf(env: Record<string, string>, flags = ''): Promise<string> {
+  const outcome: unknown = await tracingOf(env, flags).catch((error: unknown) => error)
+  if (!(outcome instanceof ConfigError)) throw new Error('no ConfigError', { cause: outcome })
+  return outcome.message
+}
+
+describe('tracing', () => {
+  const ON = { VGW_OTEL_ENABLED: 'true' }
+
+  test.each([
+    ['--otel-enabled', {}, true],
+    ['', { VGW_OTEL_ENABLED: 't' }, true],
+    ['', { TRACING_ENABLED: 'true' }, true],
+    ['--otel-enabled=false', ON, false],
+    ['', { VGW_OTEL_ENABLED: 'false', TRACING_ENABLED: 'true' }, false],
+    ['--otel-enabled', { OTEL_SDK_DISABLED: 'true' }, false],
+    ['', { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://x', OTEL_TRACES_EXPORTER: 'otlp' }, false],
+  ])('"%s" with %j: enabled is %s', async (flags, env, enabled) => {
+    expect((await tracingOf(env, flags)).enabled).toBe(enabled)
+  })
+
+  test.each([
+    [{}, { endpoint: 'localhost', protocol: 'grpc', insecure: false }],
+    [
+      { OTLP_ENDPOINT: 'a:1', OTEL_EXPORTER_OTLP_ENDPOINT: 'http://b:2' },
+      { endpoint: 'http://b:2' },
+    ],
+    [
+      {
+        OTEL_EXPORTER_OTLP_ENDPOINT: 'http://b:2',
+        OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://c:3',
+      },
+      { endpoint: 'http://c:3' },
+    ],
+    [
+      { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://c:3', VGW_OTEL_ENDPOINT: 'd:4' },
+      { endpoint: 'd:4' },
+    ],
+    [{ OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf' }, { protocol: 'http' }],
+    [
+      { OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf', OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'grpc' },
+      { protocol: 'grpc' },
+    ],
+    [
+      { OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf', VGW_OTEL_USE_HTTP: 'false' },
+      { protocol: 'grpc' },
+    ],
+    [
+      // The base URL of all signals: https://opentelemetry.io/docs/specs/otel/protocol/exporter/
+      {
+        OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf',
+        OTEL_EXPORTER_OTLP_ENDPOINT: 'https://api.example.com/otlp',
+      },
+      { endpoint: 'https://api.example.com:443/otlp/v1/traces' },
+    ],
+    [
+      {
+        OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf',
+        OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://h:9/x',
+      },
+      { endpoint: 'http://h:9/x' },
+    ],
+    [{ OTEL_EXPORTER_OTLP_INSECURE: 'true' }, { insecure: true }],
+    [{ OTEL_EXPORTER_OTLP_HEADERS: 'a=1, b=x%20y=' }, { headers: { a: '1', b: 'x y=' } }],
+    [{ OTEL_TRACES_EXPORTER: 'console' }, { exporters: ['console'] }],
+    [{ OTEL_TRACES_EXPORTER: 'none' }, { exporters: ['none'] }],
+    [{ TRACING_EXPORTER: 'stdout,console' }, { exporters: ['console'] }],
+    [
+      { OTEL_SERVICE_NAME: 's', OTEL_RESOURCE_ATTRIBUTES: 'service.name=r,team=x' },
+      { serviceName: 's', resourceAttributes: { team: 'x' } },
+    ],
+    [
+      { OTEL_RESOURCE_ATTRIBUTES: 'service.name=r,service.version=9,deployment.environment=e' },
+      { serviceName: 'r', serviceVersion: '9', environment: 'e' },
+    ],
+    [{ SERVICE_VERSION: '7' }, { serviceVersion: '7' }],
+    [{ APP_ENV: 'production' }, { environment: 'production', sampleRate: 0.1 }],
+    [
+      { APP_ENV: 'staging', TRACING_SAMPLE_RATE: '0.7' },
+      { environment: 'staging', sampleRate: 0.7 },
+    ],
+    [{ APP_ENV: 'elsewhere' }, { environment: 'elsewhere', sampleRate: 1 }],
+    [{ OTEL_TRACES_SAMPLER: 'always_off' }, { sampleRate: 0, parentBased: false }],
+    [
+      { OTEL_TRACES_SAMPLER: 'parentbased_traceidratio', OTEL_TRACES_SAMPLER_ARG: '0.2' },
+      { sampleRate: 0.2, parentBased: true },
+    ],
+    [{ OTEL_TRACES_SAMPLER: 'traceidratio' }, { sampleRate: 1, parentBased: false }],
+    [
+      { OTEL_TRACES_SAMPLER: 'always_off', VGW_OTEL_SAMPLE_RATE: '0.4' },
+      { sampleRate: 0.4, parentBased: true },
+    ],
+    [{ OTEL_SEMCONV_STABILITY_OPT_IN: 'database,http' }, { semconv: 'stable' }],
+    [{ OTEL_SEMCONV_STABILITY_OPT_IN: 'http/dup' }, { semconv: 'dup' }],
+    [
+      { OTEL_SEMCONV_STABILITY_OPT_IN: 'database', VGW_OTEL_SEMCONV: 'legacy' },
+      { semconv: 'legacy' },
+    ],
+    [
+      { OTEL_BSP_MAX_QUEUE_SIZE: '10', OTEL_BSP_SCHEDULE_DELAY: '20' },
+      { batch: { maxQueueSize: 10, scheduleDelayMs: 20 } },
+    ],
+  ])('%j', async (env, expected) => {
+    expect(await tracingOf({ ...ON, ...env })).toMatchObject(expected)
+  })
+
+  test.each([
+    [
+      { OTEL_TRACES_SAMPLER: 'jaeger_remote' },
+      /^OTEL_TRACES_SAMPLER: "jaeger_remote" is not one of always_on, /,
+    ],
+    [
+      { OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '2' },
+      /^OTEL_TRACES_SAMPLER: with OTEL_TRACES_SAMPLER_ARG "2"/,
+    ],
+    [
+      { OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' },
+      /^OTEL_EXPORTER_OTLP_PROTOCOL: http\/json is not available/,
+    ],
+    [{ OTEL_BSP_SCHEDULE_DELAY: 'soon' }, /^OTEL_BSP_SCHEDULE_DELAY: /],
+    [{ TRACING_EXPORTER: 'jaeger' }, /^TRACING_EXPORTER: jaeger is not available yet$/],
+  ])('%j is refused', async (env, expected) => {
+    expect(await errorOf({ ...ON, ...env })).toMatch(expected)
+  })
+
+  test('variables of other programs cannot stop a gateway that does not trace', async () => {
+    await expect(
+      tracingOf({ OTEL_TRACES_EXPORTER: 'zipkin', OTEL_BSP_SCHEDULE_DELAY: 'soon' }),
+    ).resolves.toBeDefined()
+  })
+
+  test('an error does not quote a header, which may be a key', async () => {
+    expect(await errorOf({}, '--otel-headers api-key=%zz')).not.toContain('zz')
+  })
+})
