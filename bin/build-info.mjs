@@ -5,11 +5,12 @@ import { writeFileSync } from 'node:fs'
 const root = new URL('../', import.meta.url)
 
 function commit() {
+  if (process.env.COMMIT) return process.env.COMMIT
   try {
     const options = { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }
     return execFileSync('git', ['rev-parse', '--short', 'HEAD'], options).trim()
   } catch {
-    // Built from an archive or in a container.
+    // Built from an archive.
     return 'unknown'
   }
 }
