@@ -75,7 +75,10 @@ type Table = typeof SERVER_SETTINGS & typeof POSIX_SETTINGS & typeof TRACING_SET
 export type Sources = Readonly<Record<keyof Table, string>>
 
 /** Reads command line and environment. Throws ConfigError with the one line that says what is wrong. */
-export async function loadConfig(argv: readonly string[], env: Environment = process.env): Promise<Command> {
+export async function loadConfig(
+  argv: readonly string[],
+  env: Environment = process.env,
+): Promise<Command> {
   const line = await parseCommandLine(argv, SETTINGS)
   if (line.version) return { kind: 'version' }
   if (line.command !== undefined && LATER_COMMANDS.includes(line.command)) {
@@ -88,10 +91,16 @@ export async function loadConfig(argv: readonly string[], env: Environment = pro
   const posix = readTable(POSIX_SETTINGS, line.flags, env)
   const tracing = readTracing(line.flags, env)
   const { access = '', secret = '' } = server.values
-  if (access === '' || secret === '') throw new ConfigError('root user access and secret key must be provided')
+  if (access === '' || secret === '') {
+    throw new ConfigError('root user access and secret key must be provided')
+  }
   const [directory, surplus] = line.operands
-  if (directory === undefined || directory === '') throw new ConfigError('no directory provided for operation')
-  if (surplus !== undefined) throw new ConfigError(`only one directory can be served, not also "${surplus}"`)
+  if (directory === undefined || directory === '') {
+    throw new ConfigError('no directory provided for operation')
+  }
+  if (surplus !== undefined) {
+    throw new ConfigError(`only one directory can be served, not also "${surplus}"`)
+  }
 
   const config: Config = {
     ...serverConfig(server.values),
@@ -108,11 +117,15 @@ function refuseUnavailable(flags: GivenFlags, env: Environment): void {
     const { value, source } = resolve(setting, flags, env)
     if (value === undefined || value === false) continue
     const flag = `--${setting.flag ?? ''}`
-    throw new ConfigError(`${source === flag ? flag : `${flag} (from ${source})`}: not available yet`)
+    throw new ConfigError(
+      `${source === flag ? flag : `${flag} (from ${source})`}: not available yet`,
+    )
   }
 }
 
-function serverConfig(server: Values<typeof SERVER_SETTINGS>): Omit<Config, 'root' | 'posix' | 'tracing' | 'sources'> {
+function serverConfig(
+  server: Values<typeof SERVER_SETTINGS>,
+): Omit<Config, 'root' | 'posix' | 'tracing' | 'sources'> {
   const { cert = '', key = '' } = server
   if ((cert === '') !== (key === '')) throw new ConfigError('--cert and --key need each other')
   return {

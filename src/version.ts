@@ -20,6 +20,7 @@ function buildInfo(): unknown {
 }
 
 function field(document: unknown, name: string): string {
-  const value: unknown = typeof document === 'object' && document !== null ? Reflect.get(document, name) : undefined
+  const value: unknown =
+    typeof document === 'object' && document !== null ? Reflect.get(document, name) : undefined
   return typeof value === 'string' ? value : 'unknown'
 }
