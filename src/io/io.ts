@@ -11,8 +11,11 @@ import type { Span } from '../trace/recorder.ts'
  * RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS (component by component where the kernel refuses it).
  */
 export interface Io {
-  /** Starts a chain whose spans lie under `span`. `bulk` work never takes the last threads of the pool. */
-  chain(span: Span, options?: { bulk?: boolean }): Chain
+  /**
+   * Starts a chain whose spans lie under `span`. `bulk` work never takes the last threads of the pool. With `record`
+   * false no spans are made: the caller draws its own from `times`.
+   */
+  chain(span: Span, options?: { bulk?: boolean; record?: boolean }): Chain
   /** A hash state that lives across chains (streamed bodies). Free it; at most a few thousand exist at a time. */
   hasher(kinds: readonly HashKind[]): Hasher
   /**
@@ -24,10 +27,24 @@ export interface Io {
   sendFile(span: Span, request: SendFile): Promise<SendFileResult>
   /** Combines CRCs of A and B (base64 as S3 shows them) into that of A||B, where B has `lengthB` bytes. */
   combineCrc(kind: 'crc32' | 'crc32c' | 'crc64nvme', a: string, b: string, lengthB: number): string
-  /** Jobs waiting and running now, and the pool's size: for metrics and the start-up line. */
-  stats(): { threads: number; queued: number; running: number; sending: number }
+  /** Opens the directory that is served; the caller's to keep. The path is followed as the shell would. Throws IoError. */
+  openRoot(path: string): number
+  stats(): IoStats
   /** Ends the pool; running steps finish, later ones fail with ECANCELED. */
   close(): Promise<void>
+}
+
+/** Jobs waiting and running now, and the pool's size: for metrics and the start-up line. */
+export interface IoStats {
+  readonly threads: number
+  readonly queued: number
+  readonly running: number
+  /** Files on their way to sockets. */
+  readonly sending: number
+  /** Since the start: threads woken, by a submitted job and by the watcher, and jobs begun. */
+  readonly wakes: number
+  readonly takeovers: number
+  readonly jobs: number
 }
 
 export type HashKind = 'md5' | 'sha1' | 'sha256' | 'crc32' | 'crc32c' | 'crc64nvme'
@@ -103,6 +120,22 @@ export type Options = {
   attributes?: Record<string, string | number | boolean>
 }
 
+export interface Owner {
+  readonly uid: number
+  readonly gid: number
+}
+
+/** ns of the trace clock. Where a step both hashes and writes, `ioNs` and `hashNs` are its parts. */
+export interface StepTimes {
+  readonly startNs: number
+  readonly endNs: number
+  readonly queueNs: number
+  readonly ioNs: number
+  readonly hashNs: number
+  /** Of this step, for `Span.syscalls` of a span that the caller draws. */
+  readonly syscalls: Float64Array | undefined
+}
+
 /**
  * A chain under construction; run it once.
  *
@@ -144,8 +177,8 @@ export interface Chain {
   verifyDigest(hasher: Hasher | 'job', kind: HashKind, expected: Uint8Array): Step<Buffer>
   /** Fails the chain with EBADMSG unless the file's size (fstat) is `size`: nothing short is ever published. */
   verifySize(file: Fd, size: number): Step<void>
-  /** Posix.IO.MakeParents. Opens directory `path` beneath `dir`, making what lacks (mode `mode` under the umask); `''` is `dir` itself. value: fd (readable, so that it can be synced); with `sync` each directory that got a new entry is fsynced (own Posix.IO.Sync span). */
-  makeParents(dir: Fd, path: string, options: Options & { mode: number; sync: boolean }): Step<number>
+  /** Posix.IO.MakeParents. Opens directory `path` beneath `dir`, making what lacks (mode `mode` under the umask); `''` is `dir` itself. value: fd (readable, so that it can be synced); new directories get `owner`; with `sync` each directory that got a new entry is fsynced (own Posix.IO.Sync span). */
+  makeParents(dir: Fd, path: string, options: Options & { mode: number; sync: boolean; owner?: Owner }): Step<number>
   /**
    * Posix.IO.LinkFile. Gives a finished temporary file its name beneath `dir` (one component). linkat(2) from
    * /proc/self/fd; if the name exists and `replace`, links to `.sgwtmp/<random fixed-length name>` in `tmpDir` and
@@ -188,6 +221,8 @@ export interface Chain {
   lock(dir: Fd, name: string, options: Options & { exclusive: boolean; timeoutMs: number; keep?: boolean }): Step<number>
   /** ftruncate(2). */
   truncate(file: Fd, size: number): Step<void>
+  /** fchown(2), within the span before it. */
+  setOwner(fd: Fd, owner: Owner, options?: Options): Step<void>
   /** close(2) of a descriptor the caller owns (errors are ignored). */
   close(fd: number): Step<void>
   /** Posix.IO.* span names are the methods'; the next steps' spans go under `span` instead (CopyPart and the like). */
@@ -198,7 +233,7 @@ export interface Chain {
    */
   run(): Promise<void>
   /** Times of a step that ran, ns of the trace clock. */
-  times(step: Step<unknown>): { startNs: number; endNs: number; queueNs: number }
+  times(step: Step<unknown>): StepTimes
 }
 
 export type CopyMethod = 'reflink' | 'copy_file_range' | 'read_write'

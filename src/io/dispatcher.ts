@@ -1,0 +1,196 @@
+import { nowNs } from '../trace/clock.ts'
+import type { NativeIo } from './addon.ts'
+import { Arena, CHAIN, LAYOUT } from './arena.ts'
+import type { ChainStep } from './chain-step.ts'
+import { IoError } from './io-error.ts'
+import { lastSyscall, readResult } from './job-results.ts'
+import { writeJob, type WrittenJob } from './job-writer.ts'
+import { StepSpans } from './step-spans.ts'
+import { RECORD_DOUBLES, SYSCALL_NAMES } from './syscalls.ts'
+import { NulError } from './text.ts'
+
+/** A chain that is to be run. */
+export interface Plan {
+  readonly steps: readonly ChainStep<unknown>[]
+  readonly bulk: boolean
+  /** Kinds of the chain's own hash state. */
+  readonly jobKinds: number
+  readonly syscalls: boolean
+  /** Called when the addon is done with everything the chain gave it, before the promise settles. */
+  readonly released: (() => void) | undefined
+}
+
+/** A chain on its way, in a slot or waiting for one. */
+interface Running {
+  readonly plan: Plan
+  readonly spans: StepSpans
+  readonly resolve: () => void
+  readonly reject: (error: Error) => void
+  /** When it began to wait for a slot; 0 once its first job was submitted without waiting. */
+  waitsSinceNs: number
+  from: number
+  /** The job in the addon. Holding it here keeps its pieces alive. */
+  job: WrittenJob | undefined
+}
+
+const EAGAIN = 11
+const EINVAL = 22
+const ECANCELED = 125
+
+/** Chains that wait when all slots are taken; more are refused with EAGAIN. */
+const MAX_WAITING = 65_536
+
+/** Gives chains slots of the arena, and splits those that are longer than a slot. */
+export class Dispatcher {
+  readonly #native: NativeIo
+  readonly #arena: Arena
+  readonly #free: number[] = []
+  readonly #running: (Running | undefined)[]
+  #waiting: Running[] = []
+  #waitingFrom = 0
+  #busy = 0
+  #closed = false
+  #whenIdle: (() => void) | undefined
+
+  constructor(native: NativeIo, slots: number) {
+    this.#native = native
+    this.#arena = new Arena(native.arena)
+    this.#running = new Array<Running | undefined>(slots).fill(undefined)
+    for (let slot = slots - 1; slot >= 0; slot--) this.#free.push(slot)
+  }
+
+  get waiting(): number {
+    return this.#waiting.length - this.#waitingFrom
+  }
+
+  run(plan: Plan): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const running: Running = { plan, spans: new StepSpans(), resolve, reject, waitsSinceNs: 0, from: 0, job: undefined }
+      if (this.#closed) return this.#refuse(running, new IoError(ECANCELED, 'chain', undefined))
+      const slot = this.#free.pop()
+      if (slot !== undefined) return this.#start(running, slot)
+      if (this.waiting >= MAX_WAITING) return this.#refuse(running, new IoError(EAGAIN, 'chain', undefined))
+      running.waitsSinceNs = nowNs()
+      this.#waiting.push(running)
+    })
+  }
+
+  /** A job's slot, as the addon reports it. */
+  settle(slot: number): void {
+    const running = this.#running[slot]
+    if (running !== undefined) this.#settle(running, slot)
+  }
+
+  /** Refuses what is new or waiting; resolves when nothing is running. */
+  close(): Promise<void> {
+    this.#closed = true
+    for (const running of this.#waiting.slice(this.#waitingFrom)) this.#refuse(running, new IoError(ECANCELED, 'chain', undefined))
+    this.#waiting = []
+    this.#waitingFrom = 0
+    if (this.#busy === 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.#whenIdle = resolve
+    })
+  }
+
+  #start(running: Running, slot: number): void {
+    this.#busy++
+    this.#running[slot] = running
+    this.#submit(running, slot)
+  }
+
+  #submit(running: Running, slot: number): void {
+    const { plan } = running
+    let errno: number
+    try {
+      const flags = (plan.bulk ? CHAIN.bulk : 0) | (plan.syscalls ? CHAIN.syscalls : 0)
+      running.job = writeJob(this.#arena, slot, plan.steps, running.from, { flags, jobKinds: plan.jobKinds })
+      errno = this.#native.submit(slot, running.job.pieces)
+    } catch (error) {
+      if (!(error instanceof NulError)) {
+        this.#end(running, slot, error instanceof Error ? error : new Error(String(error)), true)
+        return
+      }
+      errno = EINVAL
+    }
+    if (errno !== 0) this.#end(running, slot, new IoError(errno, 'chain', plan.steps[running.from]), true)
+  }
+
+  #settle(running: Running, slot: number): void {
+    const { plan, job, spans, from } = running
+    const { int32, double } = this.#arena
+    const head = this.#arena.base(slot)
+    const failed = int32[(head >> 2) + 4] ?? -1
+    const queuedNs = running.waitsSinceNs || (double[(head >> 3) + 4] ?? 0)
+    const queueNs = (double[(head >> 3) + 5] ?? 0) - queuedNs
+    running.waitsSinceNs = 0
+    const to = job?.to ?? from
+    let failure: IoError | undefined
+    let record = 0
+    for (let i = 0; i < to - from; i++) {
+      const step = plan.steps[from + i]
+      if (step === undefined || !readResult(this.#arena, this.#native, slot, i, step)) break
+      step.queueNs = queueNs
+      if (i === failed) failure = this.#failure(slot, i, step)
+      if (plan.syscalls) record = this.#takeSyscalls(slot, i, record, step)
+      if (step.ran && (step.errno === 0 || failure === undefined)) spans.add(step, undefined)
+      else if (failure !== undefined) spans.add(step, failure.message)
+    }
+    running.job = undefined
+    if (failure === undefined && to < plan.steps.length) {
+      running.from = to
+      this.#submit(running, slot)
+      return
+    }
+    this.#end(running, slot, failure, false)
+  }
+
+  #failure(slot: number, index: number, step: ChainStep<unknown>): IoError {
+    const name = SYSCALL_NAMES[lastSyscall(this.#arena, slot, index)]
+    return new IoError(step.errno, name ?? 'chain', step)
+  }
+
+  /** Copies the records of one step, which begin at `from`; gives back where the next step's begin. */
+  #takeSyscalls(slot: number, index: number, from: number, step: ChainStep<unknown>): number {
+    const base = this.#arena.base(slot)
+    const { double } = this.#arena
+    const count = this.#arena.int32[(base >> 2) + 5] ?? 0
+    const start = (base + LAYOUT.syscalls) >> 3
+    let to = from
+    while (to < count && double[start + to * RECORD_DOUBLES + 7] === index) to++
+    if (to > from) step.syscalls = double.slice(start + from * RECORD_DOUBLES, start + to * RECORD_DOUBLES)
+    return to
+  }
+
+  #end(running: Running, slot: number, error: Error | undefined, isUnfinished: boolean): void {
+    // Earlier jobs of the chain may have left descriptors open for one that will not come.
+    if (isUnfinished) this.#native.abandon(slot)
+    running.spans.flush()
+    this.#running[slot] = undefined
+    this.#busy--
+    running.plan.released?.()
+    this.#startNext(slot)
+    if (error === undefined) running.resolve()
+    else running.reject(error)
+    if (this.#busy === 0) this.#whenIdle?.()
+  }
+
+  #startNext(slot: number): void {
+    const next = this.#waiting[this.#waitingFrom]
+    if (next === undefined) {
+      this.#free.push(slot)
+      return
+    }
+    this.#waitingFrom++
+    if (this.#waitingFrom === this.#waiting.length || this.#waitingFrom > 1024) {
+      this.#waiting = this.#waiting.slice(this.#waitingFrom)
+      this.#waitingFrom = 0
+    }
+    this.#start(next, slot)
+  }
+
+  #refuse(running: Running, error: IoError): void {
+    running.plan.released?.()
+    running.reject(error)
+  }
+}

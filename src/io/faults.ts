@@ -1,0 +1,36 @@
+import type { NativeIo } from './addon.ts'
+import { SYSCALL_NAMES, type SyscallName } from './syscalls.ts'
+
+/** What is to fail. Without `step`, `call` and `after` every system call does. */
+export interface Fault {
+  readonly errno: number
+  /** The n-th step of each job, counted from 0: alone, it fails without being run; else calls within it. */
+  readonly step?: number
+  /** Only calls of this name. */
+  readonly call?: SyscallName
+  /** As many matching calls succeed first. */
+  readonly after?: number
+  /** As many fail then; after that all succeed again. */
+  readonly times?: number
+}
+
+/** Makes steps and system calls fail, for tests. Clean-up after a failure is never refused. */
+export interface Faults {
+  set(fault: Fault): void
+  clear(): void
+}
+
+const ALWAYS = 0x7fffffff
+
+export function createFaults(native: NativeIo): Faults {
+  return {
+    set({ errno, step, call, after, times }) {
+      const isWholeStep = step !== undefined && call === undefined && after === undefined
+      const name = call === undefined ? -1 : SYSCALL_NAMES.indexOf(call)
+      native.setFault(isWholeStep ? 1 : 0, step ?? -1, name, after ?? 0, times ?? ALWAYS, errno)
+    },
+    clear() {
+      native.setFault(0, -1, -1, 0, 0, 0)
+    },
+  }
+}

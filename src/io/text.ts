@@ -1,0 +1,153 @@
+import { digestTextLength, hasherId, kindBit } from './hashers.ts'
+import type { AttributeChanges, StepText } from './chain-step.ts'
+import type { DigestHole } from './io.ts'
+
+/** Paths and attributes on their way into the arena. Every text ends with a NUL, and none may hold one. */
+
+/** A text has a NUL in the middle: the system call would see only what stands before it. */
+export class NulError extends Error {}
+
+/** Values of this length and more are not copied: the addon reads them where they are. */
+const LONG_VALUE = 2048
+
+/** At least as many bytes as `writeText` will write. */
+export function textBound(text: StepText): number {
+  if (text === undefined) return 1
+  if (typeof text === 'string') return text.length * 3 + 1
+  if (text instanceof Uint8Array) return text.length + 1
+  let bound = 1
+  for (const name of text.removed) bound += name.length * 3 + 8
+  for (const [name, value] of text.entries) bound += name.length * 3 + 24 + valueBound(value)
+  return bound
+}
+
+function valueBound(value: string | Uint8Array | readonly (string | DigestHole)[]): number {
+  if (typeof value === 'string') return value.length * 3
+  if (value instanceof Uint8Array) return value.length < LONG_VALUE ? value.length : 0
+  let bound = 0
+  for (const part of value) bound += typeof part === 'string' ? part.length * 3 : 64 + 16
+  return bound
+}
+
+/** Writes a text at `at` and gives back where its NUL stands. Long attribute values are added to `pieces`. */
+export function writeText(to: Buffer, at: number, text: StepText, pieces: Uint8Array[]): number {
+  let end = at
+  if (typeof text === 'string') end = writeString(to, at, text, true)
+  else if (text instanceof Uint8Array) {
+    to.set(text, at)
+    end = at + text.length
+  } else if (text !== undefined) end = writeChanges(to, at, text, pieces)
+  to[end] = 0
+  return end
+}
+
+function writeString(to: Buffer, at: number, text: string, refuseNul: boolean): number {
+  const { length } = text
+  if (length > 64) {
+    if (refuseNul && text.includes('\0')) throw new NulError()
+    return at + to.write(text, at)
+  }
+  for (let i = 0; i < length; i++) {
+    const code = text.charCodeAt(i)
+    if (code === 0 && refuseNul) throw new NulError()
+    if (code > 127) return at + i + to.write(text.slice(i), at + i)
+    to[at + i] = code
+  }
+  return at + length
+}
+
+const SET = 1
+const REMOVE = 2
+const VALUE_IN_PIECE = 0x80000000
+
+function writeChanges(to: Buffer, start: number, changes: AttributeChanges, pieces: Uint8Array[]): number {
+  let at = start
+  for (const name of changes.removed) {
+    to[at++] = REMOVE
+    at = writeName(to, at, name)
+  }
+  for (const [name, value] of changes.entries) {
+    to[at++] = SET
+    at = writeName(to, at, name)
+    if (value instanceof Uint8Array && value.length >= LONG_VALUE) {
+      at = to.writeUInt32LE(VALUE_IN_PIECE + pieces.length, at)
+      at = to.writeUInt32LE(0, at)
+      pieces.push(value)
+      continue
+    }
+    const size = at
+    at += 4
+    const holes: { offset: number; hole: DigestHole }[] = []
+    const valueStart = at
+    if (typeof value === 'string') at = writeString(to, at, value, false)
+    else if (value instanceof Uint8Array) {
+      to.set(value, at)
+      at += value.length
+    } else {
+      for (const part of value) {
+        if (typeof part === 'string') {
+          at = writeString(to, at, part, false)
+        } else {
+          holes.push({ offset: at - valueStart, hole: part })
+          at += digestTextLength(part.kind, part.encoding)
+        }
+      }
+    }
+    to.writeUInt32LE(at - valueStart, size)
+    at = to.writeUInt32LE(holes.length, at)
+    for (const { offset, hole } of holes) at = writeHole(to, at, offset, hole)
+  }
+  return at
+}
+
+function writeHole(to: Buffer, start: number, offset: number, hole: DigestHole): number {
+  let at = to.writeUInt32LE(offset, start)
+  at = to.writeUInt32LE(hole.encoding === 'hex' ? 0 : 1, at)
+  at = to.writeUInt32LE(hasherId(hole.hasher), at)
+  return to.writeUInt32LE(kindBit(hole.kind), at)
+}
+
+function writeName(to: Buffer, at: number, name: string): number {
+  const bytes = nameBytes(name)
+  to.set(bytes, at)
+  return at + bytes.length
+}
+
+/** Most names are the gateway's own and few; those that clients choose must not fill the memory. */
+const MAX_NAMES = 4096
+const names = new Map<string, Uint8Array>()
+
+/** `user.name` and its NUL. */
+export function nameBytes(name: string): Uint8Array {
+  const known = names.get(name)
+  if (known !== undefined) return known
+  if (name.includes('\0')) throw new NulError()
+  const bytes = Buffer.from(`user.${name}\0`)
+  if (names.size < MAX_NAMES) names.set(name, bytes)
+  return bytes
+}
+
+const lists = new WeakMap<readonly string[], Uint8Array>()
+
+/** Names one after the other. Lists are constants of those who ask, so that each is encoded once. */
+export function nameList(list: readonly string[]): Uint8Array {
+  let bytes = lists.get(list)
+  if (bytes === undefined) {
+    bytes = Buffer.concat(list.map(nameBytes))
+    lists.set(list, bytes)
+  }
+  return bytes
+}
+
+/** Paths one after the other, each with its NUL. */
+export function pathList(paths: readonly (string | Uint8Array)[]): Uint8Array {
+  let bound = 0
+  for (const path of paths) bound += path.length * (typeof path === 'string' ? 3 : 1) + 1
+  const list = Buffer.allocUnsafe(bound)
+  let at = 0
+  for (const path of paths) {
+    if (typeof path !== 'string' && path.includes(0)) throw new NulError()
+    at = writeText(list, at, path, []) + 1
+  }
+  return list.subarray(0, at)
+}
