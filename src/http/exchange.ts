@@ -4,14 +4,14 @@ import type { Authentication } from '../auth/authenticate.ts'
 import type { Payload } from '../backend/payload.ts'
 import type { Io } from '../io/io.ts'
 import { S3Error } from '../s3/errors.ts'
-import type { Operation, S3Response } from '../s3/operation.ts'
+import type { BodyUse, Operation, S3Response } from '../s3/operation.ts'
 import type { Exchange, Pipeline } from '../s3/pipeline.ts'
 import type { S3Request } from '../s3/request.ts'
 import { nowNs } from '../trace/clock.ts'
 import type { Recorder, Span } from '../trace/recorder.ts'
 import type { Tracing } from '../trace/tracing.ts'
 import type { AccessLog } from './access-line.ts'
-import { createPayload, readDocument } from './body.ts'
+import { createPayload, readDocument, type RequestPayload } from './body.ts'
 import { hostId, requestId } from './ids.ts'
 import { UNPARSED, parseRequest } from './request.ts'
 import { describeRequest, describeResponse } from './root-span.ts'
@@ -24,7 +24,6 @@ export interface ExchangeParts {
   readonly io: Io
   readonly log: Logger
   readonly accessLog: AccessLog | undefined
-  readonly tls: boolean
   readonly virtualDomain: string | undefined
   readonly keepAlive: boolean
   /** Requests in flight beyond this are answered SlowDown at once. */
@@ -82,7 +81,7 @@ class HttpExchange implements Exchange {
   readonly #outgoing: ServerResponse
   #awaitsContinue: boolean
   #controller: AbortController | undefined
-  #payload: Payload | undefined
+  #payload: RequestPayload | undefined
   #status = 0
   #errorCode: string | undefined
   #firstByteNs = 0
@@ -120,14 +119,17 @@ class HttpExchange implements Exchange {
     return this.#payload
   }
 
-  readonly readDocument = (payload: Payload, operation: Operation): Promise<Buffer> =>
-    readDocument(this.request, payload, operation.body)
+  readonly readDocument = (use: BodyUse): Promise<Buffer> => {
+    if (this.#payload === undefined) throw new Error('the payload is opened first')
+    return readDocument(this.request, this.#payload, use)
+  }
 
   async run(overloaded: boolean): Promise<void> {
     const parts = this.#parts
     let response: S3Response
     try {
       if (overloaded) throw new S3Error('SlowDown')
+      refuseLargeHead(this.#incoming)
       this.request = parseRequest(this.#incoming, parts)
       response = await parts.pipeline(this)
     } catch (error) {
@@ -234,7 +236,6 @@ class HttpExchange implements Exchange {
       describeRequest(recorder.root, this.#incoming, this.request, this.#parts.tracing.semconv)
       describeResponse(recorder.root, {
         status: this.#status,
-        errorCode: this.#errorCode,
         ttfbMs: (this.#firstByteNs - recorder.root.startNs) / 1e6,
         clientWaitMs: (this.#payload?.clientWaitNs ?? 0) / 1e6,
       }, this.#parts.tracing.semconv)
@@ -246,6 +247,16 @@ class HttpExchange implements Exchange {
     })
     this.#parts.accessLog?.write(this.request, recorder, this.#status, this.#errorCode)
   }
+}
+
+/** What VersityGW reads of a head at most, request line and header fields. */
+const MAX_HEAD_BYTES = 8192
+
+function refuseLargeHead({ method, url, rawHeaders }: IncomingMessage): void {
+  let bytes = (method?.length ?? 0) + (url?.length ?? 0) + '  HTTP/1.1\r\n'.length
+  // Each pair of name and value has two characters between them and two behind.
+  for (const text of rawHeaders) bytes += text.length + 2
+  if (bytes > MAX_HEAD_BYTES) throw new S3Error('RequestHeaderSectionTooLarge', { MaxSizeAllowed: String(MAX_HEAD_BYTES) })
 }
 
 const NEVER = new AbortController().signal

@@ -16,6 +16,10 @@ export interface ServerOptions {
   readonly listeners: readonly Listener[]
   readonly tls: { readonly cert: Buffer; readonly key: Buffer } | undefined
   readonly maxConnections: number
+  /** For a request's head to arrive whole. */
+  readonly headerTimeoutMs: number
+  /** Between two requests of a connection. */
+  readonly idleTimeoutMs: number
   readonly onRequest: (incoming: IncomingMessage, outgoing: ServerResponse) => void
   /** A request whose client waits for `100 Continue` before it sends the body. */
   readonly onExpectContinue: (incoming: IncomingMessage, outgoing: ServerResponse) => void
@@ -35,12 +39,10 @@ const PARSER_HEAD_BYTES = 16 * 1024
 
 /**
  * Node's defaults are made for small bodies: `requestTimeout` (300 s) would cut a long upload, so it is off and the
- * stall timers of body and answer take its place; `headersTimeout` still ends who never finishes a head.
+ * stall timers of body and answer take its place.
  */
 const NODE_OPTIONS = {
   requestTimeout: 0,
-  headersTimeout: 60_000,
-  keepAliveTimeout: 75_000,
   maxHeaderSize: PARSER_HEAD_BYTES,
   // A missing Host is answered by us, as an S3 error.
   requireHostHeader: false,
@@ -49,11 +51,12 @@ const NODE_OPTIONS = {
 }
 
 export function createServers(options: ServerOptions): HttpServers {
+  const node = { ...NODE_OPTIONS, headersTimeout: options.headerTimeoutMs, keepAliveTimeout: options.idleTimeoutMs }
   const servers = options.listeners.map(() => {
     const server =
       options.tls === undefined
-        ? createHttpServer(NODE_OPTIONS)
-        : createHttpsServer({ ...NODE_OPTIONS, ...options.tls, minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'] })
+        ? createHttpServer(node)
+        : createHttpsServer({ ...node, ...options.tls, minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'] })
     server.maxConnections = options.maxConnections
     server.on('request', options.onRequest)
     server.on('checkContinue', options.onExpectContinue)

@@ -1,13 +1,12 @@
-import type { Authenticator, Authentication } from '../auth/authenticate.ts'
+import type { Authentication, AuthFacts, Authenticator } from '../auth/authenticate.ts'
 import { authorize } from '../auth/authorize.ts'
-import type { Accounts } from '../auth/identity.ts'
 import type { Backend } from '../backend/backend.ts'
 import type { Payload } from '../backend/payload.ts'
 import { SPAN } from '../trace/names.ts'
 import type { Recorder, Span } from '../trace/recorder.ts'
 import { S3Error } from './errors.ts'
 import { checkBucketName, checkKey } from './names.ts'
-import type { Operation, OperationContext, S3Response, S3Settings } from './operation.ts'
+import type { BodyUse, Operation, OperationContext, S3Response, S3Settings } from './operation.ts'
 import type { S3Request } from './request.ts'
 import type { Router } from './route.ts'
 
@@ -20,7 +19,7 @@ export interface Exchange {
   /** Turns the request's body into object bytes, once it is known how it was signed. */
   readonly openPayload: (authentication: Authentication) => Payload
   /** Reads a small body whole and verifies its digests. */
-  readonly readDocument: (payload: Payload, operation: Operation) => Promise<Buffer>
+  readonly readDocument: (use: BodyUse) => Promise<Buffer>
   operation: Operation | undefined
   authentication: Authentication | undefined
   /** Open until the last byte of the answer has left: the HTTP layer ends it. */
@@ -30,7 +29,6 @@ export interface Exchange {
 export interface PipelineParts {
   readonly router: Router
   readonly authenticator: Authenticator
-  readonly accounts: Accounts
   readonly backend: Backend
   readonly settings: S3Settings
 }
@@ -49,12 +47,12 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     const operation = chooseOperation(exchange, parts.router)
     if (request.bucket !== undefined) checkBucketName(request.bucket, parts.settings.strictBucketNames)
     if (request.key !== undefined) checkKey(request.key)
-    const authentication = await authenticate(exchange, parts.authenticator)
-    authorize(operation.name, authentication.identity)
+    const authentication = await authenticate(exchange, operation, parts.authenticator)
+    authorize(operation, authentication.identity, parts.settings)
 
     const payload = exchange.openPayload(authentication)
     const span = openBackendSpan(exchange, operation, parts.backend)
-    const document = operation.body.kind === 'document' ? await exchange.readDocument(payload, operation) : EMPTY
+    const document = operation.body.kind === 'document' ? await exchange.readDocument(operation.body) : EMPTY
     const context: OperationContext = {
       backend: parts.backend,
       // The controller behind the signal is made only when somebody asks: most requests never do.
@@ -81,12 +79,12 @@ function chooseOperation(exchange: Exchange, router: Router): Operation {
   return operation
 }
 
-async function authenticate(exchange: Exchange, authenticator: Authenticator): Promise<Authentication> {
+async function authenticate(exchange: Exchange, operation: Operation, authenticator: Authenticator): Promise<Authentication> {
   const span = exchange.recorder.root.child(SPAN.auth, {})
   const facts: AuthFacts = {}
   try {
     // A promise only where an account store has to be asked: the root account is known at once.
-    const found = authenticator(exchange.request, facts)
+    const found = authenticator(exchange.request, operation.name, facts)
     const authentication = found instanceof Promise ? await found : found
     exchange.authentication = authentication
     return authentication
@@ -97,13 +95,6 @@ async function authenticate(exchange: Exchange, authenticator: Authenticator): P
     if (span.recording) describe(span, facts, exchange.authentication)
     span.end()
   }
-}
-
-/** What may be told of a request's credentials, filled in as it becomes known, also when verification fails. */
-export interface AuthFacts {
-  method?: Authentication['method']
-  payload?: Authentication['payload']
-  accessKey?: string
 }
 
 function describe(span: Span, facts: AuthFacts, authentication: Authentication | undefined): void {

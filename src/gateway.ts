@@ -1,0 +1,120 @@
+import { readFile } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
+import type { Logger } from 'pino'
+import { createAuthenticator } from './auth/authenticate.ts'
+import type { Account, Accounts } from './auth/identity.ts'
+import { createPosixBackend } from './backend/posix/index.ts'
+import type { Config } from './config.ts'
+import { createAccessLog } from './http/access-line.ts'
+import { createApp } from './http/app.ts'
+import { createS3Server } from './http/exchange.ts'
+import { createServers } from './http/server.ts'
+import { createIo } from './io/native.ts'
+import { readSyscalls } from './io/syscalls.ts'
+import { operations } from './s3/operations/index.ts'
+import { createPipeline } from './s3/pipeline.ts'
+import { createRouter } from './s3/route.ts'
+import { createTracing } from './trace/tracing.ts'
+
+/** Everything that serves, put together. */
+export interface Gateway {
+  listen(): Promise<void>
+  /** Lets requests in flight finish for `graceMs`, flushes traces, ends the I/O pool. */
+  close(graceMs: number): Promise<void>
+  /** Where clients reach it, once it listens. */
+  readonly urls: readonly string[]
+}
+
+/** Largest object one request may carry, as with S3. */
+const MAX_OBJECT_BYTES = 5 * 1024 ** 3
+
+/** How often answers are looked at whose client may have stopped reading. */
+const SWEEP_MS = 5000
+
+/**
+ * Builds the gateway from the bottom up and passes each part to those above it; nothing else constructs or looks up a
+ * part. Throws where the directory cannot be served or the addon is missing.
+ */
+export async function createGateway(config: Config, log: Logger): Promise<Gateway> {
+  const io = createIo({
+    threads: config.posix.ioThreads,
+    followSymlinks: config.posix.followSymlinks,
+    syscalls: config.tracing.depth === 'syscall',
+  })
+  const backend = await createPosixBackend({ ...config.posix, io })
+  const tracing = createTracing(config.tracing, {
+    readSyscalls,
+    log: (level, message) => log[level](message),
+  })
+  const settings = {
+    region: config.region,
+    maxPartNumber: config.maxPartNumber,
+    copyObjectThreshold: config.copyObjectThreshold,
+    strictBucketNames: config.strictBucketNames,
+    readOnly: config.readOnly,
+  }
+  const pipeline = createPipeline({
+    router: createRouter(operations),
+    authenticator: createAuthenticator({ accounts: rootOnly(config.root), region: config.region }),
+    backend,
+    settings,
+  })
+  const accessLog = config.quiet ? undefined : createAccessLog(process.stdout)
+  const s3 = createS3Server({
+    pipeline,
+    tracing,
+    io,
+    log,
+    accessLog,
+    virtualDomain: config.virtualDomain,
+    keepAlive: config.keepAlive,
+    maxRequests: config.limits.maxRequests,
+    stallMs: config.limits.stallTimeoutMs,
+    maxObjectSize: MAX_OBJECT_BYTES,
+  })
+  const servers = createServers({
+    listeners: config.listeners,
+    tls: config.tls === undefined ? undefined : await readTls(config.tls),
+    maxConnections: config.limits.maxConnections,
+    headerTimeoutMs: config.limits.headerTimeoutMs,
+    idleTimeoutMs: config.limits.idleTimeoutMs,
+    onRequest: createApp({ healthPath: config.healthPath, serveS3: (incoming, outgoing) => s3.serve(incoming, outgoing) }),
+    onExpectContinue: (incoming, outgoing) => s3.serve(incoming, outgoing, true),
+    onMalformed: (recorder, status, code) => log.debug({ trace_id: recorder.traceId, status }, code),
+  })
+  const sweeper = setInterval(() => s3.sweep(), SWEEP_MS).unref()
+  let urls: readonly string[] = []
+  return {
+    async listen() {
+      const addresses = await servers.listen()
+      urls = addresses.map((address) => urlOf(address, config.tls !== undefined))
+    },
+    async close(graceMs) {
+      clearInterval(sweeper)
+      await servers.close(graceMs)
+      await tracing.close()
+      await backend.close()
+      await io.close()
+      accessLog?.flush()
+    },
+    get urls() {
+      return urls
+    },
+  }
+}
+
+/** The root account alone: account stores come behind the same interface. */
+function rootOnly(root: Config['root']): Accounts {
+  const account: Account = { ...root, role: 'admin' }
+  return { rootAccess: root.access, find: (accessKey) => (accessKey === root.access ? account : undefined) }
+}
+
+async function readTls(files: { certFile: string; keyFile: string }): Promise<{ cert: Buffer; key: Buffer }> {
+  const [cert, key] = await Promise.all([readFile(files.certFile), readFile(files.keyFile)])
+  return { cert, key }
+}
+
+function urlOf(address: AddressInfo, tls: boolean): string {
+  const host = address.family === 'IPv6' ? `[${address.address}]` : address.address
+  return `${tls ? 'https' : 'http'}://${host}:${address.port}`
+}
