@@ -1,5 +1,5 @@
 import { XML_DECLARATION, element, optional, wrap } from '../../http/xml.ts'
-import type { CopiedObject, Tags } from '../../backend/backend.ts'
+import type { CopiedObject, CopyTarget } from '../../backend/backend.ts'
 import { parseAlgorithm } from '../checksum.ts'
 import { checkCopyConditions, copyConditions, writePrecondition } from '../conditions.ts'
 import { checkCopySize, isSameObject, parseCopySource, refuseBody } from '../copy-source.ts'
@@ -82,18 +82,17 @@ function versionHeaders({ sourceVersionId, versionId }: CopiedObject): string[] 
   return list
 }
 
-function parseMetadata(request: S3Request) {
+function parseMetadata(request: S3Request): CopyTarget['metadata'] {
   const directive = parseDirective(
     request,
     'x-amz-metadata-directive',
     'Unknown metadata directive.',
   )
-  // Read in either case: a redirect that is no location is an error also where it is not taken.
-  const replacement = { headers: contentHeaders(request), userMetadata: userMetadata(request) }
-  return directive === 'COPY' ? directive : replacement
+  if (directive === 'COPY') return directive
+  return { headers: contentHeaders(request), userMetadata: userMetadata(request) }
 }
 
-function parseTags(request: S3Request): 'COPY' | { tags: Tags | undefined } {
+function parseTags(request: S3Request): CopyTarget['tags'] {
   const directive = parseDirective(request, 'x-amz-tagging-directive', 'Unknown tagging directive.')
   if (directive === 'COPY') return directive
   const tagging = request.headers['x-amz-tagging']

@@ -18,13 +18,9 @@ export const ListBuckets = operation(
   {
     action: () => undefined,
     async handle({ maxBuckets, prefix = '', continuationToken = '' }, context) {
-      const buckets = await ownBuckets(context)
-      // Names are ASCII or compared as the backend sorted them: a token is the last name given.
-      const isAfter = ({ name }: BucketSummary): boolean =>
-        name.startsWith(prefix) &&
-        (continuationToken === '' ||
-          Buffer.compare(Buffer.from(name), Buffer.from(continuationToken)) > 0)
-      const remaining = buckets.filter(isAfter)
+      const remaining = (await ownBuckets(context)).filter(
+        ({ name }) => name.startsWith(prefix) && isAfter(name, continuationToken),
+      )
       const page = remaining.slice(0, maxBuckets)
       return {
         status: 200,
@@ -61,6 +57,11 @@ export function renderBuckets({ owner, region, buckets, next, prefix }: BucketsP
       optional('ContinuationToken', next) +
       optional('Prefix', prefix),
   )
+}
+
+/** A token is the last name given; bytes are what names are ordered by. */
+function isAfter(name: string, token: string): boolean {
+  return token === '' || Buffer.compare(Buffer.from(name), Buffer.from(token)) > 0
 }
 
 /** Root and admins see every bucket, the others their own. */
