@@ -1,13 +1,11 @@
-// `npm start`: sets up what is missing, then serves ./data with tracing on and says how to reach it.
+// `npm start`: sets up what is missing, then serves ./data with tracing on and says how to reach it. npm makes the
+// checkout the working directory.
 import './setup.mjs'
 import { randomBytes } from 'node:crypto'
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 
-const ROOT = fileURLToPath(new URL('../', import.meta.url))
 const CREDENTIALS = '.local/credentials'
 
-process.chdir(ROOT)
 const given = process.argv.slice(2)
 const ours = useCredentials()
 useTracing()

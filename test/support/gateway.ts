@@ -8,25 +8,35 @@ import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
-const PROGRAM = fileURLToPath(new URL('../../bin/versitygw-ts', import.meta.url))
+/** Programs of this repository. */
+export const bin = (name: string): string =>
+  fileURLToPath(new URL(`../../bin/${name}`, import.meta.url))
+
+const GATEWAY = bin('versitygw-ts')
 
 const ROOT = {
   ROOT_ACCESS_KEY_ID: 'VGWTESTACCESS',
   ROOT_SECRET_ACCESS_KEY: 'test/secret+0123',
 }
 
-export interface GatewayOptions {
+export interface ProgramOptions {
+  /** bin/versitygw-ts, unless told otherwise. */
+  readonly script?: string
+  readonly cwd?: string
+  /** Beside PATH, HOME and the root credentials there is nothing else in the environment. */
+  readonly env?: Readonly<Record<string, string>>
+  /** What runs the script: other node options, strace, valgrind … */
+  readonly command?: readonly string[]
+}
+
+export interface GatewayOptions extends ProgramOptions {
   /** Before and after `posix`. */
   readonly flags?: readonly string[]
   readonly posixFlags?: readonly string[]
-  /** Beside PATH, HOME and the root credentials there is nothing else in the environment. */
-  readonly env?: Readonly<Record<string, string>>
   /** Served directory; without it a new one, removed by `stop`. Its file system must hold extended attributes. */
   readonly dir?: string
   /** PEM files; the gateway then speaks TLS. */
   readonly tls?: { readonly cert: string; readonly key: string }
-  /** What runs the program: other node options, strace, valgrind … */
-  readonly command?: readonly string[]
 }
 
 /** The built program as a child process, answering on a port of its own. */
@@ -62,7 +72,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     const tlsFlags = tls === undefined ? [] : ['--cert', tls.cert, '--key', tls.key]
     const listen = ['--port', `127.0.0.1:${port}`]
     const argv = [...listen, ...tlsFlags, ...flags, 'posix', ...posixFlags, dir]
-    const child = new GatewayProcess(argv, options)
+    const child = new Program(argv, options)
     if (await child.answersOn(port)) {
       const endpoint = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`
       return running(child, { endpoint, port, dir, ownsDir })
@@ -79,7 +89,7 @@ export async function runProgram(
   argv: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Promise<Exit & { readonly stdout: string; readonly stderr: string }> {
-  const child = new GatewayProcess(argv, { env })
+  const child = new Program(argv, { env })
   const exit = await child.exit
   return { ...exit, stdout: child.stdout, stderr: child.stderr }
 }
@@ -107,7 +117,7 @@ interface Place {
   readonly ownsDir: boolean
 }
 
-function running(child: GatewayProcess, { ownsDir, ...place }: Place): Gateway {
+function running(child: Program, { ownsDir, ...place }: Place): Gateway {
   const stop = async (signal: NodeJS.Signals = 'SIGTERM'): Promise<Exit> => {
     child.kill(signal)
     const exit = await child.exitWithin(20_000)
@@ -125,7 +135,7 @@ function running(child: GatewayProcess, { ownsDir, ...place }: Place): Gateway {
     get stderr() {
       return child.stderr
     },
-    waitFor: (text, timeoutMs = 10_000) => child.waitFor(text, timeoutMs),
+    waitFor: (text, timeoutMs) => child.waitFor(text, timeoutMs),
     stop,
     [Symbol.asyncDispose]: async () => {
       await stop()
@@ -133,7 +143,8 @@ function running(child: GatewayProcess, { ownsDir, ...place }: Place): Gateway {
   }
 }
 
-class GatewayProcess {
+/** A program of bin/ as a child process; it dies with us. */
+export class Program {
   stdout = ''
   stderr = ''
   readonly exit: Promise<Exit>
@@ -141,11 +152,12 @@ class GatewayProcess {
   readonly #child: ChildProcessByStdio<null, Readable, Readable>
   #ended = false
 
-  constructor(argv: readonly string[], options: GatewayOptions) {
+  constructor(argv: readonly string[], options: ProgramOptions = {}) {
     const [command = process.execPath, ...args] = options.command ?? [process.execPath]
     const { PATH, HOME } = process.env
     this.root = { ...ROOT, ...options.env }
-    this.#child = spawn(command, [...args, PROGRAM, ...argv], {
+    this.#child = spawn(command, [...args, options.script ?? GATEWAY, ...argv], {
+      cwd: options.cwd,
       env: { PATH, HOME, ...this.root },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
@@ -190,7 +202,7 @@ class GatewayProcess {
     return exit
   }
 
-  async waitFor(text: RegExp, timeoutMs: number): Promise<RegExpExecArray> {
+  async waitFor(text: RegExp, timeoutMs = 10_000): Promise<RegExpExecArray> {
     const deadline = Date.now() + timeoutMs
     while (Date.now() < deadline) {
       const found = text.exec(this.stdout) ?? text.exec(this.stderr)
