@@ -15,6 +15,7 @@ import { document, header, headers, label, operation, query } from '../operation
 import { encodeQueryText } from '../query-text.ts'
 import type { S3Request } from '../request.ts'
 import { tell } from '../trace-facts.ts'
+import { parseUploadId } from '../upload-id.ts'
 
 /** Ten thousand parts with their checksums, however a client lays them out. */
 const MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -26,7 +27,7 @@ export const CompleteMultipartUpload = operation(
     input: {
       bucket: label('bucket'),
       key: label('key'),
-      uploadId: query('uploadId'),
+      uploadId: query('uploadId', parseUploadId),
       parts: document(parseCompletion, { maxBytes: MAX_BODY_BYTES, checksumOf: 'object' }),
       precondition: headers(writePrecondition),
       checksum: headers(parseObjectChecksum),
@@ -37,16 +38,8 @@ export const CompleteMultipartUpload = operation(
   {
     action: () => 's3:PutObject',
     async handle(input, { backend, call, request, settings }) {
-      const {
-        bucket,
-        key,
-        uploadId = '',
-        parts,
-        precondition,
-        checksum,
-        checksumType,
-        objectSize,
-      } = input
+      const { bucket, key, uploadId, parts, precondition, checksum, checksumType, objectSize } =
+        input
       tell(call, 's3.upload_id', uploadId)
       tell(call, 's3.part_count', parts.length)
       if (parts.length > settings.maxPartNumber) throw new S3Error('MalformedXML')
