@@ -19,8 +19,7 @@ export const ALGORITHM = 'AWS4-HMAC-SHA256'
  */
 export function verifySignature(request: S3Request, claim: Claim, key: HmacKey): void {
   if (hasSignature(request, claim, key, canonicalQuery(request.rawQuery))) return
-  const asSent = sortPairs(signedPairs(request.rawQuery).map((pair) => (pair.includes('=') ? pair : `${pair}=`)))
-  if (hasSignature(request, claim, key, asSent)) return
+  if (hasSignature(request, claim, key, sortedQuery(request.rawQuery, asSent))) return
   throw signatureMismatch(request, claim)
 }
 
@@ -97,17 +96,27 @@ function allValues(rawHeaders: readonly string[]): Map<string, string> {
 
 /** Decoded and encoded anew, sorted by name, then by value; without the signature of a presigned URL. */
 export function canonicalQuery(rawQuery: string): string {
-  if (rawQuery === '') return ''
-  return sortPairs(signedPairs(rawQuery).map(canonicalPair))
+  return rawQuery === '' ? '' : sortedQuery(rawQuery, canonicalPair)
 }
 
-function signedPairs(rawQuery: string): string[] {
-  return rawQuery.split('&').filter((pair) => pair !== '' && !pair.startsWith('X-Amz-Signature='))
+function sortedQuery(rawQuery: string, spell: (pair: string) => string): string {
+  const pairs: string[] = []
+  let isSorted = true
+  for (const pair of rawQuery.split('&')) {
+    if (pair === '' || pair.startsWith(SIGNATURE)) continue
+    const spelt = spell(pair)
+    const previous = pairs.at(-1)
+    if (previous !== undefined && comparePairs(previous, spelt) > 0) isSorted = false
+    pairs.push(spelt)
+  }
+  return (isSorted ? pairs : pairs.sort(comparePairs)).join('&')
 }
 
-/** What needs no second spelling: unreserved characters, and upper-case escapes of all others. */
+const SIGNATURE = 'X-Amz-Signature='
+
+/** What needs no second spelling: unreserved characters, and in the value upper-case escapes of all others. */
 const CANONICAL_PAIR =
-  /^(?:[\w.~-]|%(?:2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-DF]|[0189A-F][0-9A-F]))*=(?:[\w.~-]|%(?:2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-DF]|[0189A-F][0-9A-F]))*$/
+  /^[\w.~-]*=[\w.~-]*(?:%(?:2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-DF]|[0189A-F][0-9A-F])[\w.~-]*)*$/
 
 function canonicalPair(pair: string): string {
   if (CANONICAL_PAIR.test(pair)) return pair
@@ -122,18 +131,17 @@ function recode(text: string): string {
   return decoded === undefined ? text : encodeQueryText(decoded)
 }
 
-function sortPairs(pairs: string[]): string {
-  for (let i = 1; i < pairs.length; i++) {
-    if (comparePairs(pairs[i - 1] ?? '', pairs[i] ?? '') > 0) return pairs.sort(comparePairs).join('&')
-  }
-  return pairs.join('&')
+/** As sent, but for the `=` that a parameter without value lacks. */
+function asSent(pair: string): string {
+  return pair.includes('=') ? pair : `${pair}=`
 }
 
 /** By name, then by value: `=` must not take part, for it sorts after `-`, `.` and the digits. */
 function comparePairs(a: string, b: string): number {
-  const nameA = a.slice(0, a.indexOf('='))
-  const nameB = b.slice(0, b.indexOf('='))
-  if (nameA !== nameB) return nameA < nameB ? -1 : 1
+  const lengthA = a.indexOf('=')
+  const lengthB = b.indexOf('=')
+  if (lengthA < lengthB && b.startsWith(a.slice(0, lengthA))) return -1
+  if (lengthB < lengthA && a.startsWith(b.slice(0, lengthB))) return 1
   return a === b ? 0 : a < b ? -1 : 1
 }
 
