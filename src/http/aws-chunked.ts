@@ -137,7 +137,7 @@ class ChunkedDecoder implements BodyDecoder {
 
   /**
    * One field, the announced one, then in a signed body its signature. Some clients end a field with LF CRLF, as an
-   * example in Amazon's documentation does, so empty lines are passed over.
+   * example in Amazon's documentation does, and some leave out the empty line at the end: empty lines mean nothing.
    */
   #readTrailer(name: string): void {
     if (!this.#text.endsWith('\r\n')) throw malformedTrailer()
