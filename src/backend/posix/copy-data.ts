@@ -1,0 +1,71 @@
+import type { CopyMethod, FileStat, HashKind } from '../../io/io.ts'
+import { SPAN } from '../../trace/names.ts'
+import type { ByteSlice, Call, ChecksumAlgorithm } from '../backend.ts'
+import { copyFacts, drawCopy } from './copy-spans.ts'
+import { toS3Error, type Subject } from './errors.ts'
+import type { OpenObject } from './get-object.ts'
+import type { Volume } from './volume.ts'
+
+/** Below this size hashing costs less than it can save. */
+const WORTH_REUSING = 1024 * 1024
+
+/**
+ * The sums of a copy, where they can be taken over from the source instead of reading it all: its ETag is the MD5 of one
+ * upload, its checksum is of the whole object and of the algorithm wanted, and its file is as the gateway left it. Writing
+ * to a file sets mtime and ctime alike, and the gateway sets attributes after it writes: then ctime is the later one.
+ */
+export function reusableSums(
+  { head, stat }: OpenObject,
+  algorithm: ChecksumAlgorithm,
+): { readonly md5: string; readonly checksum: string } | undefined {
+  const md5 = PLAIN_ETAG.exec(head.etag)?.[1]
+  const isUntouched = stat.ctimeSec > stat.mtimeSec || (stat.ctimeSec === stat.mtimeSec && stat.ctimeNsec > stat.mtimeNsec)
+  if (md5 === undefined || !isUntouched || head.size < WORTH_REUSING) return undefined
+  const { checksum } = head
+  if (checksum?.type !== 'FULL_OBJECT' || checksum.algorithm !== algorithm) return undefined
+  return { md5, checksum: checksum.value }
+}
+
+const PLAIN_ETAG = /^"([0-9a-f]{32})"$/
+
+export interface DataCopy {
+  readonly from: number
+  readonly range: ByteSlice
+  readonly to: number
+  /** Computed on the way. */
+  readonly kinds: readonly HashKind[]
+  readonly subject: Subject
+}
+
+export interface CopiedData {
+  /** Of the file copied to. */
+  readonly stat: FileStat
+  digest(kind: HashKind): Buffer
+}
+
+/** Copies a range of one file to the beginning of another, under one FastFileCopy span. */
+export async function copyData(volume: Volume, { from, range, to, kinds, subject }: DataCopy, call: Call): Promise<CopiedData> {
+  const hasher = kinds.length > 0 ? volume.io.hasher(kinds) : undefined
+  try {
+    const chain = volume.io.chain(call.span, { bulk: true, record: false })
+    const options = hasher === undefined ? { methods: volume.copyMethods } : { methods: hashingMethods(volume), hasher }
+    const copy = chain.copyRange(from, range.offset, to, 0, range.length, options)
+    const stat = chain.stat(to)
+    const digests = new Map(kinds.map((kind) => [kind, hasher === undefined ? undefined : chain.digest(hasher, kind)]))
+    await chain.run()
+    if (call.span.recording) {
+      const times = chain.times(copy)
+      drawCopy(call.span.child(SPAN.fastFileCopy, {}, times.startNs), copyFacts(copy.value, hasher !== undefined), range.length, times)
+    }
+    return { stat: stat.value, digest: (kind) => digests.get(kind)?.value ?? Buffer.alloc(0) }
+  } catch (error) {
+    throw toS3Error(error, 'other', subject)
+  } finally {
+    hasher?.free()
+  }
+}
+
+/** Bytes that have to be read for their sums are best written from where they were read to. */
+function hashingMethods(volume: Volume): readonly CopyMethod[] {
+  return volume.copyMethods.filter((method) => method !== 'copy_file_range')
+}

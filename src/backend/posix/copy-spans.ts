@@ -1,0 +1,52 @@
+import type { CopyResult, StepTimes } from '../../io/io.ts'
+import { SPAN } from '../../trace/names.ts'
+import type { Span } from '../../trace/recorder.ts'
+
+/** How bytes went from file to file, in the words of a trace. */
+export interface CopyFacts {
+  readonly method: 'copy_file_range' | 'io_copy_with_checksum' | 'io_copy_fallback' | 'reflink'
+  readonly usedFallback: boolean
+}
+
+export function copyFacts(result: CopyResult, isHashed: boolean): CopyFacts {
+  if (isHashed) return { method: 'io_copy_with_checksum', usedFallback: false }
+  if (result.method === 'read_write') return { method: 'io_copy_fallback', usedFallback: true }
+  return { method: result.method, usedFallback: false }
+}
+
+/** CopyPart: below it FastFileCopy, unless extents were shared or the bytes hashed on their way. */
+export function drawCopyPart(span: Span, facts: CopyFacts, bytes: number, times: StepTimes): void {
+  if (isPlain(facts)) drawCopy(span.child(SPAN.fastFileCopy, {}, times.startNs), facts, bytes, times)
+  else span.syscalls = times.syscalls
+  span.set('posix.copy_method', facts.method)
+  finish(span, bytes, times)
+}
+
+/** FastFileCopy: below it CopyFileRange, where the bytes were copied as they are. */
+export function drawCopy(span: Span, facts: CopyFacts, bytes: number, times: StepTimes): void {
+  span.set('posix.copy_method', facts.method)
+  if (isPlain(facts)) {
+    const range = span.child(
+      SPAN.copyFileRange,
+      { 'posix.bytes_copied': bytes, 'posix.used_fallback': facts.usedFallback },
+      times.startNs,
+    )
+    range.syscalls = times.syscalls
+    finish(range, bytes, times)
+  } else {
+    span.syscalls = times.syscalls
+  }
+  finish(span, bytes, times)
+}
+
+function isPlain({ method }: CopyFacts): boolean {
+  return method === 'copy_file_range' || method === 'io_copy_fallback'
+}
+
+function finish(span: Span, bytes: number, times: StepTimes): void {
+  span.end(times.endNs)
+  const ns = span.endNs - span.startNs
+  span.set('posix.duration_ms', ns / 1e6)
+  span.set('posix.queue_ms', times.queueNs / 1e6)
+  span.set('posix.throughput_mbps', ns > 0 ? bytes / 1048576 / (ns / 1e9) : 0)
+}

@@ -1,0 +1,85 @@
+import type { CopyMethod, Io } from '../../io/io.ts'
+import type { Backend } from '../backend.ts'
+import { createBucket, deleteBucket, getBucketSubresource, headBucket, listBuckets } from './buckets.ts'
+import { copyObject } from './copy-object.ts'
+import { deleteObject } from './delete-object.ts'
+import { DirectoryCache } from './directory-cache.ts'
+import { getObject, headObject } from './get-object.ts'
+import { listObjects } from './listing.ts'
+import { putObject } from './put-object.ts'
+import { abortUpload } from './uploads/abort-upload.ts'
+import { completeUpload } from './uploads/complete-upload.ts'
+import { createUpload } from './uploads/create-upload.ts'
+import { listParts } from './uploads/list-parts.ts'
+import { listUploads } from './uploads/list-uploads.ts'
+import { uploadPart } from './uploads/upload-part.ts'
+import { uploadPartCopy } from './uploads/upload-part-copy.ts'
+import { closeFiles, type Volume } from './volume.ts'
+import { Recorder } from '../../trace/recorder.ts'
+
+export interface PosixBackendOptions {
+  readonly io: Io
+  /** Holds a directory for each bucket. */
+  readonly directory: string
+  /** `full`: an answer tells of what is on disk; `none`: the kernel decides when it gets there. */
+  readonly durability: 'full' | 'none'
+  /** Mode of the directories that are made, under the umask. */
+  readonly dirMode: number
+  /** Without it temporary files have names, and are renamed. */
+  readonly useTmpFile: boolean
+  /** Without it bytes are copied by reading and writing: some NFS servers hang on copying by themselves. */
+  readonly useCopyFileRange: boolean
+  /** Told of files that were put there without S3. */
+  readonly defaultEtag?: string | undefined
+}
+
+const LISTING_CACHE_BYTES = 64 * 1024 * 1024
+
+const IN_KERNEL: readonly CopyMethod[] = ['reflink', 'copy_file_range', 'read_write']
+
+/** Buckets as directories, objects as files, what S3 knows of them as extended attributes: VersityGW's layout. */
+export async function createPosixBackend(options: PosixBackendOptions): Promise<Backend> {
+  const volume = openVolume(options)
+  return {
+    type: 'posix',
+    listBuckets: (call) => listBuckets(volume, call),
+    createBucket: (bucket, call) => createBucket(volume, bucket, call),
+    headBucket: (bucket, call) => headBucket(volume, bucket, call),
+    deleteBucket: (bucket, call) => deleteBucket(volume, bucket, call),
+    getBucketSubresource: (bucket, name, call) => getBucketSubresource(volume, bucket, name, call),
+
+    getObject: (ref, select, call) => getObject(volume, ref, select, call),
+    headObject: (ref, call) => headObject(volume, ref, call),
+    putObject: (ref, object, payload, call) => putObject(volume, ref, object, payload, call),
+    deleteObject: (ref, precondition, call) => deleteObject(volume, ref, precondition, call),
+    copyObject: (source, target, object, call) => copyObject(volume, source, target, object, call),
+    listObjects: (bucket, page, call) => listObjects(volume, bucket, page, call),
+
+    createUpload: (ref, upload, call) => createUpload(volume, ref, upload, call),
+    uploadPart: (part, payload, checksum, call) => uploadPart(volume, part, payload, checksum, call),
+    uploadPartCopy: (source, part, range, call) => uploadPartCopy(volume, source, part, range, call),
+    completeUpload: (upload, completion, call) => completeUpload(volume, upload, completion, call),
+    abortUpload: (upload, ifInitiatedAt, call) => abortUpload(volume, upload, ifInitiatedAt, call),
+    listParts: (upload, page, call) => listParts(volume, upload, page, call),
+    listUploads: (bucket, page, call) => listUploads(volume, bucket, page, call),
+
+    close: () => closeFiles(volume, new Recorder(false, undefined).root, volume.root),
+  }
+}
+
+function openVolume(options: PosixBackendOptions): Volume {
+  const { io } = options
+  return {
+    io,
+    root: io.openRoot(options.directory),
+    durable: options.durability === 'full',
+    dirMode: options.dirMode,
+    useTmpFile: options.useTmpFile,
+    refusedTmpFile: new Set(),
+    copyMethods: options.useCopyFileRange ? IN_KERNEL : ['read_write'],
+    defaultEtag: options.defaultEtag ?? '',
+    directories: new DirectoryCache(LISTING_CACHE_BYTES),
+    lockLines: new Map(),
+    uploads: new Map(),
+  }
+}

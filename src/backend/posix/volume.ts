@@ -1,0 +1,53 @@
+import type { Chain, CopyMethod, Io, Step } from '../../io/io.ts'
+import type { Span } from '../../trace/recorder.ts'
+import type { DirectoryCache } from './directory-cache.ts'
+import type { Places } from './errors.ts'
+import { bucketEntry } from './paths.ts'
+
+/** The directory tree that is served, and how. */
+export interface Volume {
+  readonly io: Io
+  /** Descriptor of the directory that holds the buckets. */
+  readonly root: number
+  /** Whether an answer waits until what it tells is on disk. */
+  readonly durable: boolean
+  /** Mode of directories that keys need, under the umask. */
+  readonly dirMode: number
+  /** Whether O_TMPFILE is wanted at all. */
+  readonly useTmpFile: boolean
+  /** Buckets on file systems that refused O_TMPFILE: their temporary files have names. */
+  readonly refusedTmpFile: Set<string>
+  /** How files may be copied, in the order to try. */
+  readonly copyMethods: readonly CopyMethod[]
+  /** ETag of files that were put there without S3. */
+  readonly defaultEtag: string
+  readonly directories: DirectoryCache
+  /** The last request of this process in line for a lock, by the lock's name. */
+  readonly lockLines: Map<string, Promise<unknown>>
+  /** What is known of uploads in progress, by upload id. It never changes while an upload lives. */
+  readonly uploads: Map<string, UploadChecksum | undefined>
+}
+
+/** The checksum an upload declared when it was created. */
+export interface UploadChecksum {
+  readonly algorithm: string
+  readonly type: string
+}
+
+/** Starts a chain with its first step, opening the bucket. A bucket may be a symbolic link; nothing below it may. */
+export function openBucket(
+  chain: Chain,
+  volume: Volume,
+  bucket: string,
+  places: Places,
+  options: { readable?: boolean } = {},
+): Step<number> {
+  return places.mark('bucket', chain.openDir(volume.root, bucketEntry(bucket), { followLast: true, ...options }))
+}
+
+/** Closes descriptors that a chain left open. The descriptor is gone in any case, so nothing can fail. */
+export async function closeFiles(volume: Volume, span: Span, ...fds: readonly number[]): Promise<void> {
+  const chain = volume.io.chain(span)
+  for (const fd of fds) chain.close(fd)
+  await chain.run().catch(() => undefined)
+}
