@@ -1,5 +1,6 @@
 import { resolve as resolvePath } from 'node:path'
-import { helpText, parseCommandLine } from './config/command-line.ts'
+import { parseCommandLine } from './config/command-line.ts'
+import { helpText } from './config/help.ts'
 import { LATER_COMMANDS, LATER_SETTINGS } from './config/later-settings.ts'
 import { POSIX_SETTINGS } from './config/posix-settings.ts'
 import { SERVER_SETTINGS } from './config/server-settings.ts'
@@ -79,7 +80,7 @@ export async function loadConfig(
   argv: readonly string[],
   env: Environment = process.env,
 ): Promise<Command> {
-  const line = await parseCommandLine(argv, SETTINGS)
+  const line = parseCommandLine(argv, SETTINGS)
   if (line.version) return { kind: 'version' }
   if (line.command !== undefined && LATER_COMMANDS.includes(line.command)) {
     throw new ConfigError(`${line.command}: not available yet`)
