@@ -22,7 +22,8 @@ void chain_run(struct job *job) {
   struct chain *c = (struct chain *)job;
   struct header *h = &c->slot->header;
 
-  if (c->next_step == 0) {
+  if (!c->waiting) {
+    c->next_step = 0;
     c->data_used = 0;
     c->sys = (struct sys){
         .records = h->flags & CHAIN_SYSCALLS ? c->slot->syscalls : NULL,
@@ -40,7 +41,6 @@ void chain_run(struct job *job) {
   }
   if (!run_steps(c)) return;
 
-  c->next_step = 0;
   bool failed = h->failed_step >= 0;
   if (failed || !(h->flags & CHAIN_MORE)) end(c, failed);
   h->syscalls = c->sys.count;
@@ -51,26 +51,25 @@ void chain_run(struct job *job) {
 /* False: the chain has been put aside, and another thread may already have it. */
 static bool run_steps(struct chain *c) {
   struct header *h = &c->slot->header;
-  double now = c->next_step == 0 ? h->started_ns : now_ns();
+  double now = c->waiting ? now_ns() : h->started_ns;
   for (; c->next_step < h->steps; c->next_step++) {
     const struct step *s = &c->slot->steps[c->next_step];
     struct result *r = &c->slot->results[c->next_step];
     c->sys.step = (int)c->next_step;
-    if (r->state == NOT_REACHED) {
+    if (!c->waiting) {
       memset(r, 0, sizeof *r);
       r->start_ns = now;
-      r->call = -1;
     }
-    c->sys.last_name = -1;
+    c->sys.failed_name = -1;
     int64_t value = pool_stopping(c->shared->pool) ? -ECANCELED : run_step(c, s, r);
-    if (value == STEP_WAITS) {
-      r->state = RAN;
+    c->waiting = value == STEP_WAITS;
+    if (c->waiting) {
       c->shared->run_later(&c->job, c->wait_ns);
       return false;
     }
     now = now_ns();
     r->end_ns = now;
-    r->call = c->sys.last_name;
+    r->call = c->sys.failed_name;
     if (r->state == SKIPPED) continue;
     r->state = RAN;
     r->value = (double)value;

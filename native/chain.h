@@ -54,7 +54,8 @@ struct chain {
   uint32_t blob_count, blob_capacity;
   uint32_t data_used;
   uint32_t next_step;
-  double wait_until, wait_ns; /* of a lock step that is being tried again */
+  bool waiting; /* the next step is a lock's that is to be tried again */
+  double wait_until, wait_ns;
   int waiting_fd;
   int stat_fd; /* whose fstat is still known, or -1 */
   struct stat stat;
@@ -89,7 +90,7 @@ const char *chain_text(const struct chain *c, const struct step *s);
 const char *chain_text2(const struct chain *c, const struct step *s);
 hasher *chain_hasher(struct chain *c, uint32_t id);
 
-/* Steps: the value, or -errno. WAIT_NS is a lock's: run this step again later. */
+/* Steps: the value, or -errno. STEP_WAITS is a lock's: run this step again after `wait_ns`. */
 enum { STEP_WAITS = -100000 };
 typedef int64_t step_fn(struct chain *c, const struct step *s, const int fd[3], struct result *r);
 #define X(name) step_fn step_##name;

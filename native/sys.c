@@ -52,7 +52,7 @@ static bool fault_matches(struct faults *f, const struct sys *s, enum sys_name n
 }
 
 static bool sys_begin(struct sys *s, enum sys_name name) {
-  s->last_name = name;
+  s->name = name;
   if (s->records != NULL) s->started = now_ns();
   struct faults *f = s->faults;
   if (f == NULL || !atomic_load_explicit(&f->armed, memory_order_relaxed) || s->cleaning_up)
@@ -64,12 +64,13 @@ static bool sys_begin(struct sys *s, enum sys_name name) {
 
 static int64_t sys_end(struct sys *s, int fd, int64_t offset, int64_t result) {
   int err = result < 0 ? errno : 0;
+  if (err != 0 && !s->cleaning_up) s->failed_name = s->name;
   if (s->records != NULL) {
     if (s->count == s->capacity) {
       s->lost++;
     } else {
       double *r = s->records + (size_t)s->count++ * SYS_RECORD_DOUBLES;
-      r[0] = s->last_name;
+      r[0] = s->name;
       r[1] = fd;
       r[2] = (double)offset;
       r[3] = err ? 0 : (double)result;

@@ -42,7 +42,7 @@ struct sys {
   double *records; /* name, fd, offset, bytes, errno, start ns, end ns, step */
   uint32_t capacity, count, lost;
   int step;
-  int last_name; /* the call that was made last: names the one that failed */
+  int name, failed_name; /* of the call being made, and of the last that failed */
   double started;
   bool cleaning_up; /* nothing is refused while a failed job tidies up */
   struct faults *faults;
