@@ -9,7 +9,7 @@ describe('x-amz-copy-source is an optional slash, bucket, slash, key, decoded on
     ['bkt/key', { bucket: 'bkt', key: 'key', ...unversioned }],
     ['/bkt/key', { bucket: 'bkt', key: 'key', ...unversioned }],
     ['bkt/a/b/c', { bucket: 'bkt', key: 'a/b/c', ...unversioned }],
-    ['bkt//a', { bucket: 'bkt', key: '/a', ...unversioned }],
+    ['bkt//a//./b', { bucket: 'bkt', key: 'a/b', ...unversioned }],
     ['bkt/dir/', { bucket: 'bkt', key: 'dir/', ...unversioned }],
     ['bkt%2Fkey', { bucket: 'bkt', key: 'key', ...unversioned }],
     ['%2Fbkt%2Fa%2Fb', { bucket: 'bkt', key: 'a/b', ...unversioned }],
@@ -76,7 +76,6 @@ test('relaxed bucket names are names of a source too', () => {
 
 test.each([
   [{ bucket: 'a', key: 'k' }, { bucket: 'a', key: 'k' }, true],
-  [{ bucket: 'a', key: 'x//k' }, { bucket: 'a', key: '/x/./k' }, true],
   [{ bucket: 'a', key: 'k' }, { bucket: 'a', key: 'k/' }, false],
   [{ bucket: 'a', key: 'k' }, { bucket: 'b', key: 'k' }, false],
 ])('%o and %o are one object: %s', (a, b, same) => {

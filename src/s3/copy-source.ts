@@ -27,9 +27,8 @@ export function parseCopySource(raw: string, strictBucketNames: boolean): CopySo
   const key = slash < 0 ? '' : path.slice(slash + 1)
   if (!isBucketName(bucket, strictBucketNames))
     throw invalid('Invalid copy source bucket name', bucket)
-  checkSourceKey(key)
   const versionId = mark < 0 ? undefined : parseNullVersionId(raw.slice(mark + VERSION.length))
-  return { bucket, key, versionId }
+  return { bucket, key: sourceKey(key), versionId }
 }
 
 /** A copy takes its bytes from its source: what it must not have is a body. */
@@ -46,9 +45,9 @@ export function refuseBody({ headers }: S3Request): void {
   )
 }
 
-/** Whether two references mean one object, however they are spelled. */
+/** Whether two references mean one object. Both keys are in their normal form. */
 export function isSameObject(a: ObjectRef, b: ObjectRef): boolean {
-  return a.bucket === b.bucket && normalizeKey(a.key) === normalizeKey(b.key)
+  return a.bucket === b.bucket && a.key === b.key
 }
 
 export function checkCopySize(size: number, threshold: number): void {
@@ -62,9 +61,9 @@ export function checkCopySize(size: number, threshold: number): void {
   )
 }
 
-function checkSourceKey(key: string): void {
+function sourceKey(key: string): string {
   try {
-    normalizeKey(key)
+    return normalizeKey(key)
   } catch (cause) {
     throw invalid('Invalid copy source object key', key, cause)
   }

@@ -27,8 +27,7 @@ export function renderContents(
   for (const object of objects) {
     list +=
       `<Contents><LastModified>${formatXmlDate(object.lastModifiedMs)}</LastModified>` +
-      checksumAlgorithm(object) +
-      element('ChecksumType', object.checksumType) +
+      checksumElements(object) +
       element('ETag', object.etag) +
       element('Key', encode(object.key)) +
       `${ownerElement}<Size>${object.size}</Size><StorageClass>STANDARD</StorageClass></Contents>`
@@ -42,7 +41,11 @@ export function renderCommonPrefixes(prefixes: readonly string[], encode: KeyEnc
   return list
 }
 
-/** Of a file without a checksum it is empty, of a directory it is missing: so does upstream. */
-function checksumAlgorithm({ key, checksumAlgorithm: algorithm }: ListedObject): string {
-  return algorithm === '' && key.endsWith('/') ? '' : element('ChecksumAlgorithm', algorithm)
+/** Of a file without a checksum both are empty; of a directory nothing is told: so does upstream. */
+function checksumElements(object: ListedObject): string {
+  if (object.key.endsWith('/')) return element('ChecksumType', '')
+  return (
+    element('ChecksumAlgorithm', object.checksumAlgorithm) +
+    element('ChecksumType', object.checksumType)
+  )
 }

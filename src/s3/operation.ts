@@ -1,6 +1,7 @@
 import type { Identity } from '../auth/identity.ts'
 import type { Backend, Body, Call } from '../backend/backend.ts'
 import type { Payload } from '../backend/payload.ts'
+import { normalizeKey } from './names.ts'
 import type { S3Request } from './request.ts'
 
 /**
@@ -111,9 +112,14 @@ export function operation<F extends Fields>(
   }
 }
 
-/** The bucket or the key of the path; the router guarantees that it is there. */
+/**
+ * The bucket or the key of the path; the router guarantees that it is there. The key is in its normal form: what is
+ * authorized, opened and told is one name, however it was spelled.
+ */
 export function label(name: 'bucket' | 'key'): Field<string> {
-  return { read: ({ request }) => request[name] ?? '' }
+  return name === 'bucket'
+    ? { read: ({ request }) => request.bucket ?? '' }
+    : { read: ({ request }) => normalizeKey(request.key ?? '') }
 }
 
 /** A query parameter, decoded; undefined where it is absent. */

@@ -11,7 +11,7 @@ import {
 import type { Backend, Call, DeletePrecondition } from '../../backend/backend.ts'
 import { S3Error } from '../errors.ts'
 import { parseHttpDate } from '../http-date.ts'
-import { checkKey } from '../names.ts'
+import { normalizeKey } from '../names.ts'
 import { document, label, operation } from '../operation.ts'
 import { parseNullVersionId } from '../version-id.ts'
 
@@ -111,9 +111,8 @@ async function deleteAll(
   const failed = new Map<DeleteEntry, DeleteFailure>()
   const remove = async (entry: DeleteEntry): Promise<void> => {
     try {
-      checkKey(entry.key)
       parseNullVersionId(entry.versionId)
-      await backend.deleteObject({ bucket, key: entry.key }, entry.precondition, call)
+      await backend.deleteObject({ bucket, key: normalizeKey(entry.key) }, entry.precondition, call)
     } catch (error) {
       if (!(error instanceof S3Error) || error.status >= 500) throw error
       failed.set(entry, { entry, error })
