@@ -4,6 +4,7 @@ import type { Backend } from '../backend/backend.ts'
 import type { Payload } from '../backend/payload.ts'
 import { SPAN } from '../trace/names.ts'
 import type { Recorder, Span } from '../trace/recorder.ts'
+import { checkExpectedOwner, expectsOwner } from './bucket-owner.ts'
 import { S3Error } from './errors.ts'
 import { checkBucketName, checkKey } from './names.ts'
 import type { BodyUse, Operation, OperationContext, S3Response, S3Settings } from './operation.ts'
@@ -61,6 +62,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
       request,
       settings: parts.settings,
     }
+    if (expectsOwner(request)) await checkExpectedOwner(context)
     return operation.invoke({ request, payload, document }, context)
   }
 }
