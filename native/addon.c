@@ -312,7 +312,8 @@ static struct send *find_send(struct io *io, double id) {
 static napi_value cancel_send(napi_env env, napi_callback_info info) {
   napi_value values[1];
   double n[1] = {0};
-  struct send *s = find_send(arguments(env, info, 1, values, n), n[0]);
+  struct io *io = arguments(env, info, 1, values, n);
+  struct send *s = find_send(io, n[0]);
   if (s != NULL) send_cancel(s);
   return NULL;
 }

@@ -1,0 +1,137 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { constants } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
+import { createFileWriter, type FileWriter } from '../../src/io/file-writer.ts'
+import { readSyscalls } from '../../src/io/syscalls.ts'
+import { closeFd, failureOf, useIo } from './fixture.ts'
+
+const { ENOSPC } = constants.errno
+
+const f = useIo()
+
+async function newFile(): Promise<number> {
+  const chain = f.chain({ record: false })
+  const file = chain.openFile(f.root, 'file', { create: 0o644, keep: true })
+  await chain.run()
+  return file.value
+}
+
+/** Writes as a source does that pauses when asked to. */
+async function feed(writer: FileWriter, chunks: Iterable<Buffer>): Promise<void> {
+  for (const chunk of chunks) {
+    if (writer.write(chunk)) continue
+    await new Promise<void>((resolve) => {
+      writer.onDrain = resolve
+    })
+  }
+}
+
+describe('createFileWriter', () => {
+  it.each([0, 1, 65_535, 1_000_000, 10_000_000])('writes and hashes %i bytes', async (size) => {
+    const content = randomBytes(size)
+    const file = await newFile()
+    const hasher = f.io.hasher(['md5', 'sha256'])
+    const writer = createFileWriter(f.io, { span: f.span, file, hasher })
+    const chunks = Array.from({ length: Math.ceil(size / 65_536) }, (_, i) => content.subarray(i * 65_536, (i + 1) * 65_536))
+    await feed(writer, chunks)
+    expect(await writer.finish()).toBe(size)
+    const chain = f.chain()
+    const md5 = chain.verifyDigest(hasher, 'md5', createHash('md5').update(content).digest())
+    chain.verifyDigest(hasher, 'sha256', createHash('sha256').update(content).digest())
+    chain.verifySize(file, size)
+    await chain.run()
+    expect(md5.errno).toBe(0)
+    expect(readFileSync(f.path('file')).equals(content)).toBe(true)
+    hasher.free()
+    await closeFd(f.io, file)
+  })
+
+  it('is one span for the whole body', async () => {
+    const file = await newFile()
+    const writer = createFileWriter(f.io, {
+      span: f.span,
+      file,
+      pieceBytes: 65_536,
+      startWriteback: true,
+      attributes: { 'posix.part_number': 3 },
+    })
+    await feed(writer, [Buffer.alloc(65_536)])
+    await sleep(30)
+    await feed(
+      writer,
+      Array.from({ length: 20 }, () => Buffer.alloc(65_536)),
+    )
+    await writer.finish()
+    const spans = f.span.recorder.spans.slice(1)
+    expect(spans.map((span) => span.name)).toEqual(['Posix.IO.WriteData'])
+    const facts = spans[0]?.attributes ?? {}
+    expect(facts).toMatchObject({ 'posix.bytes_written': 21 * 65_536, 'posix.part_number': 3 })
+    expect(facts['posix.client_wait_ms']).toBeGreaterThan(20)
+    expect(Number(facts['posix.duration_ms'])).toBeGreaterThan(Number(facts['posix.client_wait_ms']))
+    const calls = [...readSyscalls(spans[0]?.syscalls ?? new Float64Array())]
+    expect(calls.filter((call) => call.name === 'pwritev').map((call) => call.offset)).toEqual(
+      Array.from({ length: 21 }, (_, i) => i * 65_536),
+    )
+    await closeFd(f.io, file)
+  })
+
+  it('asks the source to pause, and holds no more than it said', async () => {
+    const file = await newFile()
+    const writer = createFileWriter(f.io, { span: f.span, file, pieceBytes: 100_000, maxPending: 2 })
+    let taken = 0
+    while (writer.write(Buffer.alloc(50_000))) taken++
+    expect(taken).toBeLessThanOrEqual(4)
+    await new Promise<void>((resolve) => {
+      writer.onDrain = resolve
+    })
+    expect(await writer.finish()).toBe((taken + 1) * 50_000)
+    await closeFd(f.io, file)
+  })
+
+  it('begins where it is told to', async () => {
+    const file = await newFile()
+    const writer = createFileWriter(f.io, { span: f.span, file, offset: 3 })
+    writer.write(Buffer.from('abc'))
+    await writer.finish()
+    expect(readFileSync(f.path('file'), 'latin1')).toBe('\0\0\0abc')
+    await closeFd(f.io, file)
+  })
+
+  it('stops at the first failure and says so to whoever writes on', async () => {
+    const file = await newFile()
+    f.io.faults.set({ call: 'pwritev', errno: ENOSPC, after: 1 })
+    const writer = createFileWriter(f.io, { span: f.span, file, pieceBytes: 65_536 })
+    const error = await failureOf(feed(writer, Array.from({ length: 50 }, () => Buffer.alloc(65_536))))
+    expect(error).toMatchObject({ errno: ENOSPC, syscall: 'pwritev' })
+    expect(await failureOf(writer.finish())).toBe(error)
+    const span = f.span.recorder.spans[1]
+    expect(span?.failure?.type).toBe('ENOSPC')
+    expect(span?.attributes).toMatchObject({ 'error.type': 'ENOSPC', 'posix.bytes_written': 65_536 })
+    await closeFd(f.io, file)
+  })
+
+  it('lets the source go on when the failure comes while it pauses', async () => {
+    const file = await newFile()
+    f.io.faults.set({ call: 'pwritev', errno: ENOSPC })
+    const writer = createFileWriter(f.io, { span: f.span, file, pieceBytes: 65_536, maxPending: 1 })
+    expect(writer.write(Buffer.alloc(65_536))).toBe(false)
+    await new Promise<void>((resolve) => {
+      writer.onDrain = resolve
+    })
+    expect(() => writer.write(Buffer.alloc(1))).toThrow('ENOSPC')
+    await failureOf(writer.finish())
+    await closeFd(f.io, file)
+  })
+
+  it('abandons what is not being written when it is aborted', async () => {
+    const file = await newFile()
+    const writer = createFileWriter(f.io, { span: f.span, file, pieceBytes: 65_536, maxPending: 4 })
+    for (let i = 0; i < 3; i++) writer.write(Buffer.alloc(65_536))
+    await writer.abort()
+    expect(readFileSync(f.path('file')).length).toBe(65_536)
+    expect(() => writer.write(Buffer.alloc(1))).toThrow()
+    await closeFd(f.io, file)
+  })
+})
