@@ -1,9 +1,11 @@
-import { execFileSync } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
+import { spawnSync } from 'node:child_process'
+import { bin } from './gateway.ts'
 
-/** Before the first test: what e2e and native tests run is built from the sources as they are now. */
+/**
+ * Before the first test: what end-to-end and native tests run is built from the sources as they are now. Where the
+ * compiler complains the tests run all the same, on what it has written in spite of that.
+ */
 export function setup(): void {
-  execFileSync(process.execPath, [fileURLToPath(new URL('../../bin/setup.mjs', import.meta.url))], {
-    stdio: 'inherit',
-  })
+  const { status } = spawnSync(process.execPath, [bin('setup.mjs')], { stdio: 'inherit' })
+  if (status !== 0) console.warn('the build has errors: some tests may run an older program')
 }

@@ -90,7 +90,7 @@ export async function runProgram(
   env: Readonly<Record<string, string>> = {},
 ): Promise<Exit & { readonly stdout: string; readonly stderr: string }> {
   const child = new Program(argv, { env })
-  const exit = await child.exit
+  const exit = await child.exitWithin(20_000)
   return { ...exit, stdout: child.stdout, stderr: child.stderr }
 }
 
