@@ -11,7 +11,7 @@ import { keyPath, type KeyPath } from './paths.ts'
 import { currentHead } from './preconditions.ts'
 import { openBucket, type Volume } from './volume.ts'
 
-const { EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM, EXDEV } = constants.errno
+const { EISDIR, ELOOP, ENOENT, ENOTDIR, EPERM, EXDEV } = constants.errno
 
 export async function deleteObject(volume: Volume, ref: ObjectRef, precondition: DeletePrecondition, call: Call): Promise<void> {
   const path = keyPath(ref.key)
@@ -64,8 +64,8 @@ async function deleteFile(volume: Volume, ref: ObjectRef, path: KeyPath, call: C
 }
 
 /** Nothing there, or a directory, which is another key. Some file systems say EPERM of a directory, as POSIX has it. */
-const REMOVE_ABSENT = new Set([ENOENT, EISDIR, ENAMETOOLONG, EPERM])
-const PARENT_ABSENT = new Set([ENOENT, ENOTDIR, ELOOP, EXDEV, ENAMETOOLONG])
+const REMOVE_ABSENT = new Set([ENOENT, EISDIR, EPERM])
+const PARENT_ABSENT = new Set([ENOENT, ENOTDIR, ELOOP, EXDEV])
 
 async function isTakenByDirectory(volume: Volume, ref: ObjectRef, path: KeyPath, call: Call): Promise<boolean> {
   const chain = volume.io.chain(call.span)

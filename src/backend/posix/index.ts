@@ -1,5 +1,9 @@
+import { constants } from 'node:os'
 import type { CopyMethod, Io } from '../../io/io.ts'
+import { IoError } from '../../io/io-error.ts'
+import { Recorder } from '../../trace/recorder.ts'
 import type { Backend } from '../backend.ts'
+import { ATTRIBUTE } from './attributes.ts'
 import { createBucket, deleteBucket, getBucketSubresource, headBucket, listBuckets } from './buckets.ts'
 import { copyObject } from './copy-object.ts'
 import { deleteObject } from './delete-object.ts'
@@ -15,7 +19,6 @@ import { listUploads } from './uploads/list-uploads.ts'
 import { uploadPart } from './uploads/upload-part.ts'
 import { uploadPartCopy } from './uploads/upload-part-copy.ts'
 import { closeFiles, type Volume } from './volume.ts'
-import { Recorder } from '../../trace/recorder.ts'
 
 export interface PosixBackendOptions {
   readonly io: Io
@@ -40,6 +43,7 @@ const IN_KERNEL: readonly CopyMethod[] = ['reflink', 'copy_file_range', 'read_wr
 /** Buckets as directories, objects as files, what S3 knows of them as extended attributes: VersityGW's layout. */
 export async function createPosixBackend(options: PosixBackendOptions): Promise<Backend> {
   const volume = openVolume(options)
+  await checkAttributes(volume, options.directory)
   return {
     type: 'posix',
     listBuckets: (call) => listBuckets(volume, call),
@@ -63,7 +67,7 @@ export async function createPosixBackend(options: PosixBackendOptions): Promise<
     listParts: (upload, page, call) => listParts(volume, upload, page, call),
     listUploads: (bucket, page, call) => listUploads(volume, bucket, page, call),
 
-    close: () => closeFiles(volume, new Recorder(false, undefined).root, volume.root),
+    close: () => closeFiles(volume, volume.silent, volume.root),
   }
 }
 
@@ -71,7 +75,8 @@ function openVolume(options: PosixBackendOptions): Volume {
   const { io } = options
   return {
     io,
-    root: io.openRoot(options.directory),
+    silent: new Recorder(false, undefined).root,
+    root: openRoot(io, options.directory),
     durable: options.durability === 'full',
     dirMode: options.dirMode,
     useTmpFile: options.useTmpFile,
@@ -81,5 +86,33 @@ function openVolume(options: PosixBackendOptions): Volume {
     directories: new DirectoryCache(LISTING_CACHE_BYTES),
     lockLines: new Map(),
     uploads: new Map(),
+  }
+}
+
+function openRoot(io: Io, directory: string): number {
+  try {
+    return io.openRoot(directory)
+  } catch (cause) {
+    const reason = cause instanceof IoError ? (OPEN_FAILURES[cause.code] ?? cause.message) : String(cause)
+    throw new Error(`cannot serve ${directory}: ${reason}`, { cause })
+  }
+}
+
+const OPEN_FAILURES: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such directory',
+  ENOTDIR: 'it is not a directory',
+  EACCES: 'permission denied',
+}
+
+/** Without extended attributes ACLs and locks that a directory has would not be seen, and none could be stored. */
+async function checkAttributes(volume: Volume, directory: string): Promise<void> {
+  const chain = volume.io.chain(volume.silent)
+  chain.readMetadata(volume.root, [ATTRIBUTE.acl])
+  try {
+    await chain.run()
+  } catch (cause) {
+    await closeFiles(volume, volume.silent, volume.root)
+    if (!(cause instanceof IoError) || cause.errno !== constants.errno.EOPNOTSUPP) throw cause
+    throw new Error(`cannot serve ${directory}: its file system has no extended attributes`, { cause })
   }
 }

@@ -47,13 +47,13 @@ export interface Publication {
   readonly bulk?: boolean
 }
 
+/** The steps that decide what to do when one of them fails; numbers are descriptors from before. */
 interface Attempt {
   readonly chain: Chain
   readonly places: Places
-  readonly tmpDir: Step<number>
-  /** Undefined where a filled file is used. */
-  readonly file: Step<number> | undefined
-  readonly parent: Step<number>
+  readonly tmpDir: Fd
+  readonly file: Fd
+  readonly parent: Fd
   readonly link: Step<'linkat' | 'rename'>
 }
 
@@ -68,7 +68,7 @@ const MAX_TRIES = 24
 export async function publish(volume: Volume, publication: Publication, call: Call): Promise<void> {
   let plan = publication.filled?.plan ?? usualPlan(volume, publication.subject.bucket)
   for (let tries = 1; ; tries++) {
-    const attempt = prepare(volume, publication, plan, call)
+    const attempt = prepare(volume, publication, plan, tries === 1, call)
     try {
       await attempt.chain.run()
       return
@@ -82,34 +82,36 @@ export async function publish(volume: Volume, publication: Publication, call: Ca
   }
 }
 
-function prepare(volume: Volume, publication: Publication, plan: Plan, call: Call): Attempt {
+function prepare(volume: Volume, publication: Publication, plan: Plan, isFirst: boolean, call: Call): Attempt {
   const { subject, target, size, facts, filled } = publication
   const places = new Places()
   const chain = volume.io.chain(call.span, { bulk: publication.bulk === true })
   const isInBucket = target.makeParents && target.directory === ''
-  const bucket = openBucket(chain, volume, subject.bucket, places, { readable: volume.durable && isInBucket })
-  const tmpDir = openTmpDir(chain, volume, bucket, plan, target, places)
+  const isSamePlan = filled?.plan.named === plan.named && filled.plan.besideTarget === plan.besideTarget
+  const ready = isSamePlan ? filled : undefined
+  // After a race everything is opened anew: the very bucket may be another one.
+  const open = isFirst ? ready : undefined
+  const bucket: Fd = open?.bucket ?? openBucket(chain, volume, subject.bucket, places, { readable: volume.durable && isInBucket })
+  const tmpDir: Fd = open?.tmpDir ?? openTmpDir(chain, volume, bucket, plan, target, places)
+  const upload = target.makeParents ? undefined : openUploadDir(chain, volume, bucket, publication, places, call)
 
-  const reused = filled?.plan.named === plan.named && filled.plan.besideTarget === plan.besideTarget ? filled : undefined
-  const name = reused !== undefined ? reused.name : plan.named ? temporaryName() : undefined
-  let opened: Step<number> | undefined
-  if (reused === undefined) {
-    const dir = `${subject.bucket}/${tmpDirPath(plan, target)}`
-    opened = chain.openTmpFile(tmpDir, {
+  const name = ready !== undefined ? ready.name : plan.named ? temporaryName() : undefined
+  let file: Fd | undefined = ready?.fd
+  if (file === undefined) {
+    file = chain.openTmpFile(tmpDir, {
       size,
-      attributes: { 'posix.dir': dir, ...facts, 'posix.size': size },
+      attributes: { 'posix.dir': `${subject.bucket}/${tmpDirPath(plan, target)}`, ...facts, 'posix.size': size },
       ...(name === undefined ? {} : { name }),
     })
-    publication.fill(chain, opened)
+    publication.fill(chain, file)
   }
-  const file: Fd = opened ?? reused?.fd ?? -1
-  chain.verifySize(file, size)
   chain.writeMetadata(file, publication.attributes)
+  chain.verifySize(file, size)
   for (const attribute of publication.optionalAttributes ?? []) {
     chain.writeMetadata(file, [attribute], { tolerate: [ENOSPC, E2BIG] })
   }
   if (volume.durable) chain.sync(file, 'file')
-  const parent = isInBucket ? bucket : openTarget(chain, volume, bucket, target, places)
+  const parent = upload ?? (isInBucket ? bucket : openParent(chain, volume, bucket, target, places))
   const from = name === undefined ? {} : { from: name }
   const link = places.mark(
     'name',
@@ -117,13 +119,23 @@ function prepare(volume: Volume, publication: Publication, plan: Plan, call: Cal
   )
   if (volume.durable) chain.sync(parent, 'dir')
   if (plan.besideTarget) chain.remove(parent, TMP_DIR, { directory: true, tolerate: [ENOTEMPTY, EEXIST, ENOENT] })
-  return { chain, places, tmpDir, file: opened, parent, link }
+  return { chain, places, tmpDir, file, parent, link }
 }
 
-function openTarget(chain: Chain, volume: Volume, bucket: Step<number>, target: Target, places: Places): Step<number> {
-  const { directory } = target
-  if (!target.makeParents) return places.mark('upload', chain.openDir(bucket, directory, { readable: volume.durable }))
-  return places.mark('parents', chain.makeParents(bucket, directory, { mode: volume.dirMode, sync: volume.durable }))
+/**
+ * The directory a part goes to, by its name at the last moment: once a completion has claimed the upload it is gone. Of a
+ * part that was written before, this open is no span, so that WriteData and LinkFile stay neighbours in the trace.
+ */
+function openUploadDir(chain: Chain, volume: Volume, bucket: Fd, { target, filled }: Publication, places: Places, call: Call): Step<number> {
+  if (filled !== undefined) chain.under(volume.silent)
+  const dir = places.mark('upload', chain.openDir(bucket, target.directory, { readable: volume.durable }))
+  chain.under(call.span)
+  return dir
+}
+
+function openParent(chain: Chain, volume: Volume, bucket: Fd, target: Target, places: Places): Step<number> {
+  const options = { mode: volume.dirMode, sync: volume.durable }
+  return places.mark('parents', chain.makeParents(bucket, target.directory, options))
 }
 
 /** What may work where this plan failed; the same plan where it was a race; undefined where nothing will help. */
@@ -136,7 +148,7 @@ function otherPlan(
 ): Plan | undefined {
   if (!(error instanceof IoError) || error.step === undefined) return undefined
   const { errno, step } = error
-  if (step === attempt.tmpDir) return errno === ENOENT && !plan.makeTmpDir ? { ...plan, makeTmpDir: true } : undefined
+  if (step === attempt.tmpDir && errno === ENOENT) return plan.makeTmpDir || plan.besideTarget ? plan : { ...plan, makeTmpDir: true }
   if (step === attempt.file && !plan.named && TMPFILE_REFUSED.has(errno)) return namedPlan(volume, subject.bucket, plan)
   if (step === attempt.link && errno === EXDEV && !plan.besideTarget) return { ...plan, besideTarget: true }
   if (step === attempt.link && !plan.named && LINK_REFUSED.has(errno)) return namedPlan(volume, subject.bucket, plan)

@@ -24,6 +24,9 @@ const { ELOOP, ENOENT, ENOTDIR, EXDEV } = constants.errno
 /** An unfinished file that lives across chains. */
 export interface TemporaryFile {
   readonly fd: number
+  /** The directories it was made in, open as well: the last chain begins where the first one ended. */
+  readonly bucket: number
+  readonly tmpDir: number
   readonly plan: Plan
   /** In its `.sgwtmp`, where the plan gives it one. */
   readonly name: string | undefined
@@ -80,7 +83,8 @@ async function openTemporaryFile(volume: Volume, wanted: TemporaryFileWanted, ca
       plan = next
       continue
     }
-    const file: TemporaryFile = { fd: opening.file.value, plan, name: opening.name }
+    const { bucket, tmpDir, name } = opening
+    const file: TemporaryFile = { fd: opening.file.value, bucket: bucket.value, tmpDir: tmpDir.value, plan, name }
     const conflict = conflictOf(opening)
     if (conflict === undefined && isWellPlaced(opening)) return file
     await drop(volume, wanted, file, call)
@@ -92,6 +96,7 @@ async function openTemporaryFile(volume: Volume, wanted: TemporaryFileWanted, ca
 interface Opening {
   readonly chain: Chain
   readonly places: Places
+  readonly bucket: Step<number>
   readonly tmpDir: Step<number>
   readonly file: Step<number>
   readonly name: string | undefined
@@ -103,8 +108,9 @@ function prepare(volume: Volume, wanted: TemporaryFileWanted, plan: Plan, call: 
   const { subject, target, size, preallocate } = wanted
   const places = new Places()
   const chain = volume.io.chain(call.span)
-  const bucket = openBucket(chain, volume, subject.bucket, places)
-  const tmpDir = openTmpDir(chain, volume, bucket, plan, target, places)
+  const isSynced = volume.durable && target.makeParents && target.directory === ''
+  const bucket = openBucket(chain, volume, subject.bucket, places, { readable: isSynced, keep: true })
+  const tmpDir = openTmpDir(chain, volume, bucket, plan, target, places, true)
   const looks = target.makeParents && !plan.besideTarget ? lookAround(chain, bucket, tmpDir, target) : undefined
   const name = plan.named ? temporaryName() : undefined
   const file = chain.openTmpFile(tmpDir, {
@@ -114,7 +120,7 @@ function prepare(volume: Volume, wanted: TemporaryFileWanted, plan: Plan, call: 
     attributes: { 'posix.dir': `${subject.bucket}/${tmpDirPath(plan, target)}`, ...wanted.facts, 'posix.size': size },
     ...(name === undefined ? {} : { name }),
   })
-  return { chain, places, tmpDir, file, name, looks }
+  return { chain, places, bucket, tmpDir, file, name, looks }
 }
 
 /** Looks early where the name will be, to spare a client from sending gigabytes in vain, and for a mount in between. */
@@ -151,6 +157,6 @@ function conflictOf({ looks }: Opening): S3Error | undefined {
 }
 
 async function drop(volume: Volume, { subject, target }: TemporaryFileWanted, file: TemporaryFile, call: Call): Promise<void> {
-  await closeFiles(volume, call.span, file.fd)
+  await closeFiles(volume, call.span, file.fd, file.tmpDir, file.bucket)
   if (file.name !== undefined) await removeTemporary(volume, subject.bucket, file.name, file.plan, target, call.span)
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:os'
-import type { Chain, Step } from '../../io/io.ts'
+import type { Chain, Fd, Step } from '../../io/io.ts'
 import { Places } from './errors.ts'
 import { TMP_DIR } from './paths.ts'
 import { openBucket, type Volume } from './volume.ts'
@@ -56,14 +56,17 @@ export function tmpDirPath(plan: Plan, target: Target): string {
 export function openTmpDir(
   chain: Chain,
   volume: Volume,
-  bucket: Step<number>,
+  bucket: Fd,
   plan: Plan,
   target: Target,
   places: Places,
+  keep = false,
 ): Step<number> {
   const path = tmpDirPath(plan, target)
-  if (!plan.makeTmpDir && !plan.besideTarget) return chain.openDir(bucket, path)
-  return places.mark('parents', chain.makeParents(bucket, path, { mode: volume.dirMode, sync: false }))
+  if (plan.makeTmpDir || plan.besideTarget) {
+    places.mark('parents', chain.makeParents(bucket, path, { mode: volume.dirMode, sync: false }))
+  }
+  return chain.openDir(bucket, path, { keep })
 }
 
 /** Removes a temporary file's name, if it still has it. */

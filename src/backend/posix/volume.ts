@@ -7,6 +7,8 @@ import { bucketEntry } from './paths.ts'
 /** The directory tree that is served, and how. */
 export interface Volume {
   readonly io: Io
+  /** Spans below it are not recorded. */
+  readonly silent: Span
   /** Descriptor of the directory that holds the buckets. */
   readonly root: number
   /** Whether an answer waits until what it tells is on disk. */
@@ -40,7 +42,7 @@ export function openBucket(
   volume: Volume,
   bucket: string,
   places: Places,
-  options: { readable?: boolean } = {},
+  options: { readable?: boolean; keep?: boolean } = {},
 ): Step<number> {
   return places.mark('bucket', chain.openDir(volume.root, bucketEntry(bucket), { followLast: true, ...options }))
 }

@@ -130,7 +130,7 @@ export function objectAlgorithm(upload: UploadChecksum | undefined): ChecksumAlg
 }
 
 export function invalidPart(uploadId: string, partNumber: number, etag: string): S3Error {
-  return new S3Error('InvalidPart', { UploadId: uploadId, PartNumber: String(partNumber), ETag: bare(etag) })
+  return new S3Error('InvalidPart', { UploadId: uploadId, PartNumber: String(partNumber), ETag: etag })
 }
 
 function badPartNumber(partNumber: number): S3Error {

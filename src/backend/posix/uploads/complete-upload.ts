@@ -1,5 +1,5 @@
 import { S3Error } from '../../../s3/errors.ts'
-import type { Call, Checksum, ChecksumAlgorithm, CompletedUpload, Completion, UploadRef } from '../../backend.ts'
+import type { Call, Checksum, CompletedUpload, Completion, ObjectHead, UploadRef } from '../../backend.ts'
 import {
   ATTRIBUTE,
   checksumsAttribute,
@@ -78,8 +78,11 @@ async function earlierCompletion(volume: Volume, upload: UploadRef, call: Call):
   const facts = decodeMultipart(object?.attributes.get(ATTRIBUTE.multipart))
   if (object === undefined || facts?.uploadId !== upload.uploadId) return undefined
   const { etag, checksum } = object.head
-  const isOurs = checksum !== undefined && isComputable(checksum.algorithm)
-  return { etag, checksum: isOurs ? { ...checksum, algorithm: checksum.algorithm as ChecksumAlgorithm } : undefined, versionId: undefined }
+  return { etag, checksum: checksum && asChecksum(checksum), versionId: undefined }
+}
+
+function asChecksum({ algorithm, type, value }: NonNullable<ObjectHead['checksum']>): Checksum | undefined {
+  return isComputable(algorithm) ? { algorithm, type, value } : undefined
 }
 
 /** What there is to complete. */
