@@ -28,6 +28,12 @@ export interface Gateway {
 /** Largest object one request may carry, as with S3. */
 const MAX_OBJECT_BYTES = 5 * 1024 ** 3
 
+/**
+ * What Node cuts small buffers from. Its own 8 KiB hold not even two bodies of 4 KiB, and memory of its own for each
+ * body is what the garbage collector minds most.
+ */
+const BUFFER_POOL_BYTES = 256 * 1024
+
 /** How often answers are looked at whose client may have stopped reading. */
 const SWEEP_MS = 5000
 
@@ -36,6 +42,7 @@ const SWEEP_MS = 5000
  * part. Throws where the directory cannot be served or the addon is missing.
  */
 export async function createGateway(config: Config, log: Logger): Promise<Gateway> {
+  Buffer.poolSize = BUFFER_POOL_BYTES
   const io = createIo({
     threads: config.posix.ioThreads,
     followSymlinks: config.posix.followSymlinks,

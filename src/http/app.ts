@@ -14,36 +14,36 @@ export interface AppOptions {
 /**
  * What is not S3 has a route here; all the rest is one catch-all, because a key is no route: Hono's own path is
  * normalised, and would break keys and signatures.
+ *
+ * A request without a route of its own goes to Hono as it is, without node-server's Request in between: that one parses the
+ * target as a URL and refuses odd ones with an empty 400, where a client of S3 expects an error document; and it would
+ * turn an answer of ours into Headers and back.
  */
 export function createApp(options: AppOptions): (incoming: IncomingMessage, outgoing: ServerResponse) => void {
+  const { healthPath } = options
   const app = new Hono<{ Bindings: HttpBindings }>({
-    getPath: (_request, context) => rawPath(context?.env as HttpBindings | undefined),
+    getPath: (_request, context) => rawPath((context?.env as HttpBindings | undefined)?.incoming),
   })
-  if (options.healthPath !== undefined) {
-    app.get(options.healthPath, (c) => c.text('OK', 200, { 'X-Trace-ID': newTraceId() }))
-  }
+  if (healthPath !== undefined) app.get(healthPath, (c) => c.text('OK', 200, { 'X-Trace-ID': newTraceId() }))
   app.all('*', (c) => {
     options.serveS3(c.env.incoming, c.env.outgoing)
     return RESPONSE_ALREADY_SENT
   })
   const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false, autoCleanupIncoming: false })
   return (incoming, outgoing) => {
-    if (isOrdinary(incoming)) void listener(incoming, outgoing)
-    else options.serveS3(incoming, outgoing)
+    if (healthPath !== undefined && incoming.method === 'GET' && rawPath(incoming) === healthPath) {
+      void listener(incoming, outgoing)
+    } else {
+      void app.fetch(CATCH_ALL, { incoming, outgoing })
+    }
   }
 }
 
-function rawPath(env: HttpBindings | undefined): string {
-  const url = env?.incoming.url ?? '/'
+/** All that Hono looks at to find the catch-all: the path comes from `getPath`, and HEAD would be answered twice over. */
+const CATCH_ALL = new Request('http://s3/', { method: 'GET' })
+
+function rawPath(incoming: IncomingMessage | undefined): string {
+  const url = incoming?.url ?? '/'
   const mark = url.indexOf('?')
   return mark === -1 ? url : url.slice(0, mark)
-}
-
-const ORDINARY_HOST = /^[a-z0-9._-]+(?::\d{1,5})?$/i
-
-/** Hono answers an odd host or a backslash with an empty 400 of its own; a client of S3 expects an error document. */
-function isOrdinary(incoming: IncomingMessage): boolean {
-  const { host } = incoming.headers
-  const url = incoming.url ?? ''
-  return host !== undefined && ORDINARY_HOST.test(host) && url.startsWith('/') && !url.includes('\\')
 }
