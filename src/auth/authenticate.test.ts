@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { requestOf } from '../../test/support/requests.ts'
-import { S3Error } from '../s3/errors.ts'
+import { errorOf } from '../../test/support/s3-errors.ts'
 import type { S3Request } from '../s3/request.ts'
 import { createAuthenticator, type AuthFacts, type Authentication } from './authenticate.ts'
 
@@ -27,15 +27,6 @@ function authenticate(request: S3Request, operation = 'GetObject', facts: AuthFa
   return found
 }
 
-function errorOf(run: () => unknown): S3Error {
-  try {
-    run()
-  } catch (error) {
-    if (error instanceof S3Error) return error
-    throw error
-  }
-  throw new Error('no error')
-}
 
 function authorization(signedHeaders: string, signature: string, credential = `${ACCESS}/${SCOPE}`): string {
   return `AWS4-HMAC-SHA256 Credential=${credential}, SignedHeaders=${signedHeaders}, Signature=${signature}`

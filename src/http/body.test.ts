@@ -18,7 +18,7 @@ const UNSIGNED: Authentication = {
   streaming: undefined,
 }
 const CHUNKED: Authentication = { ...UNSIGNED, payload: 'streaming-unsigned-trailer', hasTrailer: true }
-const DOCUMENT = { kind: 'document', maxBytes: 1024, required: true, checksumRequired: false } as const
+const DOCUMENT = { kind: 'document', maxBytes: 1024, required: true, checksumRequired: false, checksumOf: 'body' } as const
 
 /** What a test does with the body of the one request it sends. */
 type Use = (payload: RequestPayload, incoming: IncomingMessage, outgoing: ServerResponse) => Promise<unknown>

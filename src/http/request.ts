@@ -34,6 +34,7 @@ export const UNPARSED: S3Request = {
 export function parseRequest(incoming: IncomingMessage, options: RequestOptions): S3Request {
   const target = incoming.url ?? ''
   if (!target.startsWith('/')) throw new S3Error('InvalidURI')
+  if (isUnknownCoding(incoming.headers['transfer-encoding'])) throw new S3Error('BadRequest', {}, { headers: CLOSE })
   const mark = target.indexOf('?')
   const rawPath = mark < 0 ? target : target.slice(0, mark)
   const rawQuery = mark < 0 ? '' : target.slice(mark + 1)
@@ -56,6 +57,13 @@ export function parseRequest(incoming: IncomingMessage, options: RequestOptions)
     hostStyle: hostBucket !== undefined,
     clientAddress: peerAddress(incoming),
   }
+}
+
+const CLOSE = { Connection: 'close' }
+
+/** Node lets such a request through, and where its body ends only the client knows. */
+function isUnknownCoding(coding: string | undefined): boolean {
+  return coding !== undefined && coding.toLowerCase() !== 'chunked'
 }
 
 interface Place {

@@ -21,7 +21,7 @@ const S3_ERRORS = {
     'Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.',
   ],
   BadDigest: [400, 'The Content-MD5 you specified did not match what we received.'],
-  BadRequest: [400, 'Bucket tag count cannot be greater than 50'],
+  BadRequest: [400, 'An error occurred when parsing the HTTP request.'],
   BucketAlreadyExists: [
     409,
     'The requested bucket name is not available. The bucket name can not be an existing collection, and the bucket namespace is shared by all users of the system. Please select a different name and try again.',

@@ -1,12 +1,5 @@
-import {
-  childText,
-  childrenOf,
-  element,
-  optional,
-  parseXml,
-  xmlDocument,
-  type XmlElement,
-} from '../../http/xml.ts'
+import { childText, childrenOf, parseXml, type XmlElement } from '../../http/xml-reader.ts'
+import { element, optional, xmlDocument } from '../../http/xml.ts'
 import type { ChecksumAlgorithm, CompletedPart, CompletedUpload } from '../../backend/backend.ts'
 import { ALGORITHMS, isChecksumValue, parseObjectChecksum } from '../checksum.ts'
 import { writePrecondition } from '../conditions.ts'

@@ -1,4 +1,4 @@
-import { child, childText, childrenOf, parseXml, type XmlElement } from '../../http/xml.ts'
+import { child, childText, childrenOf, parseXml, type XmlElement } from '../../http/xml-reader.ts'
 import type { BucketSubresource, Tags } from '../../backend/backend.ts'
 import { type CannedAcl, cannedAcl, renderAcl } from '../canned-acl.ts'
 import { S3Error } from '../errors.ts'
@@ -96,7 +96,9 @@ function parseTags(elements: readonly XmlElement[]): Tags {
     }
     tags.set(key, value)
   }
-  if (tags.size > MAX_BUCKET_TAGS) throw new S3Error('BadRequest')
+  if (tags.size > MAX_BUCKET_TAGS) {
+    throw new S3Error('BadRequest', {}, { message: 'Bucket tag count cannot be greater than 50' })
+  }
   return Object.fromEntries(tags)
 }
 

@@ -1,13 +1,5 @@
-import {
-  XML_DECLARATION,
-  childText,
-  childrenOf,
-  element,
-  optional,
-  parseXml,
-  wrap,
-  type XmlElement,
-} from '../../http/xml.ts'
+import { childText, childrenOf, parseXml, type XmlElement } from '../../http/xml-reader.ts'
+import { XML_DECLARATION, element, optional, wrap } from '../../http/xml.ts'
 import type { Backend, Call, DeletePrecondition } from '../../backend/backend.ts'
 import { S3Error } from '../errors.ts'
 import { parseHttpDate } from '../http-date.ts'

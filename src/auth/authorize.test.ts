@@ -1,0 +1,55 @@
+import { describe, expect, test } from 'vitest'
+import { errorOf } from '../../test/support/s3-errors.ts'
+import { authorize } from './authorize.ts'
+
+const ROOT = { accessKey: 'root', role: 'admin', isRoot: true } as const
+const ANONYMOUS = { accessKey: undefined, role: undefined, isRoot: false }
+const WRITABLE = { readOnly: false }
+
+const operation = (name: string, method = 'PUT') => ({ name, http: { method } })
+
+test('contract 4.6: root and admins may do everything', () => {
+  expect(() => authorize(operation('DeleteBucket'), ROOT, WRITABLE)).not.toThrow()
+  expect(() => authorize(operation('DeleteBucket'), { accessKey: 'a', role: 'admin', isRoot: false }, WRITABLE)).not.toThrow()
+})
+
+test('others may nothing yet', () => {
+  const user = { accessKey: 'u', role: 'user', isRoot: false } as const
+  const error = errorOf(() => authorize(operation('CopyObject'), user, WRITABLE))
+  expect([error.code, error.message]).toEqual(['AccessDenied', 'Access Denied.'])
+})
+
+describe('contract 4.6: anonymous callers are refused in the words of the operation', () => {
+  test.each([
+    ['ListBuckets', 'Access Denied.'],
+    ['DeleteObjects', 'Access Denied.'],
+    ['UploadPartCopy', 'Access Denied.'],
+    ['GetObject', 'Access Denied.'],
+    ['CreateBucket', 'Anonymous users cannot invoke this API. Please authenticate.'],
+    ['PutBucketAcl', 'Anonymous users cannot invoke this API. Please authenticate.'],
+    ['CopyObject', 'Anonymous users cannot copy objects. Please authenticate.'],
+    ['CreateMultipartUpload', 'Anonymous users cannot initiate multipart uploads. Please authenticate.'],
+    ['PutBucketOwnershipControls', 's3:PutBucketOwnershipControls does not support Anonymous requests!'],
+  ])('%s', (name, message) => {
+    const error = errorOf(() => authorize(operation(name), ANONYMOUS, WRITABLE))
+    expect([error.status, error.code, error.message]).toEqual([403, 'AccessDenied', message])
+  })
+
+  test('but a preflight is never signed', () => {
+    expect(() => authorize(operation('PreflightOptions', 'OPTIONS'), ANONYMOUS, WRITABLE)).not.toThrow()
+  })
+})
+
+test.each([
+  ['GetObject', 'GET', true],
+  ['HeadObject', 'HEAD', true],
+  ['SelectObjectContent', 'POST', true],
+  ['PutObject', 'PUT', false],
+  ['CopyObject', 'PUT', false],
+  ['UploadPartCopy', 'PUT', false],
+  ['DeleteObjects', 'POST', false],
+])('contract 4.6 (1) and defect 8: a read-only gateway and %s', (name, method, allowed) => {
+  const run = () => authorize(operation(name, method), ROOT, { readOnly: true })
+  if (allowed) expect(run).not.toThrow()
+  else expect(errorOf(run).code).toBe('AccessDenied')
+})
