@@ -374,6 +374,14 @@ static napi_value set_fault(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+/* faultsLeft(): of the calls that were to fail. */
+static napi_value faults_left(napi_env env, napi_callback_info info) {
+  struct io *io = arguments(env, info, 0, NULL, NULL);
+  if (io == NULL) return fail(env);
+  int left = atomic_load(&io->shared.faults.times);
+  return integer(env, left < 0 ? 0 : left);
+}
+
 /* stats(out: Float64Array): threads, queued, running, sends, wakes, takeovers, jobs. */
 static napi_value stats(napi_env env, napi_callback_info info) {
   napi_value values[1];
@@ -520,6 +528,7 @@ static napi_value create(napi_env env, napi_callback_info info) {
       {.utf8name = "takeSend", .method = take_send, .data = io},
       {.utf8name = "openRoot", .method = open_root, .data = io},
       {.utf8name = "setFault", .method = set_fault, .data = io},
+      {.utf8name = "faultsLeft", .method = faults_left, .data = io},
       {.utf8name = "stats", .method = stats, .data = io},
       {.utf8name = "stop", .method = stop, .data = io},
       {.utf8name = "close", .method = close_io, .data = io},

@@ -120,8 +120,8 @@ static bool tolerated(const struct step *s, int err) {
 static void end(struct chain *c, bool failed) {
   c->sys.cleaning_up = true;
   c->sys.records = NULL; /* what follows belongs to no step */
-  if (failed)
-    for (uint32_t i = 0; i < c->temporary_count; i++)
+  for (uint32_t i = 0; i < c->temporary_count; i++)
+    if (failed || c->temporaries[i].always)
       sys_unlinkat(&c->sys, c->temporaries[i].dir, c->temporaries[i].name, 0);
   for (uint32_t i = 0; i < c->opened_count; i++)
     if (failed || !c->opened[i].keep) sys_close(&c->sys, c->opened[i].fd);
@@ -191,7 +191,7 @@ void chain_forget(struct chain *c, int fd) {
     if (c->opened[i].fd == fd) c->opened[i--] = c->opened[--c->opened_count];
 }
 
-int chain_temporary(struct chain *c, int dir, const char *name) {
+int chain_temporary(struct chain *c, int dir, const char *name, bool always) {
   if (strlen(name) > NAME_MAX) return -ENAMETOOLONG;
   if (c->temporary_count == c->temporary_capacity) {
     void *grown = grow(c->temporaries, &c->temporary_capacity, sizeof *c->temporaries);
@@ -200,6 +200,7 @@ int chain_temporary(struct chain *c, int dir, const char *name) {
   }
   struct temporary *t = &c->temporaries[c->temporary_count++];
   t->dir = dir;
+  t->always = always;
   strcpy(t->name, name);
   return 0;
 }

@@ -19,9 +19,10 @@ struct opened {
   bool keep;
 };
 
-/* A file with a name that goes when the chain fails. */
+/* A file with a name that goes when the chain ends, or only when it fails. */
 struct temporary {
   int dir;
+  bool always;
   char name[NAME_MAX + 1];
 };
 
@@ -82,8 +83,8 @@ int chain_opened(struct chain *c, int fd, bool keep);
 /* Forgets a descriptor that was closed by other means. */
 void chain_forget(struct chain *c, int fd);
 
-/* `name` in `dir` is removed if the chain fails before chain_published. */
-int chain_temporary(struct chain *c, int dir, const char *name);
+/* `name` in `dir` is removed when the chain ends before chain_published, or only when it fails. */
+int chain_temporary(struct chain *c, int dir, const char *name, bool always);
 void chain_published(struct chain *c, int dir, const char *name);
 
 const char *chain_text(const struct chain *c, const struct step *s);

@@ -145,7 +145,7 @@ int64_t step_open_tmp(struct chain *c, const struct step *s, const int fd[3], st
                    : sys_openat(&c->sys, fd[0], ".", flags | O_TMPFILE, s->mode);
   if (file < 0) return file;
   int err = chain_opened(c, file, s->flags & OPEN_KEEP);
-  if (named && err == 0) err = chain_temporary(c, fd[0], name);
+  if (named && err == 0) err = chain_temporary(c, fd[0], name, false);
   if (err == 0 && (s->flags & TMP_PREALLOCATE) && s->a > 0) {
     err = sys_fallocate(&c->sys, file, FALLOC_FL_KEEP_SIZE, 0, (int64_t)s->a);
     if (err == -EOPNOTSUPP || err == -ENOSYS) err = 0;

@@ -80,8 +80,9 @@ static int64_t link_named(struct chain *c, int file, int tmp_dir, const char *fr
     return RENAMED;
   }
   if (err != 0) return err;
-  /* The file is published: a name left behind is litter, not a failure. */
-  if (sys_unlinkat(&c->sys, tmp_dir, from, 0) == 0) chain_published(c, tmp_dir, from);
+  /* The file is published: a second name left behind is litter, not a failure. */
+  chain_published(c, tmp_dir, from);
+  if (sys_unlinkat(&c->sys, tmp_dir, from, 0) != 0) chain_temporary(c, tmp_dir, from, true);
   return LINKED;
 }
 
@@ -174,7 +175,7 @@ int64_t step_lock(struct chain *c, const struct step *s, const int fd[3], struct
   }
   int err = sys_ofd_setlk(&c->sys, c->waiting_fd, s->flags & LOCK_EXCLUSIVE ? F_WRLCK : F_RDLCK);
   if (err == 0) return c->waiting_fd;
-  if (err != -EAGAIN && err != -EACCES) return err;
+  if (err != -EAGAIN) return err;
   double left = c->wait_until - now_ns();
   if (left <= 0) return -ETIMEDOUT;
   c->wait_ns = c->wait_ns * 2 < LONGEST_WAIT_NS ? c->wait_ns * 2 : LONGEST_WAIT_NS;

@@ -23,6 +23,7 @@ export interface NativeIo {
   takeSend(id: number, out: Float64Array): void
   openRoot(path: string): number
   setFault(wholeStep: number, step: number, name: number, after: number, times: number, errno: number): void
+  faultsLeft(): number
   stats(out: Float64Array): void
   stop(): void
   close(): void

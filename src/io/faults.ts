@@ -18,6 +18,8 @@ export interface Fault {
 export interface Faults {
   set(fault: Fault): void
   clear(): void
+  /** How many failures are still to come, of those that `times` asked for. */
+  remaining(): number
 }
 
 const ALWAYS = 0x7fffffff
@@ -32,5 +34,6 @@ export function createFaults(native: NativeIo): Faults {
     clear() {
       native.setFault(0, -1, -1, 0, 0, 0)
     },
+    remaining: () => native.faultsLeft(),
   }
 }
