@@ -5,7 +5,7 @@ import type { TraceLog } from './tracing-config.ts'
 const INTERVAL_MS = 60_000
 
 /**
- * Says that traces are not leaving, at most once a minute however many are lost, and once that they leave again. With
+ * Says that traces are not leaving, at most once a minute however many are lost, and that they leave again. With
  * the debug log every failed export is a line.
  */
 export class ExportLog {
@@ -13,7 +13,7 @@ export class ExportLog {
   readonly #endpoint: Endpoint | undefined
   #nextMs = 0
   #lost = 0
-  #inTrouble = false
+  #isReported = false
   #everWorked = false
 
   constructor(log: TraceLog, endpoint: Endpoint | undefined) {
@@ -23,9 +23,8 @@ export class ExportLog {
 
   succeeded(): void {
     this.#everWorked = true
-    if (!this.#inTrouble) return
-    this.#inTrouble = false
-    this.#nextMs = 0
+    if (!this.#isReported) return
+    this.#isReported = false
     this.#log('info', `traces are leaving again (${this.#target()}); ${this.#lost} spans were lost`)
     this.#lost = 0
   }
@@ -44,11 +43,11 @@ export class ExportLog {
   }
 
   #trouble(what: string, spans: number): void {
-    this.#inTrouble = true
     this.#lost += spans
     const now = performance.now()
     if (now < this.#nextMs) return
     this.#nextMs = now + INTERVAL_MS
+    this.#isReported = true
     this.#log('warn', `traces are not leaving for ${this.#target()}: ${what}; ${this.#lost} spans lost so far`)
   }
 

@@ -3,77 +3,71 @@ import type { Endpoint } from './endpoint.ts'
 import { readRejectedSpans } from './otlp-response.ts'
 import type { TracingConfig } from './tracing-config.ts'
 
-/** Brings encoded batches to a receiver. `done` is called once a batch, with what went wrong if something did. */
+/** Brings encoded batches to a receiver. */
 export interface Transport {
-  send(batch: SealedBatch, done: (error: Error | undefined) => void): void
+  /** Calls `done` once: with what went wrong if something did, and with the batch's memory for the next one. */
+  send(batch: SealedBatch, done: Done): void
+  /** Ends after what is under way, however long that takes. */
   close(): Promise<void>
+  /** Ends now. */
+  abort(): Promise<void>
 }
 
-/** What a transport takes from the configuration. */
+export type Done = (error: Error | undefined, block: ArrayBuffer | undefined) => void
+
+/** What a transport takes from the configuration; it is handed to another thread, so it holds nothing but data. */
 export type TransportOptions = Pick<TracingConfig, 'protocol' | 'headers' | 'serviceVersion'> & {
   /** Undefined leaves it to OTEL_EXPORTER_OTLP_[TRACES_]ENDPOINT. */
   readonly endpoint: Endpoint | undefined
-  /** Spans that the receiver took with an answer of partial success, but did not accept. */
-  readonly onRejected: (spans: number) => void
 }
+
+/** Is told of spans that the receiver did not accept though its answer was a success. */
+export type OnRejected = (spans: number) => void
 
 /**
  * The official OTLP transports (TLS, retries, compression, OTEL_EXPORTER_OTLP_* variables), given bytes instead of span
- * objects: their base packages take a serializer, and ours has nothing left to do. They are loaded here, when traces are
- * exported at all.
+ * objects: their base packages take a serializer, and ours has nothing left to do. The packages are loaded with the
+ * first batch unless `open` was called before.
  */
-export function openTransport(options: TransportOptions): Promise<Transport> {
-  return options.protocol === 'grpc' ? openGrpc(options) : openHttp(options)
-}
+export class PackageTransport implements Transport {
+  readonly #options: TransportOptions
+  readonly #onRejected: OnRejected
+  #delegate: Promise<Delegate> | undefined
 
-const METRICS = { name: 'span' as const, countItems: (batch: SealedBatch) => batch.spans }
+  constructor(options: TransportOptions, onRejected: OnRejected) {
+    this.#options = options
+    this.#onRejected = onRejected
+  }
 
-async function openGrpc(options: TransportOptions): Promise<Transport> {
-  const base = await import('@opentelemetry/otlp-grpc-exporter-base')
-  const metadata = base.createEmptyMetadata()
-  for (const [name, value] of Object.entries(options.headers)) metadata.set(name, value)
-  const url = options.endpoint === undefined ? {} : { url: options.endpoint.url }
-  return fromDelegate(
-    base.createOtlpGrpcExportDelegate(
-      base.convertLegacyOtlpGrpcOptions({ ...url, metadata, userAgent: userAgent(options) }, 'TRACES'),
-      passThrough(options),
-      'otlp_grpc_span_exporter',
-      METRICS,
-      undefined,
-      'TraceExportService',
-      '/opentelemetry.proto.collector.trace.v1.TraceService/Export',
-    ),
-  )
-}
+  /** Loads the packages; a failure is told to those who send. */
+  open(): Promise<Delegate> {
+    const open = this.#options.protocol === 'grpc' ? openGrpc : openHttp
+    this.#delegate ??= open(this.#options, this.#onRejected)
+    return this.#delegate
+  }
 
-async function openHttp(options: TransportOptions): Promise<Transport> {
-  const base = await import('@opentelemetry/otlp-exporter-base/node-http')
-  const url = options.endpoint === undefined ? {} : { url: options.endpoint.url }
-  const given = { ...url, headers: { ...options.headers }, userAgent: userAgent(options) }
-  const required = { 'Content-Type': 'application/x-protobuf' }
-  return fromDelegate(
-    base.createOtlpHttpExportDelegate(
-      base.convertLegacyHttpOptions(given, 'TRACES', 'v1/traces', required),
-      passThrough(options),
-      'otlp_http_span_exporter',
-      METRICS,
-      undefined,
-    ),
-  )
-}
+  send(batch: SealedBatch, done: Done): void {
+    this.open()
+      .then((delegate) => {
+        delegate.export(batch, ({ code, error }) => {
+          // ExportResultCode.SUCCESS is 0.
+          done(code === 0 ? undefined : (error ?? new Error('export failed')), batch.bytes.buffer)
+        })
+      })
+      .catch((error: unknown) => {
+        // A header or certificate that the packages refuse.
+        done(error instanceof Error ? error : new Error(String(error)), batch.bytes.buffer)
+      })
+  }
 
-function userAgent({ serviceVersion }: TransportOptions): string {
-  return serviceVersion === '' ? 'versitygw-ts' : `versitygw-ts/${serviceVersion}`
-}
+  async close(): Promise<void> {
+    const delegate = await this.#delegate
+    await delegate?.shutdown()
+  }
 
-function passThrough({ onRejected }: TransportOptions) {
-  return {
-    serializeRequest: (batch: SealedBatch): Uint8Array => batch.bytes,
-    deserializeResponse: (bytes: Uint8Array): object => {
-      const rejected = readRejectedSpans(bytes)
-      if (rejected > 0) onRejected(rejected)
-      return {}
-    },
+  /** The packages offer no way: their sockets end by their own time limits or with the thread. */
+  abort(): Promise<void> {
+    return Promise.resolve()
   }
 }
 
@@ -83,12 +77,49 @@ interface Delegate {
   shutdown(): Promise<void>
 }
 
-function fromDelegate(delegate: Delegate): Transport {
+const METRICS = { name: 'span' as const, countItems: (batch: SealedBatch) => batch.spans }
+
+async function openGrpc(options: TransportOptions, onRejected: OnRejected): Promise<Delegate> {
+  const base = await import('@opentelemetry/otlp-grpc-exporter-base')
+  const metadata = base.createEmptyMetadata()
+  for (const [name, value] of Object.entries(options.headers)) metadata.set(name, value)
+  const url = options.endpoint === undefined ? {} : { url: options.endpoint.url }
+  return base.createOtlpGrpcExportDelegate(
+    base.convertLegacyOtlpGrpcOptions({ ...url, metadata, userAgent: userAgent(options) }, 'TRACES'),
+    passThrough(onRejected),
+    'otlp_grpc_span_exporter',
+    METRICS,
+    undefined,
+    'TraceExportService',
+    '/opentelemetry.proto.collector.trace.v1.TraceService/Export',
+  )
+}
+
+async function openHttp(options: TransportOptions, onRejected: OnRejected): Promise<Delegate> {
+  const base = await import('@opentelemetry/otlp-exporter-base/node-http')
+  const url = options.endpoint === undefined ? {} : { url: options.endpoint.url }
+  const given = { ...url, headers: { ...options.headers }, userAgent: userAgent(options) }
+  const required = { 'Content-Type': 'application/x-protobuf' }
+  return base.createOtlpHttpExportDelegate(
+    base.convertLegacyHttpOptions(given, 'TRACES', 'v1/traces', required),
+    passThrough(onRejected),
+    'otlp_http_span_exporter',
+    METRICS,
+    undefined,
+  )
+}
+
+function userAgent({ serviceVersion }: TransportOptions): string {
+  return serviceVersion === '' ? 'versitygw-ts' : `versitygw-ts/${serviceVersion}`
+}
+
+function passThrough(onRejected: OnRejected) {
   return {
-    send(batch, done) {
-      // ExportResultCode.SUCCESS is 0.
-      delegate.export(batch, ({ code, error }) => done(code === 0 ? undefined : (error ?? new Error('export failed'))))
+    serializeRequest: (batch: SealedBatch): Uint8Array => batch.bytes,
+    deserializeResponse: (bytes: Uint8Array): object => {
+      const rejected = readRejectedSpans(bytes)
+      if (rejected > 0) onRejected(rejected)
+      return {}
     },
-    close: () => delegate.shutdown(),
   }
 }

@@ -61,7 +61,7 @@ export class OtlpBatch {
     }
   }
 
-  /** Takes what has been gathered and starts anew. Give the batch back by `release` when it has been sent. */
+  /** Takes what has been gathered and starts anew. Give its memory back by `release` when it has been sent. */
   seal(): SealedBatch {
     const { block, at } = this.#writer
     const head = this.#head(at - this.#headRoom)
@@ -73,9 +73,8 @@ export class OtlpBatch {
     return sealed
   }
 
-  release({ bytes }: SealedBatch): void {
-    const block = new Uint8Array(bytes.buffer)
-    if (block.length <= LARGEST_KEPT && this.#free.length < MAX_FREE) this.#free.push(block)
+  release(block: ArrayBuffer): void {
+    if (block.byteLength <= LARGEST_KEPT && this.#free.length < MAX_FREE) this.#free.push(new Uint8Array(block))
   }
 
   #head(spansLength: number): Uint8Array {

@@ -1,6 +1,6 @@
 import type { Endpoint } from './endpoint.ts'
 import { ExportLog } from './export-log.ts'
-import type { Transport } from './exporters.ts'
+import type { OnRejected, Transport } from './exporters.ts'
 import { OtlpBatch, type SealedBatch } from './otlp-batch.ts'
 import type { Attributes, Recorder, Span } from './recorder.ts'
 import type { BatchConfig, TraceLog } from './tracing-config.ts'
@@ -13,7 +13,8 @@ export interface Sink {
   addLate(span: Span, level: number): void
   /** Resolves when all that was taken has left or is lost. */
   flush(): Promise<void>
-  close(): Promise<void>
+  /** Flushes for at most so long, then stops. */
+  close(limitMs: number): Promise<void>
   stats(): SinkStats
 }
 
@@ -36,7 +37,7 @@ export interface OtlpSinkOptions {
   readonly endpoint: Endpoint | undefined
   readonly batch: BatchConfig
   readonly log: TraceLog
-  readonly openTransport: (onRejected: (spans: number) => void) => Promise<Transport>
+  readonly createTransport: (onRejected: OnRejected) => Transport
 }
 
 /** A batch leaves when it has as many bytes, even if it may hold more spans. */
@@ -56,13 +57,13 @@ export class OtlpSink implements Sink {
   readonly #options: OtlpSinkOptions
   readonly #batch: OtlpBatch
   readonly #log: ExportLog
+  readonly #transport: Transport
   readonly #waiting: SealedBatch[] = []
   #waitingSpans = 0
   #sending = 0
   #sendingSpans = 0
-  #transport: Transport | undefined
-  #opening = false
   #timer: NodeJS.Timeout | undefined
+  #isClosed = false
   #idle: (() => void)[] = []
   #exported = 0
   #dropped = 0
@@ -73,6 +74,10 @@ export class OtlpSink implements Sink {
     this.#options = options
     this.#batch = new OtlpBatch(options.resource, options.serviceVersion)
     this.#log = new ExportLog(options.log, options.endpoint)
+    this.#transport = options.createTransport((spans) => {
+      this.#rejected += spans
+      this.#log.rejected(spans)
+    })
   }
 
   add(recorder: Recorder, level: number): void {
@@ -100,15 +105,21 @@ export class OtlpSink implements Sink {
     return new Promise((resolve) => this.#idle.push(resolve))
   }
 
-  async close(): Promise<void> {
-    await this.flush()
-    await this.#transport?.close()
+  async close(limitMs: number): Promise<void> {
+    // This timer keeps the process alive for as long: the transport's thread does not.
+    let timer: NodeJS.Timeout | undefined
+    const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, limitMs)))
+    await Promise.race([this.flush().then(() => this.#transport.close()), limit])
+    clearTimeout(timer)
+    this.#isClosed = true
+    await this.#transport.abort()
   }
 
   #isFull(spans: number): boolean {
-    if (this.#waitingSpans + this.#batch.spans < this.#options.batch.maxQueueSize) return false
+    const hasRoom = this.#waitingSpans + this.#batch.spans < this.#options.batch.maxQueueSize
+    if (hasRoom && !this.#isClosed) return false
     this.#dropped += spans
-    this.#log.queueFull(spans)
+    if (!this.#isClosed) this.#log.queueFull(spans)
     return true
   }
 
@@ -130,43 +141,15 @@ export class OtlpSink implements Sink {
   }
 
   #send(): void {
-    if (this.#transport === undefined) return this.#open()
     while (this.#sending < MAX_CONCURRENT) {
       const sealed = this.#waiting.shift()
       if (sealed === undefined) break
       this.#waitingSpans -= sealed.spans
-      this.#export(this.#transport, sealed)
+      this.#export(sealed)
     }
   }
 
-  #open(): void {
-    if (this.#opening) return
-    this.#opening = true
-    const onRejected = (spans: number): void => {
-      this.#rejected += spans
-      this.#log.rejected(spans)
-    }
-    this.#options.openTransport(onRejected).then(
-      (transport) => {
-        this.#transport = transport
-        this.#send()
-      },
-      (error: unknown) => this.#giveUp(error),
-    )
-  }
-
-  /** The transport could not be made (a header or certificate it refuses): tried again with the next batch. */
-  #giveUp(error: unknown): void {
-    this.#opening = false
-    const lost = this.#waitingSpans
-    this.#waiting.length = 0
-    this.#waitingSpans = 0
-    this.#failed += lost
-    this.#log.failed(asError(error), lost)
-    this.#wakeIfIdle()
-  }
-
-  #export(transport: Transport, sealed: SealedBatch): void {
+  #export(sealed: SealedBatch): void {
     let isOpen = true
     this.#sending++
     this.#sendingSpans += sealed.spans
@@ -189,9 +172,9 @@ export class OtlpSink implements Sink {
     const { exportTimeoutMs } = this.#options.batch
     const guard = setTimeout(() => settle(new Error(`no answer within ${exportTimeoutMs} ms`)), exportTimeoutMs).unref()
     try {
-      transport.send(sealed, (error) => {
-        // Only now nobody reads the block any more.
-        this.#batch.release(sealed)
+      this.#transport.send(sealed, (error, block) => {
+        // Only now nobody reads it any more.
+        if (block !== undefined) this.#batch.release(block)
         settle(error)
       })
     } catch (error) {

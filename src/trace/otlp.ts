@@ -1,22 +1,25 @@
 import type { Anchor } from './clock.ts'
 import { wordAt } from './ids.ts'
-import { prepare, varintSize, utf8Length, type Prepared, type ProtobufWriter } from './protobuf.ts'
+import { attributeKey, writeAttribute, type AttributeKey } from './otlp-attribute.ts'
+import { prepare, preparedFrom, type Prepared, type ProtobufWriter } from './protobuf.ts'
 import type { Attributes, AttributeValue, Recorder, RemoteParent, Span, SpanEvent, SpanFailure } from './recorder.ts'
-import { durationMs, isDoubleKey, nameRules, throughputMbps, type NameRules } from './span-kinds.ts'
+import { durationMs, nameRules, throughputMbps, type NameRules } from './span-kinds.ts'
 
 /**
  * Encodes settled spans straight from their record to OTLP protobuf. The SDK's objects and serialiser take some thirty
  * times as long; a test decodes what both make of one record and compares. Field numbers are those of
  * https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/trace/v1/trace.proto
  *
- * Speed comes from three things: what recurs is kept as bytes (span names, attribute keys); keys are guessed from the
- * span of that name before, so that most take a comparison of pointers and no look-up; and everything is written
- * forward into one block.
+ * Speed comes from what recurs: span names and attribute keys are kept as bytes, and for each place in the attribute
+ * list of a span name the last key and value with them, since most are the same from request to request. So most
+ * attributes take two comparisons of pointers and a short copy. Everything is written forward into one block.
  */
 export class OtlpEncoder {
   readonly #writer: ProtobufWriter
   readonly #names = new Map<string, NameEntry>()
-  readonly #keys = new Map<string, KeyEntry>()
+  readonly #keys = new Map<string, AttributeKey>()
+  readonly #traceId = new Int32Array(4)
+  #traceIdText = ''
   /** Counts attribute lists: a key whose `seenIn` is the current one has been written already. */
   #list = 0
 
@@ -33,23 +36,14 @@ export class OtlpEncoder {
     const entry = this.#nameEntry(span.name)
     if (parent !== undefined && entry.rules.level > level) return false
     const writer = this.#writer
-    const remote = parent === undefined ? recorder.parent : undefined
     writer.reserve(ROOM_FOR_FIXED_FIELDS + entry.name.length)
     const start = writer.open(SCOPE_SPANS_SPAN)
-    writeTraceId(writer, TAG.traceId, recorder.traceId)
-    writeSpanId(writer, TAG.spanId, span.idHigh, span.idLow)
-    if (parent !== undefined) writeSpanId(writer, TAG.parentSpanId, parent.idHigh, parent.idLow)
-    else if (remote !== undefined) writeSpanIdText(writer, TAG.parentSpanId, remote.spanId)
+    this.#ids(span, recorder)
     writer.prepared(entry.name)
-    writer.byte(TAG.kind)
-    writer.byte(parent === undefined ? KIND_SERVER : KIND_INTERNAL)
-    writeTime(writer, TAG.startTime, span.startNs, recorder.anchor)
-    writeTime(writer, TAG.endTime, span.endNs, recorder.anchor)
-    writer.byte(TAG.flags)
-    writer.byte(TAG.flagsSecondByte)
-    writer.fixed32(FLAG.sampled | FLAG.hasIsRemote | (remote === undefined ? 0 : FLAG.isRemote))
+    this.#fixedFields(span, recorder)
     this.#spanAttributes(span, entry)
-    if (recorder.parent?.traceState !== undefined) writer.string(TAG.traceState, recorder.parent.traceState)
+    const traceState = recorder.parent?.traceState
+    if (traceState !== undefined) writer.string(TAG.traceState, traceState)
     if (span.events !== undefined) for (const event of span.events) this.#event(event, recorder.anchor)
     if (span.failure !== undefined) this.#failure(span.failure, span.endNs, recorder.anchor)
     if (parent === undefined && recorder.linked !== undefined) this.#link(recorder.linked)
@@ -59,86 +53,109 @@ export class OtlpEncoder {
 
   /** An attribute list on its own, as in a resource. */
   attributes(tag: number, attributes: Attributes): void {
-    this.#list++
-    for (const key in attributes) this.#attribute(tag, this.#keyEntry(key), attributes[key])
+    for (const key in attributes) {
+      const value = attributes[key]
+      if (value !== undefined) writeAttribute(this.#writer, tag, this.#key(key), value)
+    }
+  }
+
+  #ids(span: Span, recorder: Recorder): void {
+    const writer = this.#writer
+    const { view, at } = writer
+    const { parent } = span
+    view.setUint16(at, TRACE_ID_HEAD)
+    this.#copyTraceId(at + 2, recorder.traceId)
+    view.setUint16(at + 18, SPAN_ID_HEAD)
+    view.setInt32(at + 20, span.idHigh)
+    view.setInt32(at + 24, span.idLow)
+    writer.at = at + 28
+    if (parent === undefined && recorder.parent === undefined) return
+    view.setUint16(at + 28, PARENT_ID_HEAD)
+    view.setInt32(at + 30, parent === undefined ? wordAt(recorder.parent?.spanId ?? '', 0) : parent.idHigh)
+    view.setInt32(at + 34, parent === undefined ? wordAt(recorder.parent?.spanId ?? '', 8) : parent.idLow)
+    writer.at = at + 38
+  }
+
+  #copyTraceId(at: number, traceId: string): void {
+    const words = this.#traceId
+    if (traceId !== this.#traceIdText) {
+      this.#traceIdText = traceId
+      for (let i = 0; i < 4; i++) words[i] = wordAt(traceId, i * 8)
+    }
+    const { view } = this.#writer
+    for (let i = 0; i < 4; i++) view.setInt32(at + i * 4, words[i] ?? 0)
+  }
+
+  /** Kind, times and flags: fields 6, 7, 8 and 16. */
+  #fixedFields(span: Span, recorder: Recorder): void {
+    const writer = this.#writer
+    const { view, at } = writer
+    const isRoot = span.parent === undefined
+    view.setUint16(at, isRoot ? KIND_SERVER : KIND_INTERNAL)
+    view.setUint8(at + 2, TAG.startTime)
+    writeTime(view, at + 3, span.startNs, recorder.anchor)
+    view.setUint8(at + 11, TAG.endTime)
+    writeTime(view, at + 12, span.endNs, recorder.anchor)
+    view.setUint16(at + 20, FLAGS_TAG)
+    view.setUint32(at + 22, FLAG.sampled | FLAG.hasIsRemote | (isRoot && recorder.parent !== undefined ? FLAG.isRemote : 0), true)
+    writer.at = at + 26
   }
 
   /** What is written first wins: derived values, then the later of those set. */
-  #spanAttributes(span: Span, { rules, guesses }: NameEntry): void {
+  #spanAttributes(span: Span, { rules, places }: NameEntry): void {
     const list = ++this.#list
     const ns = span.endNs - span.startNs
-    if (rules.duration !== undefined) this.#attribute(TAG.attribute, this.#keyEntry(rules.duration), durationMs(ns))
-    if (span.failure !== undefined) this.#attribute(TAG.attribute, this.#keyEntry('error.type'), span.failure.type)
+    if (rules.duration !== undefined) this.#derived(rules.duration, durationMs(ns))
+    if (span.failure !== undefined) this.#derived('error.type', span.failure.type)
     if (rules.movedBytes !== undefined) {
       const moved = span.read(rules.movedBytes)
-      if (typeof moved === 'number') {
-        this.#attribute(TAG.attribute, this.#keyEntry('posix.throughput_mbps'), throughputMbps(moved, ns))
-      }
+      if (typeof moved === 'number') this.#derived('posix.throughput_mbps', throughputMbps(moved, ns))
     }
     const { added, given } = span
     let index = 0
     if (added !== undefined) {
       for (let i = added.length - 2; i >= 0; i -= 2) {
-        const entry = this.#guessedKey(guesses, index++, added[i])
-        if (entry.seenIn !== list) this.#attribute(TAG.attribute, entry, added[i + 1])
+        const place = this.#place(places, index++, added[i])
+        if (place.key.seenIn !== list) this.#atPlace(place, added[i + 1])
       }
     }
     for (const key in given) {
-      const entry = this.#guessedKey(guesses, index++, key)
-      if (entry.seenIn !== list) this.#attribute(TAG.attribute, entry, given[key])
+      const place = this.#place(places, index++, key)
+      if (place.key.seenIn !== list) this.#atPlace(place, given[key])
     }
   }
 
-  /** KeyValue, whose value is an AnyValue; the key's bytes hold the tags around them as well. */
-  #attribute(tag: number, entry: KeyEntry, value: AttributeValue | undefined): void {
+  #derived(key: string, value: AttributeValue): void {
+    const entry = this.#key(key)
     entry.seenIn = this.#list
+    writeAttribute(this.#writer, TAG.attribute, entry, value)
+  }
+
+  #atPlace(place: Place, value: AttributeValue | undefined): void {
+    place.key.seenIn = this.#list
+    if (value === undefined) return
     const writer = this.#writer
-    const { bytes } = entry
-    if (typeof value === 'string') {
-      const length = utf8Length(value)
-      const any = 1 + varintSize(length) + length
-      const size = bytes.length + varintSize(any) + any
-      writer.reserve(size + 16)
-      writer.byte(tag)
-      writer.varint(size)
-      writer.prepared(bytes)
-      writer.varint(any)
-      writer.byte(ANY.string)
-      writer.varint(length)
-      writer.text(value, length)
-    } else if (typeof value === 'number') {
-      writer.reserve(bytes.length + 32)
-      writer.byte(tag)
-      if (entry.isDouble || !fitsInt64(value)) {
-        writer.varint(bytes.length + 10)
-        writer.prepared(bytes)
-        writer.byte(9)
-        writer.byte(ANY.double)
-        writer.double(value)
-      } else {
-        const any = 1 + (value < 0 ? 10 : varintSize(value))
-        writer.varint(bytes.length + 1 + any)
-        writer.prepared(bytes)
-        writer.byte(any)
-        writer.byte(ANY.int)
-        writer.int64(value)
-      }
-    } else if (value !== undefined) {
-      writer.reserve(bytes.length + 16)
-      writer.byte(tag)
-      writer.varint(bytes.length + 3)
-      writer.prepared(bytes)
-      writer.byte(2)
-      writer.byte(ANY.bool)
-      writer.byte(value ? 1 : 0)
+    if (value === place.value) {
+      place.misses = 0
+      writer.reserve(place.bytes.length + 4)
+      writer.prepared(place.bytes)
+      return
     }
+    const start = writer.at
+    writeAttribute(writer, TAG.attribute, place.key, value)
+    // A place whose value always differs gives up, but for a try now and then.
+    if (place.misses++ > MAX_MISSES && place.misses % RETRY !== 0) return
+    place.value = value
+    place.bytes = preparedFrom(writer, start, writer.at)
   }
 
   #event(event: SpanEvent, anchor: Anchor): void {
     const writer = this.#writer
     writer.reserve(32)
     const start = writer.open(TAG.event)
-    writeTime(writer, TAG.eventTime, event.atNs, anchor)
+    writer.byte(TAG.eventTime)
+    writeTime(writer.view, writer.at, event.atNs, anchor)
+    writer.at += 8
     writer.string(TAG.eventName, event.name)
     this.attributes(TAG.eventAttribute, event.attributes)
     writer.close(start)
@@ -161,34 +178,34 @@ export class OtlpEncoder {
     const writer = this.#writer
     writer.reserve(64)
     const start = writer.open(TAG.link)
-    writeTraceId(writer, TAG.linkTraceId, traceId)
-    writeSpanIdText(writer, TAG.linkSpanId, spanId)
+    writer.bytes(TAG.linkTraceId, Buffer.from(traceId, 'hex'))
+    writer.bytes(TAG.linkSpanId, Buffer.from(spanId, 'hex'))
     if (traceState !== undefined) writer.string(TAG.linkTraceState, traceState)
     writer.reserve(8)
     writer.byte(TAG.linkFlags)
-    writer.fixed32((sampled ? FLAG.sampled : 0) | FLAG.hasIsRemote | FLAG.isRemote)
+    writer.view.setUint32(writer.at, (sampled ? FLAG.sampled : 0) | FLAG.hasIsRemote | FLAG.isRemote, true)
+    writer.at += 4
     writer.close(start)
   }
 
   #nameEntry(name: string): NameEntry {
     const known = this.#names.get(name)
     if (known !== undefined) return known
-    const entry = { name: prepare(field(TAG.name, Buffer.from(name))), rules: nameRules(name), guesses: [] }
+    const entry = { name: prepare((writer) => writer.string(TAG.name, name)), rules: nameRules(name), places: [] }
     if (this.#names.size < MAX_CACHED) this.#names.set(name, entry)
     return entry
   }
 
-  #guessedKey(guesses: KeyEntry[], index: number, key: AttributeValue | undefined): KeyEntry {
-    const guess = guesses[index]
-    if (guess !== undefined && guess.key === key) return guess
-    return (guesses[index] = this.#keyEntry(String(key)))
+  #place(places: Place[], index: number, key: AttributeValue | undefined): Place {
+    const place = places[index]
+    if (place !== undefined && place.key.key === key) return place
+    return (places[index] = { key: this.#key(String(key)), value: undefined, bytes: NOTHING, misses: 0 })
   }
 
-  #keyEntry(key: string): KeyEntry {
+  #key(key: string): AttributeKey {
     const known = this.#keys.get(key)
     if (known !== undefined) return known
-    const bytes = prepare(Buffer.concat([field(TAG.key, Buffer.from(key)), Buffer.from([TAG.value])]))
-    const entry = { key, bytes, isDouble: isDoubleKey(key), seenIn: 0 }
+    const entry = attributeKey(key)
     if (this.#keys.size < MAX_CACHED) this.#keys.set(key, entry)
     return entry
   }
@@ -200,37 +217,35 @@ export function exceptionAttributes({ type, message, stack }: SpanFailure): Attr
   return stack === undefined ? attributes : { ...attributes, 'exception.stacktrace': stack }
 }
 
-/** Whether a number is written as an integer: the rule of OpenTelemetry's own serialiser. */
-function fitsInt64(value: number): boolean {
-  return Number.isInteger(value) && value >= -(2 ** 63) && value < 2 ** 63
-}
-
-/** A span name: its field, what follows from it, and the keys that the last span of that name had, in order. */
+/** A span name: its field, what follows from it, and the attributes that the last span of that name had, in order. */
 interface NameEntry {
   readonly name: Prepared
   readonly rules: NameRules
-  readonly guesses: KeyEntry[]
+  readonly places: Place[]
 }
 
-/** An attribute key: its field and the tag of the value after it. */
-interface KeyEntry {
-  readonly key: string
-  readonly bytes: Prepared
-  readonly isDouble: boolean
-  seenIn: number
+/** A place in an attribute list, and what stood there last. */
+interface Place {
+  readonly key: AttributeKey
+  value: AttributeValue | undefined
+  /** The whole attribute with `value`. */
+  bytes: Prepared
+  /** How often in a row another value came. */
+  misses: number
 }
+
+const NOTHING: Prepared = { bytes: new Uint8Array(0), words: new Int32Array(0), length: 0 }
+
+const MAX_MISSES = 4
+const RETRY = 1024
 
 /** Names and keys come from the program, not from requests; the bound is for those who extend it carelessly. */
 const MAX_CACHED = 4096
 
 /** Field number × 8 + wire type. */
 const TAG = {
-  traceId: 0x0a,
-  spanId: 0x12,
   traceState: 0x1a,
-  parentSpanId: 0x22,
   name: 0x2a,
-  kind: 0x30,
   startTime: 0x39,
   endTime: 0x41,
   attribute: 0x4a,
@@ -246,56 +261,30 @@ const TAG = {
   status: 0x7a,
   statusMessage: 0x12,
   statusCode: 0x18,
-  flags: 0x85,
-  flagsSecondByte: 0x01,
-  key: 0x0a,
-  value: 0x12,
 } as const
+
+/** Tag and length of the ids, tag and value of the kinds, the two-byte tag of field 16. */
+const TRACE_ID_HEAD = 0x0a10
+const SPAN_ID_HEAD = 0x1208
+const PARENT_ID_HEAD = 0x2208
+const KIND_INTERNAL = 0x3001
+const KIND_SERVER = 0x3002
+const FLAGS_TAG = 0x8501
 
 /** ScopeSpans.spans. */
 const SCOPE_SPANS_SPAN = 0x12
-const KIND_INTERNAL = 1
-const KIND_SERVER = 2
 const STATUS_ERROR = 2
 
 /** SpanFlags: the low byte is W3C's trace flags, bits 8 and 9 say whether the parent is remote. */
 const FLAG = { sampled: 0x01, hasIsRemote: 0x100, isRemote: 0x200 } as const
 
-/** Tags of AnyValue's alternatives. */
-const ANY = { string: 0x0a, bool: 0x10, int: 0x18, double: 0x21 } as const
-
-/** Ids, kind, times, flags and their tags, and what `prepared` may write beyond its end. */
+/** Tag and length of the span, ids, kind, times and flags, and what `prepared` may write beyond its end. */
 const ROOM_FOR_FIXED_FIELDS = 96
 
-function field(tag: number, content: Buffer): Buffer {
-  const length: number[] = []
-  for (let rest = content.length; rest > 0 || length.length === 0; rest >>>= 7) {
-    length.push((rest & 127) | (rest >= 128 ? 0x80 : 0))
-  }
-  return Buffer.concat([Buffer.from([tag, ...length]), content])
-}
-
-function writeTraceId(writer: ProtobufWriter, tag: number, traceId: string): void {
-  writer.byte(tag)
-  writer.byte(16)
-  for (let at = 0; at < 32; at += 8) writer.bigEndian32(wordAt(traceId, at))
-}
-
-function writeSpanId(writer: ProtobufWriter, tag: number, high: number, low: number): void {
-  writer.byte(tag)
-  writer.byte(8)
-  writer.bigEndian32(high)
-  writer.bigEndian32(low)
-}
-
-function writeSpanIdText(writer: ProtobufWriter, tag: number, spanId: string): void {
-  writeSpanId(writer, tag, wordAt(spanId, 0), wordAt(spanId, 8))
-}
-
 /** Nanoseconds since 1970, added up in two halves because they do not fit in a double. */
-function writeTime(writer: ProtobufWriter, tag: number, ns: number, anchor: Anchor): void {
+function writeTime(view: DataView, at: number, ns: number, anchor: Anchor): void {
   const low = anchor.unixLow + Math.round(ns - anchor.monotonicNs)
   const carry = Math.floor(low / 0x1_0000_0000)
-  writer.byte(tag)
-  writer.fixed64(low - carry * 0x1_0000_0000, anchor.unixHigh + carry)
+  view.setUint32(at, low - carry * 0x1_0000_0000, true)
+  view.setUint32(at + 4, anchor.unixHigh + carry, true)
 }

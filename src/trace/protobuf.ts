@@ -6,14 +6,12 @@
  */
 export class ProtobufWriter {
   block: Uint8Array<ArrayBuffer>
+  view: DataView
   at = 0
-  #view: DataView
-  #buffer: Buffer
 
   constructor(block: Uint8Array<ArrayBuffer>) {
     this.block = block
-    this.#view = new DataView(block.buffer)
-    this.#buffer = Buffer.from(block.buffer)
+    this.view = new DataView(block.buffer)
   }
 
   /** Makes sure that `bytes` more can be written. The block is replaced by a larger one where they cannot. */
@@ -21,11 +19,10 @@ export class ProtobufWriter {
     if (this.at + bytes > this.block.length) this.#grow(bytes)
   }
 
-  /** Starts over in another block; what was written stays in the old one. */
+  /** Goes on in another block; what was written stays in the old one. */
   restart(block: Uint8Array<ArrayBuffer>, at: number): void {
     this.block = block
-    this.#view = new DataView(block.buffer)
-    this.#buffer = Buffer.from(block.buffer)
+    this.view = new DataView(block.buffer)
     this.at = at
   }
 
@@ -33,41 +30,15 @@ export class ProtobufWriter {
     this.block[this.at++] = value
   }
 
-  /** Four bytes of a hexadecimal id, first digit first. */
-  bigEndian32(word: number): void {
-    this.#view.setInt32(this.at, word)
-    this.at += 4
-  }
-
-  fixed32(value: number): void {
-    this.#view.setUint32(this.at, value, true)
-    this.at += 4
-  }
-
-  fixed64(low: number, high: number): void {
-    this.#view.setUint32(this.at, low, true)
-    this.#view.setUint32(this.at + 4, high, true)
-    this.at += 8
-  }
-
   double(value: number): void {
-    this.#view.setFloat64(this.at, value, true)
+    this.view.setFloat64(this.at, value, true)
     this.at += 8
   }
 
   /** An unsigned integer below 2^53. */
   varint(value: number): void {
-    const { block } = this
-    let rest = value
-    while (rest >= 0x8000_0000) {
-      block[this.at++] = (rest % 128) | 0x80
-      rest = Math.floor(rest / 128)
-    }
-    while (rest >= 128) {
-      block[this.at++] = (rest & 127) | 0x80
-      rest >>>= 7
-    }
-    block[this.at++] = rest
+    if (value < 128) this.block[this.at++] = value
+    else this.#longVarint(value)
   }
 
   /** An int64: negative ones take ten bytes, as two's complement. */
@@ -81,11 +52,11 @@ export class ProtobufWriter {
     this.byte(Number(rest))
   }
 
-  /** Bytes prepared by `prepare`: four at a time, so that up to three more than their length are overwritten. */
-  prepared({ words, length }: Prepared): void {
-    const view = this.#view
-    const { at } = this
-    for (let i = 0; i < words.length; i++) view.setInt32(at + i * 4, words[i] ?? 0, true)
+  /** Writes up to three bytes more than `length`: reserve as many. */
+  prepared({ bytes, words, length }: Prepared): void {
+    const { view, at } = this
+    if (length > LONGEST_LOOP) this.block.set(bytes, at)
+    else for (let i = 0; i < words.length; i++) view.setInt32(at + i * 4, words[i] ?? 0, true)
     this.at = at + length
   }
 
@@ -105,21 +76,16 @@ export class ProtobufWriter {
 
   /** A field of type string: tag, length, UTF-8. */
   string(tag: number, text: string): void {
-    this.reserve(text.length * 3 + 8)
-    this.byte(tag)
     const length = utf8Length(text)
+    this.reserve(length + 8)
+    this.byte(tag)
     this.varint(length)
     this.text(text, length)
   }
 
   /** UTF-8 of a text whose length in bytes is known. */
   text(text: string, length: number): void {
-    if (length !== text.length || length > LONGEST_LOOP) {
-      this.#buffer.write(text, this.at, length, 'utf8')
-    } else {
-      const { block, at } = this
-      for (let i = 0; i < length; i++) block[at + i] = text.charCodeAt(i)
-    }
+    UTF8.encodeInto(text, this.block.subarray(this.at, this.at + length))
     this.at += length
   }
 
@@ -133,14 +99,31 @@ export class ProtobufWriter {
   /** Writes the length of the message opened at `start`, moving it where its length takes fewer or more bytes. */
   close(start: number): void {
     const length = this.at - start
-    const size = varintSize(length)
-    if (size !== SHORT_LENGTH) {
-      this.reserve(size)
-      this.block.copyWithin(start - SHORT_LENGTH + size, start, this.at)
+    if (length >= 128 && length < 16_384) {
+      this.block[start - 2] = (length & 127) | 0x80
+      this.block[start - 1] = length >> 7
+      return
     }
+    const size = varintSize(length)
+    this.reserve(size)
+    this.block.copyWithin(start - SHORT_LENGTH + size, start, this.at)
     this.at = start - SHORT_LENGTH
     this.varint(length)
     this.at += length
+  }
+
+  #longVarint(value: number): void {
+    const { block } = this
+    let rest = value
+    while (rest >= 0x8000_0000) {
+      block[this.at++] = (rest % 128) | 0x80
+      rest = Math.floor(rest / 128)
+    }
+    while (rest >= 128) {
+      block[this.at++] = (rest & 127) | 0x80
+      rest >>>= 7
+    }
+    block[this.at++] = rest
   }
 
   #grow(bytes: number): void {
@@ -150,32 +133,40 @@ export class ProtobufWriter {
   }
 }
 
+const UTF8 = new TextEncoder()
+
 /** Lengths of 128 to 16,383 bytes take two bytes: those of nearly all spans. */
 const SHORT_LENGTH = 2
 
-/** Up to here a loop over the characters is faster than the call into Buffer. */
-const LONGEST_LOOP = 48
+/** From here on the call into the engine's copying is faster than a loop over words. */
+const LONGEST_LOOP = 64
 
-/** Bytes that are written again and again, in little-endian words; the last word is filled up with zeros. */
+/** Bytes that are written again and again, also as little-endian words of which the last is filled up with zeros. */
 export interface Prepared {
+  readonly bytes: Uint8Array
   readonly words: Int32Array
   readonly length: number
 }
 
-export function prepare(bytes: Uint8Array): Prepared {
-  const padded = new Uint8Array(Math.ceil(bytes.length / 4) * 4)
-  padded.set(bytes)
-  const view = new DataView(padded.buffer)
-  const words = new Int32Array(padded.length / 4)
-  for (let i = 0; i < words.length; i++) words[i] = view.getInt32(i * 4, true)
-  return { words, length: bytes.length }
+export function prepare(write: (writer: ProtobufWriter) => void): Prepared {
+  const writer = new ProtobufWriter(new Uint8Array(64))
+  write(writer)
+  return preparedFrom(writer, 0, writer.at)
 }
 
-/** Length in UTF-8; short texts are nearly always ASCII, which is cheaper to find out than to count. */
+/** A copy of what a writer wrote between two positions. */
+export function preparedFrom({ block }: ProtobufWriter, start: number, end: number): Prepared {
+  const length = end - start
+  const padded = new Uint8Array(Math.ceil(length / 4) * 4)
+  padded.set(block.subarray(start, end))
+  const view = new DataView(padded.buffer)
+  const words = new Int32Array(length > LONGEST_LOOP ? 0 : padded.length / 4)
+  for (let i = 0; i < words.length; i++) words[i] = view.getInt32(i * 4, true)
+  return { bytes: padded.subarray(0, length), words, length }
+}
+
 export function utf8Length(text: string): number {
-  if (text.length > LONGEST_LOOP) return Buffer.byteLength(text)
-  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 127) return Buffer.byteLength(text)
-  return text.length
+  return Buffer.byteLength(text)
 }
 
 /** How many bytes a number that is not negative takes as a varint. */

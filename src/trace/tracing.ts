@@ -1,12 +1,13 @@
 import { parseTraceContext } from './context.ts'
 import { parseEndpoint } from './endpoint.ts'
-import { openTransport } from './exporters.ts'
+import { PackageTransport } from './exporters.ts'
 import { OtlpSink, type Sink, type SinkStats } from './otlp-sink.ts'
 import { Recorder, type Attributes, type Span } from './recorder.ts'
 import { resourceAttributes } from './resource.ts'
 import { decide } from './sampling.ts'
 import { addSyscallSpans, settle } from './settle.ts'
 import { levelOf } from './span-kinds.ts'
+import { ThreadedTransport } from './threaded-transport.ts'
 import type { Outcome, ReadSyscalls, Semconv, TraceLog, TracingConfig } from './tracing-config.ts'
 
 /** Tracing as the HTTP layer sees it: one recorder a request, handed back when the request is over. */
@@ -90,8 +91,7 @@ export function createTracing(config: TracingConfig, parts: TracingParts): Traci
       await Promise.all(sinks.map((sink) => sink.flush()))
     },
     async close() {
-      const limit = new Promise((resolve) => setTimeout(resolve, CLOSE_LIMIT_MS).unref())
-      await Promise.race([Promise.allSettled(sinks.map((sink) => sink.close())), limit])
+      await Promise.all(sinks.map((sink) => sink.close(CLOSE_LIMIT_MS)))
       const { queued } = sumOf(sinks.map((sink) => sink.stats()))
       if (queued > 0) parts.log('warn', `${queued} spans had not left when the gateway stopped`)
     },
@@ -107,15 +107,21 @@ function createSinks(config: TracingConfig, parts: TracingParts): Sink[] {
 
 function createOtlpSink(config: TracingConfig, resource: Attributes, { log }: TracingParts): Sink {
   const endpoint = config.endpoint === undefined ? undefined : parseEndpoint(config.endpoint, config)
+  const { protocol, headers, serviceVersion } = config
+  const options = { protocol, headers, serviceVersion, endpoint }
   return new OtlpSink({
     resource,
-    serviceVersion: config.serviceVersion,
+    serviceVersion,
     endpoint,
     batch: config.batch,
     log,
-    openTransport: (onRejected) => openTransport({ ...config, endpoint, onRejected }),
+    createTransport: (onRejected) =>
+      COMPILED ? new ThreadedTransport(options, onRejected) : new PackageTransport(options, onRejected),
   })
 }
+
+/** A thread cannot be started from TypeScript sources on Node 20, as tests do. */
+const COMPILED = import.meta.url.endsWith('.js')
 
 const NOTHING: SinkStats = { exported: 0, queued: 0, dropped: 0, failed: 0, rejected: 0 }
 

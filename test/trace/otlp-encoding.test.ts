@@ -3,7 +3,7 @@ import type { ReadableSpan } from '@opentelemetry/sdk-trace-node'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { nowNs } from '../../src/trace/clock.ts'
 import { parseEndpoint } from '../../src/trace/endpoint.ts'
-import { openTransport } from '../../src/trace/exporters.ts'
+import { PackageTransport } from '../../src/trace/exporters.ts'
 import { OtlpSink } from '../../src/trace/otlp-sink.ts'
 import { createSpanReader } from '../../src/trace/readable-spans.ts'
 import { Recorder } from '../../src/trace/recorder.ts'
@@ -48,12 +48,12 @@ async function bothWays(recorder: Recorder, depth: Depth): Promise<{ direct: Rec
     endpoint,
     batch: config.batch,
     log: () => {},
-    openTransport: (onRejected) => openTransport({ ...config, endpoint, onRejected }),
+    createTransport: (onRejected) => new PackageTransport({ ...config, endpoint }, onRejected),
   })
   settle(recorder)
   addSyscallSpans(recorder, readTestSyscalls)
   sink.add(recorder, levelOf(depth))
-  await sink.close()
+  await sink.close(5000)
   const spans = createSpanReader(RESOURCE, VERSION).record(recorder, levelOf(depth))
   await new Promise<void>((resolve, reject) => {
     exporter.export(spans as ReadableSpan[], ({ code, error }) => (code === 0 ? resolve() : reject(error)))

@@ -1,0 +1,140 @@
+/**
+ * What a trace costs the main thread: making the record, deciding, encoding, and sending it all to a receiver in another
+ * process at a fixed rate. `npm run build && node bench/trace-encode.mjs`
+ */
+import { spawn } from 'node:child_process'
+
+const dist = process.env.DIST ?? new URL('../dist', import.meta.url).pathname
+const { nowNs } = await import(`${dist}/trace/clock.js`)
+const { SPAN } = await import(`${dist}/trace/names.js`)
+const { OtlpBatch } = await import(`${dist}/trace/otlp-batch.js`)
+const { Recorder } = await import(`${dist}/trace/recorder.js`)
+const { requestAttributes, responseAttributes } = await import(`${dist}/trace/root-attributes.js`)
+const { settle } = await import(`${dist}/trace/settle.js`)
+const { createTracing } = await import(`${dist}/trace/tracing.js`)
+
+const AGENT = 'aws-cli/2.22.7 md/awscrt#0.23.4 ua/2.0 os/linux#6.1.0 md/arch#x86_64 lang/python#3.12.6 md/pyimpl#CPython cfg/retry-mode#standard'
+const CONFIG = {
+  enabled: true, exporters: ['otlp'], endpoint: 'http://localhost:4317', protocol: 'grpc', insecure: true, headers: {},
+  serviceName: 'versitygw', environment: 'bench', serviceVersion: '0', resourceAttributes: {}, sampleRate: 1,
+  parentBased: true, depth: 'io', trustParent: 'authenticated', semconv: 'dup',
+  batch: { maxQueueSize: 2048, maxExportBatchSize: 512, scheduleDelayMs: 5000, exportTimeoutMs: 30_000 },
+}
+
+/** A GetObject of 4 KiB: eight spans. */
+function fill(recorder, number) {
+  const { root } = recorder
+  const at = root.startNs
+  const key = `prefix/object-${number}`
+  root.name = SPAN.root('GetObject')
+  root.set('s3.operation', 'GetObject')
+  root.set('s3.bucket', 'mybucket')
+  root.set('s3.key', key)
+  const auth = root.child(SPAN.auth, {}, at + 1000)
+  auth.set('auth.method', 'header')
+  auth.set('auth.payload', 'unsigned')
+  auth.set('auth.access_key', 'AKIAIOSFODNN7EXAMPLE')
+  auth.set('auth.role', 'admin')
+  auth.set('auth.is_root', true)
+  auth.end(at + 9000)
+  const backend = root.child(SPAN.backend('GetObject'), { 'backend.type': 'posix', 'backend.operation': 'GetObject', 's3.bucket': 'mybucket', 's3.key': key }, at + 11_000)
+  for (let i = 0; i < 2; i++) {
+    backend.child(SPAN.openFile, { 'posix.queue_ms': 0.011, 'posix.bucket': 'mybucket', 'posix.object': key }, at + 12_000 + i).end(at + 14_000 + i)
+  }
+  backend.child(SPAN.readMetadata, { 'posix.queue_ms': 0, 'posix.meta_store': 'xattr', 'posix.attributes': 7 }, at + 20_000).end(at + 25_000)
+  backend.child(SPAN.readData, { 'posix.queue_ms': 0, 'posix.bytes_read': 4096, 'posix.range_start': 0, 'posix.io_ms': 0.0051 }, at + 25_000).end(at + 31_200)
+  backend.child(SPAN.sync, { 'posix.queue_ms': 0, 'posix.sync_target': 'file' }, at + 32_000).end(at + 33_100)
+  backend.set('s3.content_length', 4096)
+  backend.end(at + 50_000)
+  requestAttributes(root, 'dup', {
+    method: 'GET', path: `/mybucket/${key}`, query: undefined, clientAddress: '192.0.2.7', userAgent: AGENT,
+    serverHost: 'localhost:7070', serverPort: 7070, protocolVersion: '1.1',
+  })
+  responseAttributes(root, 'dup', 200)
+  root.set('aws.request_id', '0123456789ABCDEF')
+  root.set('s3.content_length', 4096)
+  root.set('s3.etag', '"d41d8cd98f00b204e9800998ecf8427e"')
+  root.set('vgw.ttfb_ms', 0.0481)
+  root.set('vgw.client_wait_ms', 0)
+  root.end(at + 60_000)
+}
+
+const measured = {}
+function measure(name, work, count = 20_000) {
+  for (let i = 0; i < 60_000; i++) work(i)
+  let best = Number.POSITIVE_INFINITY
+  for (let round = 0; round < 40; round++) {
+    const started = performance.now()
+    for (let i = 0; i < count; i++) work(i)
+    best = Math.min(best, ((performance.now() - started) * 1e6) / count)
+  }
+  measured[name] = best
+  console.log(`${name.padEnd(44)} ${best.toFixed(0).padStart(6)} ns a request`)
+}
+
+const ids = createTracing({ ...CONFIG, enabled: false }, { log: console.error, readSyscalls: () => [] })
+measure('tracing off: ids only', () => ids.finish(ids.start(undefined, undefined, nowNs()), { authenticated: true, status: 200 }))
+measure('record of 8 spans', (i) => fill(new Recorder(true, undefined, nowNs()), i))
+const dropping = createTracing({ ...CONFIG, sampleRate: 0 }, { log: console.error, readSyscalls: () => [] })
+measure('record, decided and dropped', (i) => {
+  const recorder = dropping.start(undefined, undefined, nowNs())
+  fill(recorder, i)
+  dropping.finish(recorder, { authenticated: true, status: 200 })
+})
+
+const records = Array.from({ length: 64 }, (_, i) => {
+  const recorder = new Recorder(true, undefined, nowNs())
+  fill(recorder, i)
+  return recorder
+})
+const batch = new OtlpBatch({ 'service.name': 'versitygw' }, '0')
+let encoded = 0
+let bytes = 0
+measure('settle and encode', (i) => {
+  const recorder = records[i % records.length]
+  settle(recorder)
+  for (const span of recorder.spans) batch.add(span, recorder, 2)
+  encoded++
+  if (batch.spans >= 512) {
+    const sealed = batch.seal()
+    bytes += sealed.bytes.length
+    batch.release(sealed.bytes.buffer)
+  }
+})
+console.log(`${'bytes a request'.padEnd(44)} ${(bytes / encoded).toFixed(0).padStart(6)}`)
+
+/** Exporting at a rate: how much of the main thread's time goes into finish() and the transport together. */
+async function atRate(protocol, rate, seconds) {
+  const sink = spawn(process.execPath, [process.env.SINK, protocol], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const port = await new Promise((resolve) => sink.stdout.once('data', (line) => resolve(Number(/\d+/.exec(String(line))?.[0]))))
+  const tracing = createTracing({ ...CONFIG, protocol, endpoint: `http://127.0.0.1:${port}` }, { log: console.error, readSyscalls: () => [] })
+  const warm = tracing.start(undefined, undefined, nowNs())
+  tracing.finish(warm, { authenticated: true, status: 200 })
+  await tracing.flush()
+  const run = async (export_) => {
+    const cpu = process.cpuUsage()
+    const started = performance.now()
+    let sent = 0
+    while (performance.now() - started < seconds * 1000) {
+      const due = ((performance.now() - started) / 1000) * rate
+      for (; sent < due; sent++) {
+        const recorder = new Recorder(true, undefined, nowNs())
+        fill(recorder, sent)
+        if (export_) tracing.finish(recorder, { authenticated: true, status: 200 })
+      }
+      await new Promise((resolve) => setTimeout(resolve, 1))
+    }
+    await tracing.flush()
+    const { user, system } = process.cpuUsage(cpu)
+    return (user + system) / sent
+  }
+  await run(true)
+  const without = await run(false)
+  const with_ = await run(true)
+  const stats = tracing.stats()
+  console.log(`${`${protocol}, ${rate} requests/s: exported`.padEnd(44)} ${(with_ - without).toFixed(2).padStart(6)} us a request of process CPU; ${JSON.stringify(stats)}`)
+  await tracing.close()
+  sink.kill()
+}
+
+if (process.env.RATE) for (const protocol of ["grpc","http"]) await atRate(protocol, 12_000, 4)

@@ -1,0 +1,87 @@
+import { Worker } from 'node:worker_threads'
+import type { Done, OnRejected, Transport, TransportOptions } from './exporters.ts'
+import type { SealedBatch } from './otlp-batch.ts'
+import type { FromThread, ToThread } from './transport-thread.ts'
+
+/** A thread that cannot start must not be started for every batch. */
+const RESTART_AFTER_MS = 5000
+
+/**
+ * A transport that lives in a thread of its own (`transport-thread.ts`). It is started at once, so that it has loaded
+ * its packages by the first batch, and anew some seconds after it should have ended by itself.
+ */
+export class ThreadedTransport implements Transport {
+  readonly #options: TransportOptions
+  readonly #onRejected: OnRejected
+  readonly #pending = new Map<number, Done>()
+  #thread: Worker | undefined
+  #closed: (() => void) | undefined
+  #nextId = 0
+  /** Not before this a thread is started in place of one that ended. */
+  #restartMs = 0
+
+  constructor(options: TransportOptions, onRejected: OnRejected) {
+    this.#options = options
+    this.#onRejected = onRejected
+    this.#thread = this.#start()
+  }
+
+  send(batch: SealedBatch, done: Done): void {
+    if (this.#thread === undefined && performance.now() >= this.#restartMs) this.#thread = this.#start()
+    const thread = this.#thread
+    const { bytes, spans } = batch
+    const block = bytes.buffer
+    if (thread === undefined) return done(new Error('the transport thread does not run'), block)
+    const id = this.#nextId++
+    this.#pending.set(id, done)
+    this.#post(thread, { kind: 'send', id, block, offset: bytes.byteOffset, length: bytes.byteLength, spans }, [block])
+  }
+
+  /** Lets the thread finish what it has, and ends it. */
+  async close(): Promise<void> {
+    if (this.#thread === undefined) return
+    const closed = new Promise<void>((resolve) => (this.#closed = resolve))
+    this.#post(this.#thread, { kind: 'close' })
+    await closed
+    await this.abort()
+  }
+
+  /** Ends the thread, with all connections it holds. */
+  async abort(): Promise<void> {
+    this.#restartMs = Number.POSITIVE_INFINITY
+    await this.#thread?.terminate()
+  }
+
+  #post(thread: Worker, message: ToThread, transfer: ArrayBuffer[] = []): void {
+    thread.postMessage(message, transfer)
+  }
+
+  #start(): Worker {
+    const thread = new Worker(new URL('transport-thread.js', import.meta.url), {
+      workerData: this.#options,
+      name: 'otlp-transport',
+    })
+    // Traces do not keep the gateway alive.
+    thread.unref()
+    let cause = new Error('the transport thread ended')
+    thread.on('message', (message: FromThread) => this.#receive(message))
+    thread.on('error', (error) => (cause = error))
+    thread.on('exit', () => {
+      this.#thread = undefined
+      this.#restartMs = Math.max(this.#restartMs, performance.now() + RESTART_AFTER_MS)
+      this.#closed?.()
+      for (const done of this.#pending.values()) done(cause, undefined)
+      this.#pending.clear()
+    })
+    return thread
+  }
+
+  #receive(message: FromThread): void {
+    if (message.kind === 'closed') return this.#closed?.()
+    if (message.kind === 'rejected') return this.#onRejected(message.spans)
+    const { id, error, block } = message
+    const done = this.#pending.get(id)
+    this.#pending.delete(id)
+    done?.(error === undefined ? undefined : Object.assign(new Error(error.message), { code: error.code }), block)
+  }
+}

@@ -1,0 +1,40 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { PackageTransport, type TransportOptions } from './exporters.ts'
+
+/**
+ * The thread that sends. An export by gRPC costs about a millisecond of JavaScript and as much garbage collection,
+ * whatever its size: on the main thread that would be more than all the rest of tracing.
+ */
+
+/** The block is handed over, not copied, and comes back with the answer. */
+export type ToThread =
+  | { readonly kind: 'send'; readonly id: number; readonly block: ArrayBuffer; readonly offset: number; readonly length: number; readonly spans: number }
+  | { readonly kind: 'close' }
+
+export type FromThread =
+  | { readonly kind: 'sent'; readonly id: number; readonly block: ArrayBuffer; readonly error: { readonly message: string; readonly code: string } | undefined }
+  | { readonly kind: 'rejected'; readonly spans: number }
+  | { readonly kind: 'closed' }
+
+const port = parentPort
+if (port !== null) {
+  const post = (message: FromThread, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer)
+  const options: TransportOptions = workerData
+  const transport = new PackageTransport(options, (spans) => post({ kind: 'rejected', spans }))
+  transport.open().catch(() => {})
+  port.on('message', (message: ToThread) => {
+    if (message.kind === 'close') {
+      const closed = (): void => post({ kind: 'closed' })
+      transport.close().then(closed, closed)
+      return
+    }
+    const { id, block, offset, length, spans } = message
+    transport.send({ bytes: new Uint8Array(block, offset, length), spans }, (error) => {
+      post({ kind: 'sent', id, block, error: error === undefined ? undefined : describe(error) }, [block])
+    })
+  })
+}
+
+function describe(error: Error): { message: string; code: string } {
+  return { message: error.message, code: 'code' in error ? String(error.code) : '' }
+}
