@@ -92,6 +92,12 @@ test('of a file that S3 did not write', () => {
   })
 })
 
+test('of an empty file that S3 did not write', () => {
+  const foreign = { ...plain, size: 0, headers: {}, checksum: undefined }
+  const { 'Content-Type': _, ...rest } = always
+  expect(answered(foreign)).toEqual(rest)
+})
+
 describe('of a part of it', () => {
   test('a range, without the checksum of the whole', () => {
     expect(answered(plain, { range: 'bytes=-3', withChecksum: true })).toEqual({

@@ -6,9 +6,6 @@ import type { Selection } from './object-selection.ts'
 import { contentRange } from './range.ts'
 import type { S3Request } from './request.ts'
 
-/** What a file that never had a Content-Type is served as. */
-const UNKNOWN_TYPE = 'text/plain; charset=utf-8'
-
 export interface ReadOptions {
   /** `response-*` parameters: they stand in for the stored headers. */
   readonly overrides: ContentHeaders | undefined
@@ -24,8 +21,6 @@ export function objectHeaders(
 ): string[] {
   const { overrides } = options
   const list = [
-    'Content-Type',
-    toHeader(overrides?.contentType ?? head.headers.contentType ?? UNKNOWN_TYPE),
     'Last-Modified',
     formatHttpDate(head.lastModifiedMs),
     'accept-ranges',
@@ -33,6 +28,11 @@ export function objectHeaders(
     'x-amz-storage-class',
     'STANDARD',
   ]
+  push(
+    list,
+    'Content-Type',
+    overrides?.contentType ?? head.headers.contentType ?? unknownType(head),
+  )
   if (head.etag !== '') list.push('ETag', toHeader(head.etag))
   if (selection.isPartial) list.push('Content-Range', contentRange(selection, head.size))
   if (selection.partsCount !== undefined)
@@ -104,6 +104,11 @@ function pushContentHeaders(
   push(list, 'Cache-Control', overrides?.cacheControl ?? stored.cacheControl)
   push(list, 'Expires', overrides?.expires ?? stored.expires)
   push(list, 'x-amz-website-redirect-location', stored.websiteRedirectLocation)
+}
+
+/** What a file that never had a type is served as: so does upstream, and what is empty has none. */
+function unknownType({ size }: ObjectHead): string | undefined {
+  return size > 0 ? 'text/plain; charset=utf-8' : undefined
 }
 
 function push(list: string[], name: string, value: string | undefined): void {

@@ -290,6 +290,19 @@ const CASES: Record<string, () => string> = {
 
   'get-object-attributes': () => renderAttributes(head, everything, allParts),
   'get-object-attributes-etag': () => renderAttributes(head, parseAttributes('ETag'), allParts),
+  'get-object-attributes-foreign': () =>
+    renderAttributes({ ...head, size: 7, etag: '', checksum: undefined }, everything, allParts),
+  'get-object-attributes-xxhash': () =>
+    renderAttributes(
+      {
+        ...head,
+        size: 17,
+        etag: '"fcc2e047ab214e0fbf3a0294c38d7bc5"',
+        checksum: { algorithm: 'XXHASH3', type: 'FULL_OBJECT', value: 'Y3se//Qy4tI=' },
+      },
+      everything,
+      allParts,
+    ),
   'get-object-attributes-parts': () =>
     renderAttributes(
       { ...head, size: 5_243_885, partEnds: [5_242_880, 5_243_880, 5_243_885] },

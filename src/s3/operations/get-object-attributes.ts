@@ -78,16 +78,18 @@ export function renderAttributes(
   if (wanted.has('ETag')) content += optional('ETag', head.etag.replaceAll('"', ''))
   if (wanted.has('ObjectSize')) content += element('ObjectSize', head.size)
   if (wanted.has('StorageClass')) content += element('StorageClass', 'STANDARD')
-  if (wanted.has('Checksum') && head.checksum !== undefined) {
-    const { algorithm, type, value } = head.checksum
-    content += wrap(
-      'Checksum',
-      element(`Checksum${algorithm}`, value) + element('ChecksumType', type),
-    )
-  }
+  if (wanted.has('Checksum')) content += wrap('Checksum', renderChecksum(head.checksum))
   if (wanted.has('ObjectParts') && head.partEnds !== undefined)
     content += renderParts(head.partEnds, page)
   return XML_DECLARATION + wrap('GetObjectAttributesResponse', content)
+}
+
+/** Elements in the order of their names; of a file that S3 did not write the type is there and empty. */
+function renderChecksum(checksum: ObjectHead['checksum']): string {
+  const type = element('ChecksumType', checksum?.type ?? '')
+  if (checksum === undefined) return type
+  const value = element(`Checksum${checksum.algorithm}`, checksum.value)
+  return value < type ? value + type : type + value
 }
 
 /** Sizes only: the checksums of parts are not kept once the object is whole. */
