@@ -69,6 +69,8 @@ export function checkCopyRange(range: ByteRange | undefined, size: number): void
   )
 }
 
-function invalidRange(range: RangeRequest, size: number): S3Error {
-  return new S3Error('InvalidRange', { RangeRequested: range.text, ActualObjectSize: String(size) })
+/** Of an empty object no size is told: so does upstream. */
+function invalidRange({ text }: RangeRequest, size: number): S3Error {
+  if (size === 0) return new S3Error('InvalidRange', { RangeRequested: text })
+  return new S3Error('InvalidRange', { RangeRequested: text, ActualObjectSize: String(size) })
 }

@@ -18,22 +18,30 @@ export function parseTaggingHeader(header: string | undefined): Tags | undefined
     const equals = pair.indexOf('=')
     const key = decodeQueryText(equals < 0 ? pair : pair.slice(0, equals))
     const value = decodeQueryText(equals < 0 ? '' : pair.slice(equals + 1))
-    if (key === undefined || value === undefined || key in tags) throw badHeader(header)
+    if (key === undefined || value === undefined || key in tags) throw badHeader()
     checkTag(key, value)
     tags[key] = value
     count++
   }
-  if (count > MAX_OBJECT_TAGS) throw new S3Error('BadRequest', {}, { message: 'Object tags cannot be greater than 10' })
+  if (count > MAX_OBJECT_TAGS)
+    throw new S3Error('BadRequest', {}, { message: 'Object tags cannot be greater than 10' })
   return tags
 }
 
 /** InvalidTag unless key and value are within S3's limits and alphabet. */
 export function checkTag(key: string, value: string): void {
   if (key === '' || lengthOf(key) > MAX_TAG_KEY || !TAG_TEXT.test(key)) {
-    throw new S3Error('InvalidTag', { TagKey: key }, { message: 'The TagKey you have provided is invalid' })
+    throw new S3Error(
+      'InvalidTag',
+      { TagKey: key },
+      { message: 'The TagKey you have provided is invalid' },
+    )
   }
   if (lengthOf(value) > MAX_TAG_VALUE || !TAG_TEXT.test(value)) {
-    throw new S3Error('InvalidTag', { TagValue: value }, { message: 'The TagValue you have provided is invalid' })
+    const details = { TagKey: key, TagValue: value }
+    throw new S3Error('InvalidTag', details, {
+      message: 'The TagValue you have provided is invalid',
+    })
   }
 }
 
@@ -44,10 +52,10 @@ function lengthOf(text: string): number {
   return length
 }
 
-function badHeader(value: string): S3Error {
+function badHeader(): S3Error {
   return new S3Error(
     'InvalidArgument',
-    { ArgumentName: 'x-amz-tagging', ArgumentValue: value },
+    { ArgumentName: 'x-amz-tagging' },
     {
       message:
         "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.",
