@@ -20,7 +20,7 @@ export function reachable(url: string): string {
 }
 
 /** Exporter, endpoint, protocol, sampler, and where each of them was set. */
-export function tracingLine({ tracing, sources }: Config): string {
+function tracingLine({ tracing, sources }: Config): string {
   if (!tracing.enabled) {
     const cause =
       sources.otelSdkDisabled === 'default' ? sources.otelEnabled : sources.otelSdkDisabled

@@ -88,7 +88,7 @@ export const urlPath: Parse<string> = (value) => (value.startsWith('/') ? value 
 const DEFAULT_PORT = 7070
 
 /** `:port`, `host:port`, `[v6]:port`, a bare host or a bare port. */
-export const listener: Parse<Listener> = (value) => {
+const listener: Parse<Listener> = (value) => {
   if (/^(?:\.?\/|@)/.test(value))
     throw new ConfigError(`"${value}": unix sockets are not available yet`)
   if (/^\d+$/.test(value)) return { host: undefined, port: port(value) }
