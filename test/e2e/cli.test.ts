@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
 import { join } from 'node:path'
@@ -184,10 +184,24 @@ describe('a gateway that serves', () => {
   })
 })
 
-test('README tells of every flag', async () => {
-  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
-  const { stdout } = await runProgram(['--help'])
-  const flags = [...stdout.matchAll(/^ {2}.{2}.{2}?(--[a-z-]+)/gm)].map(([, flag]) => flag ?? '')
-  expect(flags.length).toBeGreaterThan(40)
-  expect(flags.filter((flag) => !readme.includes(`\`${flag}\``))).toEqual([])
+describe('README', () => {
+  const root = new URL('../../', import.meta.url)
+  const readme = readFileSync(new URL('README.md', root), 'utf8')
+
+  test('tells of every flag', async () => {
+    const { stdout } = await runProgram(['--help'])
+    const flags = [...stdout.matchAll(/^ {2}(?:-\w, {1,2}| {4})(--[a-z-]+)/gm)].map(
+      ([, flag]) => flag,
+    )
+    expect(flags.length).toBeGreaterThan(40)
+    expect(flags.filter((flag) => !readme.includes(`\`${flag}\``))).toEqual([])
+  })
+
+  test('names files that exist', () => {
+    const paths = [...readme.matchAll(/`((?:src|native|bin|docs|bench)\/[\w/.-]*)`/g)].map(
+      ([, path]) => path,
+    )
+    expect(paths.length).toBeGreaterThan(10)
+    expect(paths.filter((path) => !existsSync(new URL(path ?? '', root)))).toEqual([])
+  })
 })
