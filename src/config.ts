@@ -6,8 +6,9 @@ import { POSIX_SETTINGS } from './config/posix-settings.ts'
 import { SERVER_SETTINGS } from './config/server-settings.ts'
 import { readTable, resolve, type GivenFlags, type Setting, type Values } from './config/setting.ts'
 import { TRACING_SETTINGS } from './config/tracing-settings.ts'
-import { readTracing, type TracingSettings } from './config/tracing.ts'
+import { readTracing } from './config/tracing.ts'
 import { ConfigError, type Environment, type Listener } from './config/values.ts'
+import type { TracingConfig } from './trace/tracing-config.ts'
 
 export { ConfigError, type Listener }
 
@@ -45,7 +46,7 @@ export interface Config {
   readonly logLevel: LogLevel
   readonly quiet: boolean
   readonly posix: PosixConfig
-  readonly tracing: TracingSettings
+  readonly tracing: TracingConfig
   /** Where values came from, for the start-up lines: `--flag`, a variable's name or `default`. */
   readonly sources: Sources
 }

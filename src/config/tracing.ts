@@ -4,11 +4,6 @@ import { readTable, resolve, type GivenFlags, type Values } from './setting.ts'
 import { TRACING_SETTINGS, type EndpointText } from './tracing-settings.ts'
 import type { Environment } from './values.ts'
 
-/** `parentBased` false: the caller's decision does not count (OTEL_TRACES_SAMPLER without `parentbased_`). */
-export interface TracingSettings extends TracingConfig {
-  readonly parentBased: boolean
-}
-
 type TracingValues = Values<typeof TRACING_SETTINGS>
 type TracingSources = Readonly<Record<keyof typeof TRACING_SETTINGS, string>>
 
@@ -16,7 +11,7 @@ type TracingSources = Readonly<Record<keyof typeof TRACING_SETTINGS, string>>
 export function readTracing(
   flags: GivenFlags,
   env: Environment,
-): { config: TracingSettings; sources: TracingSources } {
+): { config: TracingConfig; sources: TracingSources } {
   const { otelEnabled, otelSdkDisabled } = TRACING_SETTINGS
   const enabled =
     resolve(otelEnabled, flags, env).value && !resolve(otelSdkDisabled, flags, env).value
@@ -25,7 +20,7 @@ export function readTracing(
   return { config: tracingConfig(enabled, values), sources }
 }
 
-function tracingConfig(enabled: boolean, values: TracingValues): TracingSettings {
+function tracingConfig(enabled: boolean, values: TracingValues): TracingConfig {
   const protocol = values.otelUseHttp ? 'http' : 'grpc'
   const { rate, parentBased } = values.sampler
   return {
