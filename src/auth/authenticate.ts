@@ -65,35 +65,42 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   const listRegions = options.region === 'us-east-1' ? regions : [options.region, 'us-east-1']
 
   return (request, operation, facts) => {
-    const claim = readClaim(request, operation, operation === 'ListBuckets' ? listRegions : regions, now())
+    const claim = readClaim(
+      request,
+      operation,
+      operation === 'ListBuckets' ? listRegions : regions,
+      now(),
+    )
     facts.method = claim?.method ?? 'anonymous'
     if (claim === undefined) return anonymous(request, operation, facts)
     facts.accessKey = claim.accessKey
-    const found = accounts.find(claim.accessKey)
-    if (!(found instanceof Promise)) return verify(request, operation, facts, claim, found)
-    return found.then((account) => verify(request, operation, facts, claim, account))
-  }
 
-  function verify(
-    request: S3Request,
-    operation: string,
-    facts: AuthFacts,
-    claim: Claim,
-    account: Account | undefined,
-  ): Authentication {
-    if (account === undefined) throw unknownKey(request, claim, keys)
-    claim.check()
-    const use = payloadUse(claim.bodyHash, operation)
-    facts.payload = use.payload
-    const key = keys(account.secret, claim.date, claim.region)
-    verifySignature(request, claim, key)
-    const identity = { accessKey: account.access, role: account.role, isRoot: account.access === accounts.rootAccess }
-    const streaming = use.payload === 'streaming-signed' ? seedOf(claim, key) : undefined
-    return { identity, method: claim.method, ...use, streaming }
+    const verify = (account: Account | undefined): Authentication => {
+      if (account === undefined) throw unknownKey(request, claim, keys)
+      claim.check()
+      const use = payloadUse(claim.bodyHash, operation)
+      facts.payload = use.payload
+      const key = keys(account.secret, claim.date, claim.region)
+      verifySignature(request, claim, key)
+      const identity = {
+        accessKey: account.access,
+        role: account.role,
+        isRoot: account.access === accounts.rootAccess,
+      }
+      const streaming = use.payload === 'streaming-signed' ? seedOf(claim, key) : undefined
+      return { identity, method: claim.method, ...use, streaming }
+    }
+    const account = accounts.find(claim.accessKey)
+    return account instanceof Promise ? account.then(verify) : verify(account)
   }
 }
 
-function readClaim(request: S3Request, operation: string, regions: readonly string[], now: number): Claim | undefined {
+function readClaim(
+  request: S3Request,
+  operation: string,
+  regions: readonly string[],
+  now: number,
+): Claim | undefined {
   const hasHeader = request.headers.authorization !== undefined
   if (isPresigned(request)) {
     if (hasHeader) throw twoMechanisms(request)
@@ -104,11 +111,19 @@ function readClaim(request: S3Request, operation: string, regions: readonly stri
 
 function anonymous(request: S3Request, operation: string, facts: AuthFacts): Authentication {
   const sent = payloadHashOf(request)
-  if (sent !== undefined && sent.startsWith('STREAMING-') && sent !== PAYLOAD.streamingUnsignedTrailer) {
-    throw new S3Error('InvalidRequest', {}, {
-      message:
-        "Anonymous requests don't support this x-amz-content-sha256 value. Please use UNSIGNED-PAYLOAD or STREAMING-UNSIGNED-PAYLOAD-TRAILER.",
-    })
+  if (
+    sent !== undefined &&
+    sent.startsWith('STREAMING-') &&
+    sent !== PAYLOAD.streamingUnsignedTrailer
+  ) {
+    throw new S3Error(
+      'InvalidRequest',
+      {},
+      {
+        message:
+          "Anonymous requests don't support this x-amz-content-sha256 value. Please use UNSIGNED-PAYLOAD or STREAMING-UNSIGNED-PAYLOAD-TRAILER.",
+      },
+    )
   }
   const use: PayloadUse = payloadUse(sent ?? PAYLOAD.unsigned, operation)
   facts.payload = use.payload
@@ -116,7 +131,12 @@ function anonymous(request: S3Request, operation: string, facts: AuthFacts): Aut
 }
 
 function seedOf(claim: Claim, signingKey: HmacKey): StreamingSeed {
-  return { seedSignature: claim.signature, signingKey, scope: claim.scope, timestamp: claim.timestamp }
+  return {
+    seedSignature: claim.signature,
+    signingKey,
+    scope: claim.scope,
+    timestamp: claim.timestamp,
+  }
 }
 
 function unknownKey(request: S3Request, claim: Claim, keys: SigningKeys): S3Error {
@@ -127,7 +147,10 @@ function unknownKey(request: S3Request, claim: Claim, keys: SigningKeys): S3Erro
 function twoMechanisms(request: S3Request): S3Error {
   return new S3Error(
     'InvalidArgument',
-    { ArgumentName: 'Authorization', ArgumentValue: request.headers.authorization?.split(' ')[0] ?? '' },
+    {
+      ArgumentName: 'Authorization',
+      ArgumentValue: request.headers.authorization?.split(' ')[0] ?? '',
+    },
     {
       message:
         'Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified',

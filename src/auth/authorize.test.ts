@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { errorOf } from '../../test/support/s3-errors.ts'
+import { codeOf, errorOf } from '../../test/support/s3-errors.ts'
 import { authorize } from './authorize.ts'
 
 const ROOT = { accessKey: 'root', role: 'admin', isRoot: true } as const
@@ -10,7 +10,13 @@ const operation = (name: string, method = 'PUT') => ({ name, http: { method } })
 
 test('contract 4.6: root and admins may do everything', () => {
   expect(() => authorize(operation('DeleteBucket'), ROOT, WRITABLE)).not.toThrow()
-  expect(() => authorize(operation('DeleteBucket'), { accessKey: 'a', role: 'admin', isRoot: false }, WRITABLE)).not.toThrow()
+  expect(() =>
+    authorize(
+      operation('DeleteBucket'),
+      { accessKey: 'a', role: 'admin', isRoot: false },
+      WRITABLE,
+    ),
+  ).not.toThrow()
 })
 
 test('others may nothing yet', () => {
@@ -28,28 +34,34 @@ describe('contract 4.6: anonymous callers are refused in the words of the operat
     ['CreateBucket', 'Anonymous users cannot invoke this API. Please authenticate.'],
     ['PutBucketAcl', 'Anonymous users cannot invoke this API. Please authenticate.'],
     ['CopyObject', 'Anonymous users cannot copy objects. Please authenticate.'],
-    ['CreateMultipartUpload', 'Anonymous users cannot initiate multipart uploads. Please authenticate.'],
-    ['PutBucketOwnershipControls', 's3:PutBucketOwnershipControls does not support Anonymous requests!'],
+    [
+      'CreateMultipartUpload',
+      'Anonymous users cannot initiate multipart uploads. Please authenticate.',
+    ],
+    [
+      'PutBucketOwnershipControls',
+      's3:PutBucketOwnershipControls does not support Anonymous requests!',
+    ],
   ])('%s', (name, message) => {
     const error = errorOf(() => authorize(operation(name), ANONYMOUS, WRITABLE))
     expect([error.status, error.code, error.message]).toEqual([403, 'AccessDenied', message])
   })
 
   test('but a preflight is never signed', () => {
-    expect(() => authorize(operation('PreflightOptions', 'OPTIONS'), ANONYMOUS, WRITABLE)).not.toThrow()
+    expect(() =>
+      authorize(operation('PreflightOptions', 'OPTIONS'), ANONYMOUS, WRITABLE),
+    ).not.toThrow()
   })
 })
 
 test.each([
-  ['GetObject', 'GET', true],
-  ['HeadObject', 'HEAD', true],
-  ['SelectObjectContent', 'POST', true],
-  ['PutObject', 'PUT', false],
-  ['CopyObject', 'PUT', false],
-  ['UploadPartCopy', 'PUT', false],
-  ['DeleteObjects', 'POST', false],
-])('contract 4.6 (1) and defect 8: a read-only gateway and %s', (name, method, allowed) => {
-  const run = () => authorize(operation(name, method), ROOT, { readOnly: true })
-  if (allowed) expect(run).not.toThrow()
-  else expect(errorOf(run).code).toBe('AccessDenied')
+  ['GetObject', 'GET', 'none'],
+  ['HeadObject', 'HEAD', 'none'],
+  ['SelectObjectContent', 'POST', 'none'],
+  ['PutObject', 'PUT', 'AccessDenied'],
+  ['CopyObject', 'PUT', 'AccessDenied'],
+  ['UploadPartCopy', 'PUT', 'AccessDenied'],
+  ['DeleteObjects', 'POST', 'AccessDenied'],
+])('contract 4.6 (1) and defect 8: a read-only gateway and %s', (name, method, code) => {
+  expect(codeOf(() => authorize(operation(name, method), ROOT, { readOnly: true }))).toBe(code)
 })

@@ -26,7 +26,12 @@ export interface AccessedOperation {
 
 /** S3's reads are GET and HEAD; the exception, SelectObjectContent, is a POST. */
 function isRead({ name, http }: AccessedOperation): boolean {
-  return http.method === 'GET' || http.method === 'HEAD' || http.method === 'OPTIONS' || name === 'SelectObjectContent'
+  return (
+    http.method === 'GET' ||
+    http.method === 'HEAD' ||
+    http.method === 'OPTIONS' ||
+    name === 'SelectObjectContent'
+  )
 }
 
 /**
@@ -36,7 +41,11 @@ function isRead({ name, http }: AccessedOperation): boolean {
  * then a bucket's policy decides, then its ACL. There is no one but root yet, and nothing public, so that whoever is not
  * root is refused.
  */
-export function authorize(operation: AccessedOperation, identity: Identity, gateway: { readOnly: boolean }): void {
+export function authorize(
+  operation: AccessedOperation,
+  identity: Identity,
+  gateway: { readOnly: boolean },
+): void {
   if (gateway.readOnly && !isRead(operation)) throw new S3Error('AccessDenied')
   if (identity.isRoot || identity.role === 'admin' || operation.name === UNSIGNED) return
   const message = identity.accessKey === undefined ? ANONYMOUS_TEXTS[operation.name] : undefined

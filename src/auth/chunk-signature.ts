@@ -40,7 +40,11 @@ export function createChunkVerifier(seed: StreamingSeed): ChunkVerifier {
       expect('AWS4-HMAC-SHA256-PAYLOAD', `${EMPTY_SHA256}\n${digest}`, signature)
     },
     endTrailer(text, signature) {
-      expect('AWS4-HMAC-SHA256-TRAILER', hash('sha256', Buffer.from(text, 'latin1'), 'hex'), signature)
+      expect(
+        'AWS4-HMAC-SHA256-TRAILER',
+        hash('sha256', Buffer.from(text, 'latin1'), 'hex'),
+        signature,
+      )
     },
   }
 }

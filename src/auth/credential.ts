@@ -19,7 +19,10 @@ export interface CredentialFault {
 /**
  * Reads a credential; `regions` are those accepted, the gateway's own first. Exactly five fields: an access key holds no slash.
  */
-export function parseCredential(text: string, regions: readonly string[]): Credential | CredentialFault {
+export function parseCredential(
+  text: string,
+  regions: readonly string[],
+): Credential | CredentialFault {
   const fields = text.split('/')
   const [accessKey = '', date = '', region = '', service, terminal] = fields
   if (fields.length !== 5 || accessKey === '') {
@@ -29,13 +32,16 @@ export function parseCredential(text: string, regions: readonly string[]): Crede
     }
   }
   if (!isDay(date)) {
-    return { fault: `incorrect date format "${date}". This date in the credential must be in the format "yyyyMMdd".` }
+    return {
+      fault: `incorrect date format "${date}". This date in the credential must be in the format "yyyyMMdd".`,
+    }
   }
   if (!regions.includes(region)) {
     const expected = regions[0] ?? ''
     return { fault: `the region "${region}" is wrong; expecting "${expected}"`, region: expected }
   }
-  if (service !== 's3') return { fault: `incorrect service "${service}". This endpoint belongs to "s3".` }
+  if (service !== 's3')
+    return { fault: `incorrect service "${service}". This endpoint belongs to "s3".` }
   if (terminal !== 'aws4_request') {
     return { fault: `incorrect terminal "${terminal}". This endpoint uses "aws4_request".` }
   }

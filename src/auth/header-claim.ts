@@ -21,7 +21,10 @@ export function readHeaderClaim(
   now: number,
 ): Claim {
   const timestamp = readTimestamp(request, now)
-  const { credential, signedHeaders, signature } = readAuthorization(request.headers.authorization ?? '', regions)
+  const { credential, signedHeaders, signature } = readAuthorization(
+    request.headers.authorization ?? '',
+    regions,
+  )
   const sent = payloadHashOf(request)
   const payloadHash = sent ?? EMPTY_SHA256
   return {
@@ -70,18 +73,31 @@ interface Authorization {
 function readAuthorization(header: string, regions: readonly string[]): Authorization {
   const space = header.indexOf(' ')
   if (space < 0) {
-    throw badHeader("Authorization header is invalid -- one and only one ' ' (space) required.", header)
+    throw badHeader(
+      "Authorization header is invalid -- one and only one ' ' (space) required.",
+      header,
+    )
   }
   const scheme = header.slice(0, space)
   if (scheme === 'AWS') {
-    throw new S3Error('InvalidRequest', {}, {
-      message: 'The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.',
-    })
+    throw new S3Error(
+      'InvalidRequest',
+      {},
+      {
+        message:
+          'The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.',
+      },
+    )
   }
   if (scheme !== ALGORITHM) throw badHeader('Unsupported Authorization Type', scheme)
-  const components = header.slice(space + 1).replaceAll(' ', '').split(',')
+  const components = header
+    .slice(space + 1)
+    .replaceAll(' ', '')
+    .split(',')
   if (components.length !== 3) {
-    throw malformed('the authorization header requires three components: Credential, SignedHeaders, and Signature.')
+    throw malformed(
+      'the authorization header requires three components: Credential, SignedHeaders, and Signature.',
+    )
   }
   const [credential = '', signedHeaders = '', signature = ''] = components
   return {

@@ -18,7 +18,11 @@ export interface PayloadUse {
 
 const UNSIGNED: PayloadUse = { payload: 'unsigned', hasTrailer: false, declaredSha256: undefined }
 const STREAMING: Readonly<Record<string, PayloadUse>> = {
-  [PAYLOAD.streamingUnsignedTrailer]: { ...UNSIGNED, payload: 'streaming-unsigned-trailer', hasTrailer: true },
+  [PAYLOAD.streamingUnsignedTrailer]: {
+    ...UNSIGNED,
+    payload: 'streaming-unsigned-trailer',
+    hasTrailer: true,
+  },
   [PAYLOAD.streamingSigned]: { ...UNSIGNED, payload: 'streaming-signed' },
   [PAYLOAD.streamingSignedTrailer]: { ...UNSIGNED, payload: 'streaming-signed', hasTrailer: true },
 }
@@ -35,14 +39,23 @@ export function payloadHashOf(request: S3Request): string | undefined {
 /** Reads a payload hash; throws where it is none, or one this operation cannot have. */
 export function payloadUse(value: string, operation: string): PayloadUse {
   if (value === PAYLOAD.unsigned) return UNSIGNED
-  if (DIGEST.test(value)) return { payload: 'signed', hasTrailer: false, declaredSha256: Buffer.from(value, 'hex') }
+  if (DIGEST.test(value))
+    return { payload: 'signed', hasTrailer: false, declaredSha256: Buffer.from(value, 'hex') }
   const streaming = STREAMING[value]
   if (streaming === undefined && !ECDSA.test(value)) throw notAPayloadHash(value)
   if (!STREAMABLE.has(operation)) {
-    throw new S3Error('InvalidRequest', {}, { message: 'The value of x-amz-content-sha256 header is invalid.' })
+    throw new S3Error(
+      'InvalidRequest',
+      {},
+      { message: 'The value of x-amz-content-sha256 header is invalid.' },
+    )
   }
   if (streaming !== undefined) return streaming
-  throw new S3Error('NotImplemented', {}, { message: `The chunk encoding algorithm ${value} is not supported.` })
+  throw new S3Error(
+    'NotImplemented',
+    {},
+    { message: `The chunk encoding algorithm ${value} is not supported.` },
+  )
 }
 
 function notAPayloadHash(value: string): S3Error {

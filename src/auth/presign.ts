@@ -9,7 +9,13 @@ import { parseTimestamp } from './timestamp.ts'
 
 const MAX_EXPIRES_SECONDS = 604_800
 const CREDENTIAL = 'Error parsing the X-Amz-Credential parameter; '
-const SIGNS_OF_V4 = ['X-Amz-Algorithm', 'X-Amz-Credential', 'X-Amz-Signature', 'X-Amz-SignedHeaders', 'X-Amz-Expires']
+const SIGNS_OF_V4 = [
+  'X-Amz-Algorithm',
+  'X-Amz-Credential',
+  'X-Amz-Signature',
+  'X-Amz-SignedHeaders',
+  'X-Amz-Expires',
+]
 const SIGNS_OF_V2 = ['AWSAccessKeyId', 'Signature', 'Expires']
 const WHOLE_NUMBER = /^[+-]?\d{1,18}$/
 
@@ -23,15 +29,25 @@ export function isPresigned({ query }: S3Request): boolean {
  * Reads the query of a presigned URL; throws what the contract says, in its order. A date ahead of ours is accepted: such
  * a URL only lives longer. A repeated parameter is refused: which of the two was meant must never be a matter of taste.
  */
-export function readPresignedClaim(request: S3Request, regions: readonly string[], now: number): Claim {
+export function readPresignedClaim(
+  request: S3Request,
+  regions: readonly string[],
+  now: number,
+): Claim {
   const { query } = request
   if (!SIGNS_OF_V4.some((name) => query.has(name))) {
-    throw new S3Error('InvalidRequest', {}, {
-      message: 'The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.',
-    })
+    throw new S3Error(
+      'InvalidRequest',
+      {},
+      {
+        message:
+          'The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.',
+      },
+    )
   }
   if (request.repeatedQuery !== undefined) throw incomplete()
-  if (query.has('X-Amz-Security-Token')) throw refused('Authorization with X-Amz-Security-Token is not supported')
+  if (query.has('X-Amz-Security-Token'))
+    throw refused('Authorization with X-Amz-Security-Token is not supported')
   checkAlgorithm(query.get('X-Amz-Algorithm'))
   const credential = readCredential(query.get('X-Amz-Credential'), regions)
   const timestamp = query.get('X-Amz-Date') ?? ''
@@ -52,7 +68,8 @@ export function readPresignedClaim(request: S3Request, regions: readonly string[
     bodyHash: payloadHashOf(request) ?? PAYLOAD.unsigned,
     check() {
       // Chunk signatures would be chained from a signature that everybody holding the URL knows.
-      if (payloadHashOf(request)?.startsWith('STREAMING-') === true) throw new S3Error('AccessDenied')
+      if (payloadHashOf(request)?.startsWith('STREAMING-') === true)
+        throw new S3Error('AccessDenied')
     },
   }
 }
@@ -60,7 +77,8 @@ export function readPresignedClaim(request: S3Request, regions: readonly string[
 function checkAlgorithm(algorithm: string | undefined): void {
   const text = required(algorithm)
   if (text === ALGORITHM) return
-  if (text === 'AWS4-ECDSA-P256-SHA256') throw refused('X-Amz-Algorithm only supports "AWS4-HMAC-SHA256"')
+  if (text === 'AWS4-ECDSA-P256-SHA256')
+    throw refused('X-Amz-Algorithm only supports "AWS4-HMAC-SHA256"')
   throw refused('X-Amz-Algorithm only supports "AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256"')
 }
 
@@ -72,10 +90,13 @@ function readCredential(text: string | undefined, regions: readonly string[]): C
 
 function readDate(text: string, credential: Credential): number {
   const time = parseTimestamp(required(text))
-  if (time === undefined) throw refused('X-Amz-Date must be in the ISO8601 Long Format "yyyyMMdd\'T\'HHmmss\'Z\'"')
+  if (time === undefined)
+    throw refused("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
   const day = text.slice(0, 8)
   if (credential.date === day) return time
-  throw refused(`Invalid credential date "${credential.date}". This date is not the same as X-Amz-Date: "${day}".`)
+  throw refused(
+    `Invalid credential date "${credential.date}". This date is not the same as X-Amz-Date: "${day}".`,
+  )
 }
 
 function checkExpiry(text: string | undefined, time: number, now: number): void {
@@ -90,7 +111,11 @@ function checkExpiry(text: string | undefined, time: number, now: number): void 
   }
   const end = time + seconds * 1000
   if (now <= end) return
-  const details = { ServerTime: formatXmlDate(now), 'X-Amz-Expires': expires, Expires: formatXmlDate(end) }
+  const details = {
+    ServerTime: formatXmlDate(now),
+    'X-Amz-Expires': expires,
+    Expires: formatXmlDate(end),
+  }
   throw new S3Error('AccessDenied', details, { message: 'Request has expired.' })
 }
 

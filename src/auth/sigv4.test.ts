@@ -22,10 +22,12 @@ const authenticator = createAuthenticator({
 
 function outcome(head: RequestHead): string {
   try {
-    authenticator(requestOf(head), 'GetObject', {})
+    void authenticator(requestOf(head), 'GetObject', {})
     return 'verified'
   } catch (error) {
-    return error instanceof S3Error ? `${error.code} ${error.details['CanonicalRequest']}` : String(error)
+    return error instanceof S3Error
+      ? `${error.code} ${error.details['CanonicalRequest']}`
+      : String(error)
   }
 }
 
@@ -54,11 +56,16 @@ function escapeKey(key: string): string {
 }
 
 function escape(text: string): string {
-  return encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
+  return encodeURIComponent(text).replace(
+    /[!'()*]/g,
+    (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`,
+  )
 }
 
 function escapeQuery(query: Record<string, string>): string {
-  return Object.entries(query).map(([name, value]) => `${escape(name)}=${escape(value)}`).join('&')
+  return Object.entries(query)
+    .map(([name, value]) => `${escape(name)}=${escape(value)}`)
+    .join('&')
 }
 
 const CASES = KEYS.flatMap((key) => QUERIES.map((query) => [key, query] as const))
@@ -68,12 +75,22 @@ describe('what other signers sign is verified', () => {
     const path = `/bucket/${escapeKey(key)}?${escapeQuery(query)}`
     const signed = aws4.sign(
       {
-        service: 's3', region: 'us-east-1', method: 'GET', host: HOST, path,
-        headers: { 'X-Amz-Date': '20261121T091710Z', 'X-Amz-Content-Sha256': 'UNSIGNED-PAYLOAD', 'X-Amz-Meta-A': '  two   spaces ' },
+        service: 's3',
+        region: 'us-east-1',
+        method: 'GET',
+        host: HOST,
+        path,
+        headers: {
+          'X-Amz-Date': '20261121T091710Z',
+          'X-Amz-Content-Sha256': 'UNSIGNED-PAYLOAD',
+          'X-Amz-Meta-A': '  two   spaces ',
+        },
       },
       { accessKeyId: ACCESS, secretAccessKey: SECRET },
     )
-    const headers = Object.entries(signed.headers ?? {}).map(([name, value]) => [name, String(value).trim()] as const)
+    const headers = Object.entries(signed.headers ?? {}).map(
+      ([name, value]) => [name, String(value).trim()] as const,
+    )
     expect(outcome({ target: path, headers })).toBe('verified')
   })
 
@@ -101,7 +118,14 @@ describe('what other signers sign is verified', () => {
         },
       },
     })
-    await client.send(new PutObjectCommand({ Bucket: 'bucket', Key, Body: 'data', Metadata: { a: 'b', c: '  d  e ' } }))
+    await client.send(
+      new PutObjectCommand({
+        Bucket: 'bucket',
+        Key,
+        Body: 'data',
+        Metadata: { a: 'b', c: '  d  e ' },
+      }),
+    )
     await client.send(new HeadObjectCommand({ Bucket: 'bucket', Key, VersionId: 'a/b c' }))
     expect(heads.map(outcome)).toEqual(['verified', 'verified'])
   })
@@ -139,7 +163,8 @@ describe('canonicalisation, by hand', () => {
     const digest = createHash('sha256').update(canonical, 'latin1').digest('hex')
     const toSign = `AWS4-HMAC-SHA256\n20261121T091710Z\n20261121/us-east-1/s3/aws4_request\n${digest}`
     let key: Buffer = Buffer.from(`AWS4${SECRET}`)
-    for (const part of ['20261121', 'us-east-1', 's3', 'aws4_request', toSign]) key = createHmac('sha256', key).update(part).digest()
+    for (const part of ['20261121', 'us-east-1', 's3', 'aws4_request', toSign])
+      key = createHmac('sha256', key).update(part).digest()
     return `AWS4-HMAC-SHA256 Credential=${ACCESS}/20261121/us-east-1/s3/aws4_request,SignedHeaders=${signedHeaders},Signature=${key.toString('hex')}`
   }
 
@@ -149,7 +174,10 @@ describe('canonicalisation, by hand', () => {
   const LIST = 'host;x-amz-content-sha256;x-amz-date'
 
   test('a client that signs its query as it sends it', () => {
-    const Authorization = sign(`GET\n/b\nprefix=a/b\nhost:h\n${END}\n${LIST}\nUNSIGNED-PAYLOAD`, LIST)
+    const Authorization = sign(
+      `GET\n/b\nprefix=a/b\nhost:h\n${END}\n${LIST}\nUNSIGNED-PAYLOAD`,
+      LIST,
+    )
     const headers = [['Host', 'h'], DATE, HASH, ['Authorization', Authorization]] as const
     expect(outcome({ target: '/b?prefix=a/b', headers })).toBe('verified')
     expect(outcome({ target: '/b?prefix=a/c', headers })).toContain('SignatureDoesNotMatch')
@@ -159,28 +187,71 @@ describe('canonicalisation, by hand', () => {
     const list = 'host;x-amz-content-sha256;x-amz-date;x-amz-meta-a;x-empty;x-not-sent'
     const canonical = `GET\n/b\n\nhost:h\n${END}x-amz-meta-a:one  \ttwo,three\nx-empty:\nx-not-sent:\n\n${list}\nUNSIGNED-PAYLOAD`
     const Authorization = sign(canonical.replace('one  \ttwo', 'one \ttwo'), list)
-    const headers = [['Host', 'h'], DATE, HASH, ['x-amz-meta-a', 'one  \ttwo'], ['X-Amz-Meta-A', 'three'], ['x-empty', ''], ['Authorization', Authorization]] as const
+    const headers = [
+      ['Host', 'h'],
+      DATE,
+      HASH,
+      ['x-amz-meta-a', 'one  \ttwo'],
+      ['X-Amz-Meta-A', 'three'],
+      ['x-empty', ''],
+      ['Authorization', Authorization],
+    ] as const
     expect(outcome({ target: '/b', headers })).toBe('verified')
   })
 
   test('a second content-type, which Node drops, is not overlooked', () => {
     const list = 'content-type;host;x-amz-content-sha256;x-amz-date'
-    const Authorization = sign(`GET\n/b\n\ncontent-type:a\nhost:h\n${END}\n${list}\nUNSIGNED-PAYLOAD`, list)
-    const headers = [['Host', 'h'], DATE, HASH, ['Content-Type', 'a'], ['Authorization', Authorization]] as const
+    const Authorization = sign(
+      `GET\n/b\n\ncontent-type:a\nhost:h\n${END}\n${list}\nUNSIGNED-PAYLOAD`,
+      list,
+    )
+    const headers = [
+      ['Host', 'h'],
+      DATE,
+      HASH,
+      ['Content-Type', 'a'],
+      ['Authorization', Authorization],
+    ] as const
     expect(outcome({ target: '/b', headers })).toBe('verified')
-    expect(outcome({ target: '/b', headers: [...headers, ['Content-Type', 'b']] })).toContain('SignatureDoesNotMatch')
+    expect(outcome({ target: '/b', headers: [...headers, ['Content-Type', 'b']] })).toContain(
+      'SignatureDoesNotMatch',
+    )
   })
 
   test('bytes above 127 in a header are signed as they are sent', () => {
     const list = 'host;x-amz-content-sha256;x-amz-date;x-amz-meta-a'
     const value = Buffer.from('ünïcödé').toString('latin1')
-    const Authorization = sign(`GET\n/b\n\nhost:h\n${END}x-amz-meta-a:${value}\n\n${list}\nUNSIGNED-PAYLOAD`, list)
-    expect(outcome({ target: '/b', headers: [['Host', 'h'], DATE, HASH, ['x-amz-meta-a', value], ['Authorization', Authorization]] })).toBe('verified')
+    const Authorization = sign(
+      `GET\n/b\n\nhost:h\n${END}x-amz-meta-a:${value}\n\n${list}\nUNSIGNED-PAYLOAD`,
+      list,
+    )
+    expect(
+      outcome({
+        target: '/b',
+        headers: [
+          ['Host', 'h'],
+          DATE,
+          HASH,
+          ['x-amz-meta-a', value],
+          ['Authorization', Authorization],
+        ],
+      }),
+    ).toBe('verified')
   })
 
-  test.each(['/b/a%2Fb', '/b/a%2fb', '/b/a/../c', '//b//c', '/b/%7E', "/b/a'(*)!", '/b/a b'.replace(' ', '+')])('path %s is signed as sent', (target) => {
+  test.each([
+    '/b/a%2Fb',
+    '/b/a%2fb',
+    '/b/a/../c',
+    '//b//c',
+    '/b/%7E',
+    "/b/a'(*)!",
+    '/b/a b'.replace(' ', '+'),
+  ])('path %s is signed as sent', (target) => {
     const Authorization = sign(`GET\n${target}\n\nhost:h\n${END}\n${LIST}\nUNSIGNED-PAYLOAD`, LIST)
-    expect(outcome({ target, headers: [['Host', 'h'], DATE, HASH, ['Authorization', Authorization]] })).toBe('verified')
+    expect(
+      outcome({ target, headers: [['Host', 'h'], DATE, HASH, ['Authorization', Authorization]] }),
+    ).toBe('verified')
   })
 })
 
@@ -190,7 +261,9 @@ test('HmacKey is HMAC-SHA256, for keys and messages of any length', () => {
     const hmac = new HmacKey(key)
     for (const length of [0, 1, 55, 64, 255, 256, 257, 5000, 3]) {
       const message = 'é'.repeat(length)
-      expect(hmac.hex(message)).toBe(createHmac('sha256', key).update(message, 'latin1').digest('hex'))
+      expect(hmac.hex(message)).toBe(
+        createHmac('sha256', key).update(message, 'latin1').digest('hex'),
+      )
     }
   }
 })

@@ -29,7 +29,10 @@ export function pretendToVerify(request: S3Request, claim: Claim, key: HmacKey):
 }
 
 function hasSignature(request: S3Request, claim: Claim, key: HmacKey, query: string): boolean {
-  return equalSignatures(key.hex(stringToSign(claim, canonicalRequest(request, claim, query))), claim.signature)
+  return equalSignatures(
+    key.hex(stringToSign(claim, canonicalRequest(request, claim, query))),
+    claim.signature,
+  )
 }
 
 const expectedBytes = Buffer.alloc(64)
@@ -70,7 +73,8 @@ function canonicalHeaders(request: S3Request, signedHeaders: string): string {
   }
   if (unsigned.length > 0) throw headersNotSigned(unsigned)
   // Node joins repeated headers with a comma and a space, or drops the second: then only the raw list knows.
-  const repeated = count * 2 !== request.rawHeaders.length ? allValues(request.rawHeaders) : undefined
+  const repeated =
+    count * 2 !== request.rawHeaders.length ? allValues(request.rawHeaders) : undefined
   let canonical = ''
   for (const name of names) {
     const value = repeated === undefined ? headers[name] : repeated.get(name)
@@ -169,5 +173,7 @@ function readable(text: string): string {
 }
 
 function hexPairs(text: string): string {
-  return Buffer.from(text, 'latin1').toString('hex').replace(/..(?!$)/g, '$& ')
+  return Buffer.from(text, 'latin1')
+    .toString('hex')
+    .replace(/..(?!$)/g, '$& ')
 }

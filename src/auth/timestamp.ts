@@ -1,12 +1,20 @@
 /** `YYYYMMDDTHHMMSSZ`, the only form signatures know, as milliseconds; undefined where the text is something else. */
 export function parseTimestamp(text: string): number | undefined {
-  if (text.length !== 16 || text[8] !== 'T' || text[15] !== 'Z' || !isDay(text.slice(0, 8))) return undefined
+  if (text.length !== 16 || text[8] !== 'T' || text[15] !== 'Z' || !isDay(text.slice(0, 8)))
+    return undefined
   const hours = digits(text, 9, 11)
   const minutes = digits(text, 11, 13)
   const seconds = digits(text, 13, 15)
   // NaN, for what is no number, is not less than anything.
   if (!(hours < 24 && minutes < 60 && seconds < 60)) return undefined
-  return Date.UTC(digits(text, 0, 4), digits(text, 4, 6) - 1, digits(text, 6, 8), hours, minutes, seconds)
+  return Date.UTC(
+    digits(text, 0, 4),
+    digits(text, 4, 6) - 1,
+    digits(text, 6, 8),
+    hours,
+    minutes,
+    seconds,
+  )
 }
 
 /** Whether `YYYYMMDD` is a day of the calendar. */

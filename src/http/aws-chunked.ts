@@ -141,7 +141,10 @@ class ChunkedDecoder implements BodyDecoder {
    */
   #readTrailer(name: string): void {
     if (!this.#text.endsWith('\r\n')) throw malformedTrailer()
-    const lines = this.#text.split('\n').map((line) => line.replace(/\r$/, '')).filter((line) => line !== '')
+    const lines = this.#text
+      .split('\n')
+      .map((line) => line.replace(/\r$/, ''))
+      .filter((line) => line !== '')
     const { verifier } = this.#options
     if (lines.length !== (verifier === undefined ? 1 : 2)) throw malformedTrailer()
     const value = valueOf(lines[0] ?? '', name)
@@ -164,7 +167,8 @@ function incomplete(): S3Error {
 
 /** Another number of object bytes than declared. */
 export function wrongLength(): S3Error {
-  const message = 'You did not provide the number of bytes specified by the Content-Length HTTP header'
+  const message =
+    'You did not provide the number of bytes specified by the Content-Length HTTP header'
   return new S3Error('IncompleteBody', {}, { message })
 }
 

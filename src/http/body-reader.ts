@@ -20,14 +20,17 @@ export interface ReaderOptions {
 /**
  * Reads a request's body from its socket, through a decoder, into a sink.
  *
- * Driven by the stream's events: no promise and no copy a piece. While the sink is full the socket is paused, so that a slow disk is
- * felt by the client and not by our memory; only the time we would have read counts as waiting for the client.
+ * Driven by the stream's events: no promise and no copy a piece. While the sink is full the socket is paused, so that a slow
+ * disk is felt by the client and not by our memory; only the time we would have read counts as waiting for the client.
  */
 export class BodyReader {
   clientWaitNs = 0
   readonly #incoming: IncomingMessage
   readonly #options: ReaderOptions
-  #isRead = false
+  #state: 'unread' | 'reading' | 'full' | 'done' = 'unread'
+  /** Since when we have been ready for bytes, while `reading`. */
+  #readySince = 0
+  #timer: NodeJS.Timeout | undefined
 
   constructor(incoming: IncomingMessage, options: ReaderOptions) {
     this.#incoming = incoming
@@ -35,80 +38,86 @@ export class BodyReader {
   }
 
   /** Resolves when the decoder found the body whole; rejects at the first fault, and hands on nothing after it. */
-  read(decoder: BodyDecoder, sink: PieceSink): Promise<void> {
-    if (this.#isRead) return Promise.reject(new Error('a body can be read only once'))
-    this.#isRead = true
-    return new Promise((resolve, reject) => this.#run(decoder, sink, resolve, reject))
+  async read(decoder: BodyDecoder, sink: PieceSink): Promise<void> {
+    if (this.#state !== 'unread') throw new Error('a body can be read only once')
+    if (this.#incoming.destroyed) throw clientGone()
+    await new Promise<void>((resolve, reject) => this.#start(decoder, sink, resolve, reject))
   }
 
-  #run(decoder: BodyDecoder, sink: PieceSink, resolve: () => void, reject: (error: unknown) => void): void {
+  #start(
+    decoder: BodyDecoder,
+    sink: PieceSink,
+    resolve: () => void,
+    reject: (error: unknown) => void,
+  ): void {
     const incoming = this.#incoming
-    const stallNs = this.#options.stallMs * 1e6
-    let isFull = false
-    let isDone = false
-    let wantedSince = nowNs()
-
-    const stop = (): void => {
-      isDone = true
-      clearTimeout(timer)
+    const end = (settle: () => void): void => {
+      if (this.#state === 'done') return
+      this.#state = 'done'
+      clearTimeout(this.#timer)
       sink.onDrain = undefined
       incoming.off('data', onData).off('end', onEnd).off('close', onGone).off('error', onGone)
       incoming.pause()
-    }
-    const fail = (error: unknown): void => {
-      if (isDone) return
-      stop()
-      reject(error)
+      settle()
     }
     const emit = (piece: Buffer): void => {
-      if (!sink.write(piece)) isFull = true
+      if (!sink.write(piece)) this.#state = 'full'
     }
     const onData = (bytes: Buffer): void => {
-      this.clientWaitNs += nowNs() - wantedSince
+      this.#countWait()
       try {
         decoder.push(bytes, emit)
       } catch (error) {
-        fail(error)
+        end(() => reject(error))
         return
       }
-      if (isFull) incoming.pause()
-      wantedSince = nowNs()
-    }
-    const onDrain = (): void => {
-      if (isDone || !isFull) return
-      isFull = false
-      wantedSince = nowNs()
-      incoming.resume()
+      if (this.#state === 'full') incoming.pause()
+      this.#readySince = nowNs()
     }
     const onEnd = (): void => {
-      if (isDone) return
-      this.clientWaitNs += nowNs() - wantedSince
+      this.#countWait()
       try {
         decoder.finish()
+        end(resolve)
       } catch (error) {
-        fail(error)
-        return
+        end(() => reject(error))
       }
-      stop()
-      resolve()
     }
-    const onGone = (cause?: unknown): void => fail(new S3Error('IncompleteBody', {}, { cause }))
-    // One timer for the whole body: it looks, when it fires, how long ago the last piece came.
-    const watch = (): void => {
-      const idleNs = isFull ? 0 : nowNs() - wantedSince
-      if (idleNs >= stallNs) fail(stalled())
-      else timer = setTimeout(watch, (stallNs - idleNs) / 1e6 + 1)
-    }
-    let timer = setTimeout(watch, this.#options.stallMs)
+    const onGone = (cause?: unknown): void => end(() => reject(clientGone(cause)))
 
-    sink.onDrain = onDrain
-    if (incoming.destroyed) {
-      onGone()
-      return
-    }
-    this.#options.onContinue?.()
+    sink.onDrain = () => this.#resume()
+    this.#state = 'reading'
+    this.#readySince = nowNs()
+    this.#watch(() => end(() => reject(stalled())))
     incoming.on('data', onData).on('end', onEnd).on('close', onGone).on('error', onGone)
+    this.#options.onContinue?.()
   }
+
+  #resume(): void {
+    if (this.#state !== 'full') return
+    this.#state = 'reading'
+    this.#readySince = nowNs()
+    this.#incoming.resume()
+  }
+
+  #countWait(): void {
+    if (this.#state === 'reading') this.clientWaitNs += nowNs() - this.#readySince
+  }
+
+  /** One timer for the whole body: when it fires it looks how long ago the last piece came. */
+  #watch(onStall: () => void): void {
+    const { stallMs } = this.#options
+    const look = (): void => {
+      const idleMs = this.#state === 'reading' ? (nowNs() - this.#readySince) / 1e6 : 0
+      if (idleMs >= stallMs) onStall()
+      else this.#timer = setTimeout(look, stallMs - idleMs + 1)
+    }
+    this.#timer = setTimeout(look, stallMs)
+  }
+}
+
+function clientGone(cause?: unknown): S3Error {
+  return new S3Error('IncompleteBody', {}, { cause })
 }
 
 /** The connection is of no use any more: the rest of the body may still arrive at any time. */

@@ -1,113 +1,74 @@
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { connect, type AddressInfo, type Socket } from 'node:net'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Socket } from 'node:net'
+import { describe, expect, test } from 'vitest'
 import type { Authentication } from '../auth/authenticate.ts'
 import type { PieceSink } from '../backend/payload.ts'
 import { S3Error } from '../s3/errors.ts'
-import { createPayload, readDocument, type RequestPayload } from './body.ts'
-import { parseRequest } from './request.ts'
+import { BodyServer, UNSIGNED, headOf, type Use } from '../../test/support/body-server.ts'
 
-const UNSIGNED: Authentication = {
-  identity: { accessKey: 'a', role: 'admin', isRoot: true },
-  method: 'header',
-  payload: 'unsigned',
-  hasTrailer: false,
-  declaredSha256: undefined,
-  streaming: undefined,
+const CHUNKED: Authentication = {
+  ...UNSIGNED,
+  payload: 'streaming-unsigned-trailer',
+  hasTrailer: true,
 }
-const CHUNKED: Authentication = { ...UNSIGNED, payload: 'streaming-unsigned-trailer', hasTrailer: true }
-const DOCUMENT = { kind: 'document', maxBytes: 1024, required: true, checksumRequired: false, checksumOf: 'body' } as const
+const server = new BodyServer()
 
-/** What a test does with the body of the one request it sends. */
-type Use = (payload: RequestPayload, incoming: IncomingMessage, outgoing: ServerResponse) => Promise<unknown>
-
-let use: Use = async () => undefined
-let authentication = UNSIGNED
-let continues = 0
-let settle: (outcome: unknown) => void = () => {}
-
-const server = createServer({ requestTimeout: 0 })
-const serve = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
-  const request = parseRequest(incoming, { virtualDomain: undefined })
-  const payload = createPayload(request, incoming, authentication, {
-    stallMs: 300,
-    maxObjectSize: 10_000_000,
-    onContinue: () => {
-      continues++
-      if (incoming.headers.expect !== undefined) outgoing.writeContinue()
-    },
-  })
-  const outcome = use(payload, incoming, outgoing)
-  outcome.then(settle, settle).finally(() => outgoing.end('done'))
-}
-server.on('request', serve)
-server.on('checkContinue', serve)
-
-beforeAll(async () => {
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-})
-afterAll(() => {
-  server.closeAllConnections()
-  server.close()
-})
-
-/** Sends bytes to a fresh connection and resolves with what `handle` returned or threw. */
-async function send(bytes: string, handle: Use, options: { auth?: Authentication; then?: (socket: Socket) => void } = {}): Promise<unknown> {
-  use = handle
-  authentication = options.auth ?? UNSIGNED
-  continues = 0
-  const outcome = new Promise((resolve) => (settle = resolve))
-  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
-  await once(socket, 'connect')
-  socket.on('error', () => {})
-  socket.write(bytes, 'latin1')
-  options.then?.(socket)
-  const result = await outcome
-  socket.destroy()
-  return result
-}
-
-const head = (...headers: string[]): string => `PUT /b/k HTTP/1.1\r\nHost: h\r\n${headers.map((line) => `${line}\r\n`).join('')}\r\n`
 const collected: Use = async (payload) => Buffer.concat(await payload.collect()).toString('latin1')
-const document: Use = async (payload, incoming) =>
-  String(await readDocument(parseRequest(incoming, { virtualDomain: undefined }), payload, DOCUMENT))
 const CRC = 'x-amz-checksum-crc32'
 const TRAILER = [`x-amz-trailer: ${CRC}`, 'x-amz-decoded-content-length: 5']
 
 describe('a body that is the object', () => {
   test('of the declared length', async () => {
-    expect(await send(`${head('Content-Length: 5')}hello`, collected)).toBe('hello')
+    expect(await server.send(`${headOf('Content-Length: 5')}hello`, collected)).toBe('hello')
   })
 
   test('of no bytes', async () => {
-    expect(await send(head('Content-Length: 0'), collected)).toBe('')
+    expect(await server.send(headOf('Content-Length: 0'), collected)).toBe('')
   })
 
   test('contract 3.1: no Content-Length is 411', async () => {
-    expect(await send(head(), collected)).toMatchObject({ code: 'MissingContentLength', status: 411 })
-    expect(await send(`${head('Transfer-Encoding: chunked')}5\r\nhello\r\n0\r\n\r\n`, collected)).toMatchObject({ code: 'MissingContentLength' })
+    expect(await server.send(headOf(), collected)).toMatchObject({
+      code: 'MissingContentLength',
+      status: 411,
+    })
+    expect(
+      await server.send(
+        `${headOf('Transfer-Encoding: chunked')}5\r\nhello\r\n0\r\n\r\n`,
+        collected,
+      ),
+    ).toMatchObject({ code: 'MissingContentLength' })
   })
 
   test('contract 4.3: x-amz-decoded-content-length is its length; another one is 400', async () => {
     const te = `Transfer-Encoding: chunked`
-    expect(await send(`${head(te, 'x-amz-decoded-content-length: 5')}5\r\nhello\r\n0\r\n\r\n`, collected)).toBe('hello')
+    expect(
+      await server.send(
+        `${headOf(te, 'x-amz-decoded-content-length: 5')}5\r\nhello\r\n0\r\n\r\n`,
+        collected,
+      ),
+    ).toBe('hello')
     for (const length of [4, 6]) {
-      const outcome = await send(`${head('Content-Length: 5', `x-amz-decoded-content-length: ${length}`)}hello`, collected)
+      const outcome = await server.send(
+        `${headOf('Content-Length: 5', `x-amz-decoded-content-length: ${length}`)}hello`,
+        collected,
+      )
       expect(outcome).toMatchObject({ code: 'IncompleteBody', status: 400 })
     }
   })
 
   test('contract 3.1: too large is refused before a byte is read', async () => {
-    const outcome = await send(head('Content-Length: 10000001'), collected)
-    expect(outcome).toMatchObject({ code: 'EntityTooLarge', details: { ProposedSize: '10000001', MaxSizeAllowed: '10000000' } })
-    expect(continues).toBe(0)
+    const outcome = await server.send(headOf('Content-Length: 10000001'), collected)
+    expect(outcome).toMatchObject({
+      code: 'EntityTooLarge',
+      details: { ProposedSize: '10000001', MaxSizeAllowed: '10000000' },
+    })
+    expect(server.continues).toBe(0)
   })
 
   test('defect 1: the client leaves in the middle', async () => {
-    const outcome = await send(`${head('Content-Length: 10')}hello`, collected, { then: (socket) => setTimeout(() => socket.destroy(), 30) })
+    const outcome = await server.send(`${headOf('Content-Length: 10')}hello`, collected, {
+      after: (socket) => setTimeout(() => socket.destroy(), 30),
+    })
     expect(outcome).toMatchObject({ code: 'IncompleteBody', status: 400 })
   })
 
@@ -116,21 +77,29 @@ describe('a body that is the object', () => {
       await new Promise((resolve) => incoming.on('close', resolve))
       return payload.collect()
     }
-    const outcome = await send(head('Content-Length: 10'), late, { then: (socket) => socket.destroy() })
+    const outcome = await server.send(headOf('Content-Length: 10'), late, {
+      after: (socket) => socket.destroy(),
+    })
     expect(outcome).toMatchObject({ code: 'IncompleteBody' })
   })
 
   test('A22: a client that stalls is given up, one that is slow is not', async () => {
     const started = performance.now()
-    const outcome = await send(`${head('Content-Length: 10')}hello`, collected)
-    expect(outcome).toMatchObject({ code: 'RequestTimeout', status: 400, headers: { Connection: 'close' } })
+    const outcome = await server.send(`${headOf('Content-Length: 10')}hello`, collected)
+    expect(outcome).toMatchObject({
+      code: 'RequestTimeout',
+      status: 400,
+      headers: { Connection: 'close' },
+    })
     expect(performance.now() - started).toBeGreaterThan(290)
 
     const drip = (socket: Socket): void => {
       let sent = 0
       const timer = setInterval(() => (++sent <= 6 ? socket.write('x') : clearInterval(timer)), 100)
     }
-    expect(await send(head('Content-Length: 6'), collected, { then: drip })).toBe('xxxxxx')
+    expect(await server.send(headOf('Content-Length: 6'), collected, { after: drip })).toBe(
+      'xxxxxx',
+    )
   })
 
   test('it can be read once', async () => {
@@ -138,7 +107,7 @@ describe('a body that is the object', () => {
       await payload.collect()
       return payload.collect()
     }
-    expect(await send(`${head('Content-Length: 5')}hello`, twice)).toBeInstanceOf(Error)
+    expect(await server.send(`${headOf('Content-Length: 5')}hello`, twice)).toBeInstanceOf(Error)
   })
 })
 
@@ -147,16 +116,17 @@ test('Expect: 100-continue is answered when the body is asked for, not before', 
   const asked: Use = async (payload) => {
     expect(payload.length).toBe(5)
     await new Promise((resolve) => setTimeout(resolve, 50))
-    before.push(continues)
-    return collected(payload, undefined as never, undefined as never)
+    before.push(server.continues)
+    return collected(payload, undefined as never)
   }
-  const outcome = await send(head('Content-Length: 5', 'Expect: 100-continue'), asked, {
-    then: (socket) => socket.once('data', (bytes) => {
-      expect(String(bytes)).toBe('HTTP/1.1 100 Continue\r\n\r\n')
-      socket.write('hello')
-    }),
+  const outcome = await server.send(headOf('Content-Length: 5', 'Expect: 100-continue'), asked, {
+    after: (socket) =>
+      socket.once('data', (bytes) => {
+        expect(String(bytes)).toBe('HTTP/1.1 100 Continue\r\n\r\n')
+        socket.write('hello')
+      }),
   })
-  expect([outcome, before, continues]).toEqual(['hello', [0], 1])
+  expect([outcome, before, server.continues]).toEqual(['hello', [0], 1])
 })
 
 describe('into a sink that is slow', () => {
@@ -184,10 +154,13 @@ describe('into a sink that is slow', () => {
     const data = Buffer.alloc(3_000_000, 'abcdefg').toString('latin1')
     const sink = new SlowSink()
     let waited = -1
-    const outcome = await send(head(`Content-Length: ${data.length}`) + data, async (payload) => {
-      await payload.pump(sink)
-      waited = payload.clientWaitNs
-    })
+    const outcome = await server.send(
+      headOf(`Content-Length: ${data.length}`) + data,
+      async (payload) => {
+        await payload.pump(sink)
+        waited = payload.clientWaitNs
+      },
+    )
     expect(outcome).toBeUndefined()
     expect(sink.bytes).toBe(data.length)
     expect(sink.hash.digest('hex')).toBe(createHash('md5').update(data).digest('hex'))
@@ -203,7 +176,9 @@ describe('into a sink that is slow', () => {
         return false
       },
     }
-    expect(await send(`${head('Content-Length: 5')}hello`, (payload) => payload.pump(stuck))).toBeUndefined()
+    expect(
+      await server.send(`${headOf('Content-Length: 5')}hello`, (payload) => payload.pump(stuck)),
+    ).toBeUndefined()
   })
 
   test('time spent waiting for the client is counted', async () => {
@@ -212,7 +187,9 @@ describe('into a sink that is slow', () => {
       await payload.collect()
       waited = payload.clientWaitNs
     }
-    await send(head('Content-Length: 5'), timed, { then: (socket) => setTimeout(() => socket.write('hello'), 100) })
+    await server.send(headOf('Content-Length: 5'), timed, {
+      after: (socket) => setTimeout(() => socket.write('hello'), 100),
+    })
     expect(waited / 1e6).toBeGreaterThan(80)
     expect(waited / 1e6).toBeLessThan(290)
   })
@@ -223,99 +200,112 @@ describe('a body in aws-chunked', () => {
 
   test('gives its bytes, and its trailer as a check', async () => {
     const text = body('NhCmhg==')
-    const outcome = await send(`${head(`Content-Length: ${text.length}`, ...TRAILER)}${text}`, async (payload) => {
-      const kinds = payload.kinds
-      const early = payload.checks().length
-      const bytes = Buffer.concat(await payload.collect()).toString()
-      return { kinds, early, bytes, length: payload.length, expected: payload.checks().map((check) => Buffer.from(check.expected).toString('hex')) }
-    }, { auth: CHUNKED })
-    expect(outcome).toEqual({ kinds: ['crc32'], early: 0, bytes: 'hello', length: 5, expected: ['3610a686'] })
+    const outcome = await server.send(
+      `${headOf(`Content-Length: ${text.length}`, ...TRAILER)}${text}`,
+      async (payload) => {
+        const kinds = payload.kinds
+        const early = payload.checks().length
+        const bytes = Buffer.concat(await payload.collect()).toString()
+        return {
+          kinds,
+          early,
+          bytes,
+          length: payload.length,
+          expected: payload.checks().map((check) => Buffer.from(check.expected).toString('hex')),
+        }
+      },
+      { auth: CHUNKED },
+    )
+    expect(outcome).toEqual({
+      kinds: ['crc32'],
+      early: 0,
+      bytes: 'hello',
+      length: 5,
+      expected: ['3610a686'],
+    })
   })
 
   test('without a length of the transfer', async () => {
     const text = body('NhCmhg==')
-    const bytes = `${head('Transfer-Encoding: chunked', ...TRAILER)}${text.length.toString(16)}\r\n${text}\r\n0\r\n\r\n`
-    expect(await send(bytes, collected, { auth: CHUNKED })).toBe('hello')
+    const bytes = `${headOf('Transfer-Encoding: chunked', ...TRAILER)}${text.length.toString(16)}\r\n${text}\r\n0\r\n\r\n`
+    expect(await server.send(bytes, collected, { auth: CHUNKED })).toBe('hello')
   })
 
   test.each([
     ['no decoded length', [TRAILER[0] ?? ''], 'MissingContentLength', undefined],
-    ['a decoded length that is none', [TRAILER[0] ?? '', 'x-amz-decoded-content-length: -1'], 'MissingContentLength', undefined],
-    ['a decoded length beyond all', [TRAILER[0] ?? '', 'x-amz-decoded-content-length: 99999999999'], 'EntityTooLarge', undefined],
-    ['no trailer announced', ['x-amz-decoded-content-length: 5'], 'InvalidRequest', 'The value specified in the x-amz-trailer header is not supported'],
-    ['a trailer that is no checksum', ['x-amz-trailer: x-amz-meta-a', 'x-amz-decoded-content-length: 5'], 'InvalidRequest', 'The value specified in the x-amz-trailer header is not supported'],
+    [
+      'a decoded length that is none',
+      [TRAILER[0] ?? '', 'x-amz-decoded-content-length: -1'],
+      'MissingContentLength',
+      undefined,
+    ],
+    [
+      'a decoded length beyond all',
+      [TRAILER[0] ?? '', 'x-amz-decoded-content-length: 99999999999'],
+      'EntityTooLarge',
+      undefined,
+    ],
+    [
+      'no trailer announced',
+      ['x-amz-decoded-content-length: 5'],
+      'InvalidRequest',
+      'The value specified in the x-amz-trailer header is not supported',
+    ],
+    [
+      'a trailer that is no checksum',
+      ['x-amz-trailer: x-amz-meta-a', 'x-amz-decoded-content-length: 5'],
+      'InvalidRequest',
+      'The value specified in the x-amz-trailer header is not supported',
+    ],
   ])('contract 4.3: %s', async (_, headers, code, message) => {
-    const outcome = await send(`${head('Content-Length: 50', ...headers)}${body('NhCmhg==')}`, collected, { auth: CHUNKED })
+    const outcome = await server.send(
+      `${headOf('Content-Length: 50', ...headers)}${body('NhCmhg==')}`,
+      collected,
+      { auth: CHUNKED },
+    )
     expect(outcome).toMatchObject(message === undefined ? { code } : { code, message })
   })
 
   test('contract 4.3: a trailer value that is no checksum', async () => {
     const text = body('AAAA')
-    const outcome = await send(`${head(`Content-Length: ${text.length}`, ...TRAILER)}${text}`, collected, { auth: CHUNKED })
-    expect(outcome).toMatchObject({ code: 'InvalidRequest', message: `Value for ${CRC} trailing header is invalid.` })
+    const outcome = await server.send(
+      `${headOf(`Content-Length: ${text.length}`, ...TRAILER)}${text}`,
+      collected,
+      { auth: CHUNKED },
+    )
+    expect(outcome).toMatchObject({
+      code: 'InvalidRequest',
+      message: `Value for ${CRC} trailing header is invalid.`,
+    })
   })
 
   test('a trailer announced for a body that has no trailer', async () => {
-    expect(await send(`${head('Content-Length: 5', `x-amz-trailer: ${CRC}`)}hello`, collected)).toMatchObject({ code: 'InvalidRequest' })
+    expect(
+      await server.send(`${headOf('Content-Length: 5', `x-amz-trailer: ${CRC}`)}hello`, collected),
+    ).toMatchObject({ code: 'InvalidRequest' })
   })
 
   test('A11: the client leaves in the middle of a chunk', async () => {
-    const outcome = await send(`${head('Content-Length: 500', ...TRAILER)}5\r\nhel`, collected, { auth: CHUNKED, then: (socket) => setTimeout(() => socket.destroy(), 30) })
+    const outcome = await server.send(
+      `${headOf('Content-Length: 500', ...TRAILER)}5\r\nhel`,
+      collected,
+      {
+        auth: CHUNKED,
+        after: (socket) => setTimeout(() => socket.destroy(), 30),
+      },
+    )
     expect(outcome).toMatchObject({ code: 'IncompleteBody' })
   })
 
   test('A11: after a fault nothing more is handed on', async () => {
     const pieces: string[] = []
     const sink: PieceSink = { onDrain: undefined, write: (piece) => pieces.push(String(piece)) > 0 }
-    const outcome = await send(`${head('Content-Length: 500', ...TRAILER)}5\r\nhello\r\nnonsense\r\n5\r\nworld`, (payload) => payload.pump(sink), { auth: CHUNKED })
+    const outcome = await server.send(
+      `${headOf('Content-Length: 500', ...TRAILER)}5\r\nhello\r\nnonsense\r\n5\r\nworld`,
+      (payload) => payload.pump(sink),
+      { auth: CHUNKED },
+    )
     expect(outcome).toBeInstanceOf(S3Error)
     expect(pieces.join('')).toBe('hello')
-  })
-})
-
-describe('a document', () => {
-  const md5 = createHash('md5').update('hello').digest('base64')
-
-  test('is read whole', async () => {
-    expect(await send(`${head('Content-Length: 5')}hello`, document)).toBe('hello')
-    expect(await send(`${head('Transfer-Encoding: chunked')}5\r\nhello\r\n0\r\n\r\n`, document)).toBe('hello')
-  })
-
-  test.each([
-    ['contract 6.2 B: empty', head('Content-Length: 0'), 'MissingRequestBodyError'],
-    ['contract 6.2 B: none', head(), 'MissingRequestBodyError'],
-    ['contract 6.2 B: empty in chunks', `${head('Transfer-Encoding: chunked')}0\r\n\r\n`, 'MissingRequestBodyError'],
-    ['A21: too long by its head', `${head('Content-Length: 1025')}${'x'.repeat(1025)}`, 'MaxMessageLengthExceeded'],
-    ['A21: too long in chunks', `${head('Transfer-Encoding: chunked')}401\r\n${'x'.repeat(1025)}\r\n0\r\n\r\n`, 'MaxMessageLengthExceeded'],
-    ['A12: Content-MD5 of another', `${head('Content-Length: 5', `Content-MD5: ${md5}`)}hallo`, 'BadDigest'],
-    ['A12: Content-MD5 that is none', `${head('Content-Length: 5', 'Content-MD5: abc')}hello`, 'InvalidDigest'],
-    ['A12: a checksum of another', `${head('Content-Length: 5', `${CRC}: AAAAAA==`)}hello`, 'BadDigest'],
-  ])('%s', async (_, bytes, code) => {
-    expect(await send(bytes, document)).toMatchObject({ code })
-  })
-
-  test('A12: another SHA-256 than the signed one', async () => {
-    const declaredSha256 = createHash('sha256').update('hallo').digest()
-    const outcome = await send(`${head('Content-Length: 5')}hello`, document, { auth: { ...UNSIGNED, declaredSha256 } })
-    expect(outcome).toMatchObject({
-      code: 'XAmzContentSHA256Mismatch',
-      details: {
-        ClientComputedContentSHA256: declaredSha256.toString('hex'),
-        S3ComputedContentSHA256: createHash('sha256').update('hello').digest('hex'),
-      },
-    })
-  })
-
-  test.each([
-    [`Content-MD5: ${md5}`, 'hello'],
-    [`${CRC}: NhCmhg==`, 'hello'],
-    ['x-amz-checksum-crc32c: mnG7TA==', 'hello'],
-    ['x-amz-checksum-crc64nvme: M3eFcAZSQlc=', 'hello'],
-    ['x-amz-meta-a: b', 'Missing required header for this request: Content-MD5 OR x-amz-checksum-*'],
-  ])('contract 6.2 C: with %s', async (line, expected) => {
-    const required: Use = async (payload, incoming) =>
-      readDocument(parseRequest(incoming, { virtualDomain: undefined }), payload, { ...DOCUMENT, checksumRequired: true })
-    const outcome = await send(`${head('Content-Length: 5', line)}hello`, required)
-    expect(outcome instanceof S3Error ? outcome.message : String(outcome)).toBe(expected)
   })
 })

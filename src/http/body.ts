@@ -37,7 +37,11 @@ export function createPayload(
 }
 
 /** Reads a document: a body of at most `maxBytes`, its digests verified. Empty where the operation takes none. */
-export async function readDocument(request: S3Request, payload: RequestPayload, use: BodyUse): Promise<Buffer> {
+export async function readDocument(
+  request: S3Request,
+  payload: RequestPayload,
+  use: BodyUse,
+): Promise<Buffer> {
   if (use.kind !== 'document') return EMPTY
   if (use.required && !hasBody(request)) throw new S3Error('MissingRequestBodyError')
   if (use.checksumOf === 'object') payload.leaveChecksum()
@@ -66,7 +70,12 @@ export class RequestPayload implements Payload {
   #digests: DeclaredDigests | undefined
   #trailer: string | undefined
 
-  constructor(request: S3Request, authentication: Authentication, options: PayloadOptions, reader: BodyReader) {
+  constructor(
+    request: S3Request,
+    authentication: Authentication,
+    options: PayloadOptions,
+    reader: BodyReader,
+  ) {
     this.#request = request
     this.#authentication = authentication
     this.#options = options
@@ -74,7 +83,11 @@ export class RequestPayload implements Payload {
   }
 
   get length(): number {
-    return (this.#length ??= objectLength(this.#request, this.#isChunked, this.#options.maxObjectSize))
+    return (this.#length ??= objectLength(
+      this.#request,
+      this.#isChunked,
+      this.#options.maxObjectSize,
+    ))
   }
 
   get digests(): DeclaredDigests {
@@ -139,7 +152,8 @@ export class RequestPayload implements Payload {
       verifier: streaming === undefined ? undefined : createChunkVerifier(streaming),
       trailer: hasTrailer ? checksum?.header : undefined,
       onTrailer: (value) => {
-        if (checksum !== undefined && isChecksumValue(checksum.algorithm, value)) this.#trailer = value
+        if (checksum !== undefined && isChecksumValue(checksum.algorithm, value))
+          this.#trailer = value
         else throw invalidTrailer(checksum?.header ?? '')
       },
     })
@@ -151,7 +165,8 @@ export class RequestPayload implements Payload {
  * VersityGW has it; a body without any length is refused before a byte of it is read.
  */
 function objectLength({ headers }: S3Request, isChunked: boolean, max: number): number {
-  const text = headers['x-amz-decoded-content-length'] ?? (isChunked ? undefined : headers['content-length'])
+  const text =
+    headers['x-amz-decoded-content-length'] ?? (isChunked ? undefined : headers['content-length'])
   if (typeof text !== 'string' || !DIGITS.test(text)) throw new S3Error('MissingContentLength')
   const length = Number(text)
   if (length <= max) return length
@@ -176,5 +191,9 @@ function arraySink(pieces: Buffer[]): PieceSink {
 }
 
 function invalidTrailer(name: string): S3Error {
-  return new S3Error('InvalidRequest', {}, { message: `Value for ${name} trailing header is invalid.` })
+  return new S3Error(
+    'InvalidRequest',
+    {},
+    { message: `Value for ${name} trailing header is invalid.` },
+  )
 }

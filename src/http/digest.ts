@@ -7,18 +7,16 @@ import type { HashKind } from '../io/io.ts'
  * is not worth the way to its pool.
  */
 export function computeDigest(kind: HashKind, bytes: Buffer): Buffer {
-  switch (kind) {
-    case 'md5':
-    case 'sha1':
-    case 'sha256':
-      return hash(kind, bytes, 'buffer')
-    case 'crc32':
-      return bigEndian([crc32(bytes)])
-    case 'crc32c':
-      return bigEndian([crc32c(bytes)])
-    case 'crc64nvme':
-      return bigEndian(crc64nvme(bytes))
-  }
+  return DIGESTS[kind](bytes)
+}
+
+const DIGESTS: Readonly<Record<HashKind, (bytes: Buffer) => Buffer>> = {
+  md5: (bytes) => hash('md5', bytes, 'buffer'),
+  sha1: (bytes) => hash('sha1', bytes, 'buffer'),
+  sha256: (bytes) => hash('sha256', bytes, 'buffer'),
+  crc32: (bytes) => bigEndian([crc32(bytes)]),
+  crc32c: (bytes) => bigEndian([crc32c(bytes)]),
+  crc64nvme: (bytes) => bigEndian(crc64nvme(bytes)),
 }
 
 function bigEndian(words: readonly number[]): Buffer {

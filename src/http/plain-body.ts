@@ -8,7 +8,8 @@ export function createPlainDecoder(length: number | undefined, max: number): Bod
   return {
     push(bytes, emit) {
       received += bytes.length
-      if (received > (length ?? max)) throw length === undefined ? messageTooLong(max) : wrongLength()
+      if (received > (length ?? max))
+        throw length === undefined ? messageTooLong(max) : wrongLength()
       emit(bytes)
     },
     finish() {

@@ -34,13 +34,16 @@ export const UNPARSED: S3Request = {
 export function parseRequest(incoming: IncomingMessage, options: RequestOptions): S3Request {
   const target = incoming.url ?? ''
   if (!target.startsWith('/')) throw new S3Error('InvalidURI')
-  if (isUnknownCoding(incoming.headers['transfer-encoding'])) throw new S3Error('BadRequest', {}, { headers: CLOSE })
+  if (isUnknownCoding(incoming.headers['transfer-encoding']))
+    throw new S3Error('BadRequest', {}, { headers: CLOSE })
   const mark = target.indexOf('?')
   const rawPath = mark < 0 ? target : target.slice(0, mark)
   const rawQuery = mark < 0 ? '' : target.slice(mark + 1)
   const host = incoming.headers.host ?? ''
-  const hostBucket = options.virtualDomain === undefined ? undefined : bucketOfHost(host, options.virtualDomain)
-  const { bucket, key } = hostBucket === undefined ? splitPath(rawPath) : inBucket(hostBucket, rawPath)
+  const hostBucket =
+    options.virtualDomain === undefined ? undefined : bucketOfHost(host, options.virtualDomain)
+  const { bucket, key } =
+    hostBucket === undefined ? splitPath(rawPath) : inBucket(hostBucket, rawPath)
   const { query, repeatedQuery } = rawQuery === '' ? NO_QUERY : parseQuery(rawQuery)
   return {
     method: incoming.method ?? '',

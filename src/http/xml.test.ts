@@ -20,7 +20,9 @@ describe('contract 6.1: writing', () => {
 
   test('elements', () => {
     expect(element('Key', 'a&b')).toBe('<Key>a&amp;b</Key>')
-    expect(element('Size', 0) + element('IsTruncated', false)).toBe('<Size>0</Size><IsTruncated>false</IsTruncated>')
+    expect(element('Size', 0) + element('IsTruncated', false)).toBe(
+      '<Size>0</Size><IsTruncated>false</IsTruncated>',
+    )
     expect(optional('A', undefined) + optional('B', '') + optional('C', 0)).toBe('<C>0</C>')
     expect(xmlDocument('R', 'x')).toBe(
       '<?xml version="1.0" encoding="UTF-8"?>\n<R xmlns="http://s3.amazonaws.com/doc/2006-03-01/">x</R>',

@@ -22,7 +22,11 @@ export function errorDocument(error: S3Error, ids: ErrorIds): string {
 }
 
 /** A whole answer: declaration and root element, in S3's name space unless told. `content` is XML already. */
-export function xmlDocument(root: string, content: string, namespace: string | undefined = S3_NAMESPACE): string {
+export function xmlDocument(
+  root: string,
+  content: string,
+  namespace: string | undefined = S3_NAMESPACE,
+): string {
   const attribute = namespace === undefined ? '' : ` xmlns="${namespace}"`
   return `${XML_DECLARATION}<${root}${attribute}>${content}</${root}>`
 }

@@ -29,7 +29,13 @@ export interface DeclaredChecksum {
 }
 
 const PREFIX = 'x-amz-checksum-'
-export const ALGORITHMS: readonly ChecksumAlgorithm[] = ['CRC32', 'CRC32C', 'CRC64NVME', 'SHA1', 'SHA256']
+export const ALGORITHMS: readonly ChecksumAlgorithm[] = [
+  'CRC32',
+  'CRC32C',
+  'CRC64NVME',
+  'SHA1',
+  'SHA256',
+]
 const PART_COUNT = /-\d{1,5}$/
 /** Names that begin like a checksum's value and are none. */
 const NOT_VALUES = new Set(['algorithm', 'type', 'mode'])
@@ -78,11 +84,14 @@ export function parseUploadChecksum(
   const type = single(request.headers['x-amz-checksum-type'])
   if (algorithm === undefined) {
     if (type === undefined || type === '') return undefined
-    throw invalid('The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.')
+    throw invalid(
+      'The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.',
+    )
   }
   const { types } = CHECKSUMS[algorithm]
   const [usual] = types
-  const chosen = type === undefined || type === '' ? usual : types.find((known) => known === type.toUpperCase())
+  const chosen =
+    type === undefined || type === '' ? usual : types.find((known) => known === type.toUpperCase())
   if (chosen !== undefined) return { algorithm, type: chosen }
   throw invalid(
     `The ${type?.toUpperCase()} checksum type cannot be used with the ${algorithm.toLowerCase()} checksum algorithm.`,
@@ -102,7 +111,8 @@ export function parseObjectChecksum(
     const value = single(request.headers[name])
     if (value === undefined) continue
     if (found !== undefined) throw severalChecksums()
-    if (!isChecksumValue(algorithm, value.replace(PART_COUNT, ''))) throw invalid(`Value for ${name} header is invalid.`)
+    if (!isChecksumValue(algorithm, value.replace(PART_COUNT, '')))
+      throw invalid(`Value for ${name} header is invalid.`)
     found = { algorithm, value }
   }
   return found
@@ -115,7 +125,10 @@ export function isChecksumValue(algorithm: ChecksumAlgorithm, value: string): bo
 
 /** Strict: the alphabet, the padding and the length of `bytes` bytes. */
 export function isBase64Of(bytes: number, value: string): boolean {
-  return value.length === Math.ceil(bytes / 3) * 4 && Buffer.from(value, 'base64').toString('base64') === value
+  return (
+    value.length === Math.ceil(bytes / 3) * 4 &&
+    Buffer.from(value, 'base64').toString('base64') === value
+  )
 }
 
 export function checksumHeader(algorithm: string): string {
@@ -135,7 +148,8 @@ export function unsupportedTrailer(): S3Error {
 
 function fromHeader(name: string, values: string | string[] | undefined): DeclaredChecksum {
   const algorithm = algorithmOfHeader(name)
-  if (algorithm === undefined) throw invalid('The algorithm type you specified in x-amz-checksum- header is invalid.')
+  if (algorithm === undefined)
+    throw invalid('The algorithm type you specified in x-amz-checksum- header is invalid.')
   const value = single(values) ?? ''
   if (!isChecksumValue(algorithm, value)) throw invalid(`Value for ${name} header is invalid.`)
   return { algorithm, value, header: name }
@@ -165,7 +179,9 @@ function single(value: string | string[] | undefined): string | undefined {
 }
 
 function severalChecksums(): S3Error {
-  return invalid('Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.')
+  return invalid(
+    'Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.',
+  )
 }
 
 function invalid(message: string): S3Error {

@@ -42,7 +42,9 @@ export function checkCopyConditions(conditions: ReadConditions, head: Validators
   const outcome = evaluate(conditions, head)
   if (outcome === 'pass') return
   if (outcome !== 'not-modified') throw preconditionFailed(outcome)
-  throw preconditionFailed(conditions.ifNoneMatch === undefined ? 'If-Modified-Since' : 'If-None-Match')
+  throw preconditionFailed(
+    conditions.ifNoneMatch === undefined ? 'If-Modified-Since' : 'If-None-Match',
+  )
 }
 
 /** Of a write: `If-None-Match: *` or `If-Match: <etag>`, not both, and nothing else. */
@@ -51,7 +53,10 @@ export function writePrecondition(request: S3Request): WritePrecondition {
   const ifNoneMatch = request.headers['if-none-match']
   if (ifNoneMatch === undefined) return ifMatch === undefined ? NO_PRECONDITION : { ifMatch }
   if (ifMatch !== undefined) {
-    throw notImplemented('If-Match,If-None-Match', 'Multiple conditional request headers present in the request')
+    throw notImplemented(
+      'If-Match,If-None-Match',
+      'Multiple conditional request headers present in the request',
+    )
   }
   if (ifNoneMatch === '*') return IF_ABSENT
   throw notImplemented(
@@ -119,8 +124,10 @@ function evaluate(conditions: ReadConditions, head: Validators): Outcome {
   if (conditions === NO_CONDITIONS) return 'pass'
   const { ifMatch, ifNoneMatch, ifModifiedSinceMs, ifUnmodifiedSinceMs } = conditions
   const second = Math.floor(head.lastModifiedMs / 1000)
-  const isModified = ifModifiedSinceMs === undefined || second > Math.floor(ifModifiedSinceMs / 1000)
-  const isUnmodified = ifUnmodifiedSinceMs === undefined || second <= Math.floor(ifUnmodifiedSinceMs / 1000)
+  const isModified =
+    ifModifiedSinceMs === undefined || second > Math.floor(ifModifiedSinceMs / 1000)
+  const isUnmodified =
+    ifUnmodifiedSinceMs === undefined || second <= Math.floor(ifUnmodifiedSinceMs / 1000)
   const isOther = ifNoneMatch === undefined || !matchesEtag(weak(ifNoneMatch), head.etag)
 
   if (ifMatch !== undefined) {

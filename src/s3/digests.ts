@@ -1,6 +1,12 @@
 import type { PayloadCheck } from '../backend/payload.ts'
 import type { HashKind } from '../io/io.ts'
-import { CHECKSUMS, checksumMismatch, declaredChecksum, isBase64Of, type DeclaredChecksum } from './checksum.ts'
+import {
+  CHECKSUMS,
+  checksumMismatch,
+  declaredChecksum,
+  isBase64Of,
+  type DeclaredChecksum,
+} from './checksum.ts'
 import { S3Error } from './errors.ts'
 import type { S3Request } from './request.ts'
 
@@ -19,7 +25,10 @@ export function declaredDigests(request: S3Request, sha256: Buffer | undefined):
 }
 
 /** The same where x-amz-checksum headers speak of something else than the body. */
-export function digestsButChecksum(request: S3Request, sha256: Buffer | undefined): DeclaredDigests {
+export function digestsButChecksum(
+  request: S3Request,
+  sha256: Buffer | undefined,
+): DeclaredDigests {
   return { md5: contentMd5(request), sha256, checksum: undefined }
 }
 
@@ -33,18 +42,30 @@ export function digestKinds({ md5, sha256, checksum }: DeclaredDigests): readonl
 }
 
 /** What has to hold; `trailer` is the value that came after the body, where one was announced. */
-export function digestChecks(digests: DeclaredDigests, trailer: string | undefined): readonly PayloadCheck[] {
+export function digestChecks(
+  digests: DeclaredDigests,
+  trailer: string | undefined,
+): readonly PayloadCheck[] {
   const { md5, sha256, checksum } = digests
   const checks: PayloadCheck[] = []
-  if (md5 !== undefined) checks.push({ kind: 'md5', expected: md5, mismatch: (actual) => badMd5(md5, actual) })
+  if (md5 !== undefined)
+    checks.push({ kind: 'md5', expected: md5, mismatch: (actual) => badMd5(md5, actual) })
   if (sha256 !== undefined) {
-    checks.push({ kind: 'sha256', expected: sha256, mismatch: (actual) => badSha256(sha256, actual) })
+    checks.push({
+      kind: 'sha256',
+      expected: sha256,
+      mismatch: (actual) => badSha256(sha256, actual),
+    })
   }
   const value = checksum?.value ?? trailer
   if (checksum !== undefined && value !== undefined) {
     const { algorithm } = checksum
     const expected = Buffer.from(value, 'base64')
-    checks.push({ kind: CHECKSUMS[algorithm].kind, expected, mismatch: () => checksumMismatch(algorithm) })
+    checks.push({
+      kind: CHECKSUMS[algorithm].kind,
+      expected,
+      mismatch: () => checksumMismatch(algorithm),
+    })
   }
   return checks
 }
@@ -58,7 +79,10 @@ function contentMd5(request: S3Request): Buffer | undefined {
 
 /** One in base64, the other in hex: VersityGW's answer, which test suites compare. */
 function badMd5(expected: Buffer, actual: Buffer): S3Error {
-  const details = { CalculatedDigest: actual.toString('base64'), ExpectedDigest: expected.toString('hex') }
+  const details = {
+    CalculatedDigest: actual.toString('base64'),
+    ExpectedDigest: expected.toString('hex'),
+  }
   return new S3Error('BadDigest', details)
 }
 

@@ -186,9 +186,16 @@ export class S3Error extends Error {
   readonly details: Readonly<Record<string, string>>
   readonly headers: Readonly<Record<string, string>>
 
-  constructor(code: S3ErrorCode, details: Record<string, string> = {}, options: S3ErrorOptions = {}) {
+  constructor(
+    code: S3ErrorCode,
+    details: Record<string, string> = {},
+    options: S3ErrorOptions = {},
+  ) {
     const [status, message] = S3_ERRORS[code]
-    super(options.message ?? message, options.cause === undefined ? undefined : { cause: options.cause })
+    super(
+      options.message ?? message,
+      options.cause === undefined ? undefined : { cause: options.cause },
+    )
     this.name = 'S3Error'
     this.code = code
     this.status = options.status ?? status

@@ -20,7 +20,10 @@ export function userMetadata(request: S3Request): UserMetadata {
   }
   if (metadata === undefined) return NO_METADATA
   if (size > MAX_USER_METADATA_BYTES) {
-    throw new S3Error('MetadataTooLarge', { Size: String(size), MaxSizeAllowed: String(MAX_USER_METADATA_BYTES) })
+    throw new S3Error('MetadataTooLarge', {
+      Size: String(size),
+      MaxSizeAllowed: String(MAX_USER_METADATA_BYTES),
+    })
   }
   return metadata
 }
@@ -72,7 +75,6 @@ const REDIRECT = /^(\/|https?:\/\/)/
 const PLAIN = /^[\t\x20-\x7e]*$/
 // oxlint-disable-next-line no-control-regex -- control characters are what it is about
 const NOT_IN_HEADERS = /[\0-\x08\x0a-\x1f\x7f]/g
-// oxlint-disable-next-line no-control-regex
 const ASCII = /^[\0-\x7f]*$/
 
 /** Undefined where absent or empty: an empty header is not stored. */

@@ -47,7 +47,10 @@ export function normalizeKey(key: string): string {
 function checkLength(key: string): void {
   const size = Buffer.byteLength(key)
   if (size <= MAX_KEY_BYTES) return
-  throw new S3Error('KeyTooLongError', { Size: String(size), MaxSizeAllowed: String(MAX_KEY_BYTES) })
+  throw new S3Error('KeyTooLongError', {
+    Size: String(size),
+    MaxSizeAllowed: String(MAX_KEY_BYTES),
+  })
 }
 
 /** True where a component is empty, `.` or `..`; one trailing slash is no empty component. */

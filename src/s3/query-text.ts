@@ -24,11 +24,10 @@ export function encodeQueryText(text: string): string {
   return encodeURIComponent(text).replace(LEFT_BY_ENCODE_URI, escapeByte)
 }
 
-// oxlint-disable-next-line no-control-regex -- all of ASCII but % and +
+/** All of ASCII but % and +. */
 const QUERY_LITERAL = /^[\0-$&-*,-\x7f]*$/
-// oxlint-disable-next-line no-control-regex -- all of ASCII but %
+/** All of ASCII but %. */
 const PATH_LITERAL = /^[\0-$&-\x7f]*$/
-// oxlint-disable-next-line no-control-regex
 const EACH_RAW_BYTE = /[^\0-\x7f]/g
 const UNRESERVED = /^[\w.~-]*$/
 const LEFT_BY_ENCODE_URI = /[!'()*]/g

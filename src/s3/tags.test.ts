@@ -21,9 +21,21 @@ test.each<[string | undefined, Record<string, string> | undefined]>([
 })
 
 test.each<[string, string, string]>([
-  ['a=b&a=c', 'InvalidArgument', "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates."],
-  ['a=%zz', 'InvalidArgument', "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates."],
-  ['a=%ff', 'InvalidArgument', "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates."],
+  [
+    'a=b&a=c',
+    'InvalidArgument',
+    "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.",
+  ],
+  [
+    'a=%zz',
+    'InvalidArgument',
+    "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.",
+  ],
+  [
+    'a=%ff',
+    'InvalidArgument',
+    "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.",
+  ],
   ['=b', 'InvalidTag', 'The TagKey you have provided is invalid'],
   [`${'k'.repeat(129)}=v`, 'InvalidTag', 'The TagKey you have provided is invalid'],
   ['a%3Cb=v', 'InvalidTag', 'The TagKey you have provided is invalid'],

@@ -23,7 +23,7 @@ export function incomingOf(head: RequestHead): IncomingMessage {
   const headers = head.headers ?? {}
   const pairs = Array.isArray(headers) ? headers : Object.entries(headers)
   const lines = pairs.flat() as string[]
-  // The parser's own entry: it is where Node keeps the rules for headers that come twice.
+  // oxlint-disable-next-line no-underscore-dangle -- the parser's own entry: Node keeps its rules for repeated headers there
   ;(incoming as unknown as HeaderLines)._addHeaderLines(lines, lines.length)
   return incoming
 }
