@@ -1,7 +1,6 @@
 import { parseHttpDate } from '../http-date.ts'
 import { header, label, operation, query } from '../operation.ts'
 import { tell } from '../trace-facts.ts'
-import { parseUploadId } from '../upload-id.ts'
 
 export const AbortMultipartUpload = operation(
   {
@@ -10,7 +9,7 @@ export const AbortMultipartUpload = operation(
     input: {
       bucket: label('bucket'),
       key: label('key'),
-      uploadId: query('uploadId', parseUploadId),
+      uploadId: query('uploadId'),
       initiatedMs: header('x-amz-if-match-initiated-time', (text) =>
         text === undefined ? undefined : parseHttpDate(text),
       ),
@@ -18,7 +17,7 @@ export const AbortMultipartUpload = operation(
   },
   {
     action: () => 's3:AbortMultipartUpload',
-    async handle({ bucket, key, uploadId, initiatedMs }, { backend, call }) {
+    async handle({ bucket, key, uploadId = '', initiatedMs }, { backend, call }) {
       tell(call, 's3.upload_id', uploadId)
       const ifInitiatedAt = initiatedMs === undefined ? undefined : new Date(initiatedMs)
       await backend.abortUpload({ bucket, key, uploadId }, ifInitiatedAt, call)

@@ -8,7 +8,6 @@ import { document, header, headers, label, operation, query } from '../operation
 import { encodeQueryText } from '../query-text.ts'
 import type { S3Request } from '../request.ts'
 import { tell } from '../trace-facts.ts'
-import { parseUploadId } from '../upload-id.ts'
 
 /** Ten thousand parts with their checksums, however a client lays them out. */
 const MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -20,7 +19,7 @@ export const CompleteMultipartUpload = operation(
     input: {
       bucket: label('bucket'),
       key: label('key'),
-      uploadId: query('uploadId', parseUploadId),
+      uploadId: query('uploadId'),
       parts: document(parseCompletion, { maxBytes: MAX_BODY_BYTES, checksumOf: 'object' }),
       precondition: headers(writePrecondition),
       checksum: headers(parseObjectChecksum),
@@ -31,8 +30,16 @@ export const CompleteMultipartUpload = operation(
   {
     action: () => 's3:PutObject',
     async handle(input, { backend, call, request, settings }) {
-      const { bucket, key, uploadId, parts, precondition, checksum, checksumType, objectSize } =
-        input
+      const {
+        bucket,
+        key,
+        uploadId = '',
+        parts,
+        precondition,
+        checksum,
+        checksumType,
+        objectSize,
+      } = input
       tell(call, 's3.upload_id', uploadId)
       tell(call, 's3.part_count', parts.length)
       if (parts.length > settings.maxPartNumber) throw new S3Error('MalformedXML')
@@ -53,32 +60,18 @@ export const CompleteMultipartUpload = operation(
   },
 )
 
-/** The parts as listed: numbers ascending, each with its ETag. Whether they exist, the backend knows. */
+/** The parts as listed, each with a number and an ETag. Whether they make an object, the backend knows. */
 export function parseCompletion(bytes: Buffer): readonly CompletedPart[] {
   const elements = childrenOf(parseXml(bytes, 'CompleteMultipartUpload'), 'Part')
   if (elements.length === 0) throw new S3Error('MalformedXML')
-  let last = 0
-  return elements.map((part) => {
-    const parsed = parsePart(part)
-    if (parsed.partNumber <= last) throw new S3Error('InvalidPartOrder')
-    last = parsed.partNumber
-    return parsed
-  })
+  return elements.map((part) => parsePart(part))
 }
 
 function parsePart(part: XmlElement): CompletedPart {
   const number = childText(part, 'PartNumber')?.trim() ?? ''
   const etag = childText(part, 'ETag')?.trim() ?? ''
   if (!INTEGER.test(number) || etag === '') throw new S3Error('MalformedXML')
-  const partNumber = Number(number)
-  if (partNumber < 1) {
-    throw new S3Error(
-      'InvalidArgument',
-      { ArgumentName: 'PartNumber', ArgumentValue: number },
-      { message: 'PartNumber must be >= 1' },
-    )
-  }
-  return { partNumber, etag, checksums: parseChecksums(part) }
+  return { partNumber: Number(number), etag, checksums: parseChecksums(part) }
 }
 
 const INTEGER = /^-?\d{1,9}$/

@@ -1,10 +1,10 @@
 import { element, optional, wrap, xmlDocument } from '../../http/xml.ts'
 import type { UploadListPage, UploadListing } from '../../backend/backend.ts'
+import { S3Error } from '../errors.ts'
 import { formatXmlDate } from '../http-date.ts'
 import { type KeyEncoder, NOBODY, keyEncoder, renderCommonPrefixes } from '../list-answer.ts'
 import { orEmpty, parseEncodingType, parsePageSize } from '../list-params.ts'
 import { label, operation, query } from '../operation.ts'
-import { parseUploadIdMarker } from '../upload-id.ts'
 
 const MOST_UPLOADS = 1000
 
@@ -35,6 +35,17 @@ export const ListMultipartUploads = operation(
     },
   },
 )
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+
+function parseUploadIdMarker(text: string | undefined): string {
+  if (text === undefined || text === '' || UUID.test(text)) return text ?? ''
+  throw new S3Error(
+    'InvalidArgument',
+    { ArgumentName: 'upload-id-marker', ArgumentValue: text },
+    { message: 'Invalid uploadId marker' },
+  )
+}
 
 export function renderUploads(
   listing: UploadListing,

@@ -5,7 +5,6 @@ import { NOBODY } from '../list-answer.ts'
 import { parseCount, parsePageSize } from '../list-params.ts'
 import { label, operation, query } from '../operation.ts'
 import { tell } from '../trace-facts.ts'
-import { parseUploadId } from '../upload-id.ts'
 
 const MOST_PARTS = 1000
 
@@ -16,7 +15,7 @@ export const ListParts = operation(
     input: {
       bucket: label('bucket'),
       key: label('key'),
-      uploadId: query('uploadId', parseUploadId),
+      uploadId: query('uploadId'),
       partNumberMarker: query(
         'part-number-marker',
         (text) => parseCount('part-number-marker', text) ?? 0,
@@ -26,7 +25,7 @@ export const ListParts = operation(
   },
   {
     action: () => 's3:ListMultipartUploadParts',
-    async handle({ bucket, key, uploadId, partNumberMarker, maxParts }, { backend, call }) {
+    async handle({ bucket, key, uploadId = '', partNumberMarker, maxParts }, { backend, call }) {
       tell(call, 's3.upload_id', uploadId)
       const upload = { bucket, key, uploadId }
       // Upstream takes 0 for "as many as there may be".

@@ -7,7 +7,6 @@ import { parsePartNumber } from '../list-params.ts'
 import { header, headers, label, operation, query } from '../operation.ts'
 import { checkCopyRange, parseCopyRange } from '../range.ts'
 import { tell } from '../trace-facts.ts'
-import { parseUploadId } from '../upload-id.ts'
 
 export const UploadPartCopy = operation(
   {
@@ -21,7 +20,7 @@ export const UploadPartCopy = operation(
     input: {
       bucket: label('bucket'),
       key: label('key'),
-      uploadId: query('uploadId', parseUploadId),
+      uploadId: query('uploadId'),
       partNumber: query('partNumber'),
       source: header('x-amz-copy-source'),
       body: headers(refuseBody),
@@ -32,7 +31,7 @@ export const UploadPartCopy = operation(
   {
     action: () => 's3:PutObject',
     async handle(input, { backend, call, settings }) {
-      const { bucket, key, uploadId, range } = input
+      const { bucket, key, uploadId = '', range } = input
       tell(call, 's3.upload_id', uploadId)
       const source = parseCopySource(input.source ?? '', settings.strictBucketNames)
       tell(call, 's3.copy_source', `${source.bucket}/${source.key}`)

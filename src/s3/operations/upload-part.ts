@@ -2,7 +2,6 @@ import { checksumHeader, declaredChecksum } from '../checksum.ts'
 import { parsePartNumber } from '../list-params.ts'
 import { headers, label, operation, payload, query } from '../operation.ts'
 import { tell } from '../trace-facts.ts'
-import { parseUploadId } from '../upload-id.ts'
 
 export const UploadPart = operation(
   {
@@ -11,7 +10,7 @@ export const UploadPart = operation(
     input: {
       bucket: label('bucket'),
       key: label('key'),
-      uploadId: query('uploadId', parseUploadId),
+      uploadId: query('uploadId'),
       partNumber: query('partNumber'),
       checksum: headers(declaredChecksum),
       body: payload(),
@@ -20,7 +19,7 @@ export const UploadPart = operation(
   {
     action: () => 's3:PutObject',
     async handle(input, { backend, call, settings }) {
-      const { bucket, key, uploadId, body } = input
+      const { bucket, key, uploadId = '', body } = input
       tell(call, 's3.upload_id', uploadId)
       const partNumber = parsePartNumber(input.partNumber ?? '', settings.maxPartNumber)
       tell(call, 's3.part_number', partNumber)
