@@ -14,7 +14,7 @@ export interface SealedBatch {
 /** Five hundred spans fit; blocks that had to grow are used again as well, up to a limit. */
 const BLOCK_BYTES = 256 * 1024
 const LARGEST_KEPT = 1024 * 1024
-const MAX_FREE = 12
+const MAX_FREE = 16
 
 /**
  * Spans of many requests, gathered into one ExportTraceServiceRequest. The spans are encoded as they come, behind room

@@ -3,33 +3,8 @@ import { ExportLog } from './export-log.ts'
 import type { OnRejected, Transport } from './exporters.ts'
 import { OtlpBatch, type SealedBatch } from './otlp-batch.ts'
 import type { Attributes, Recorder, Span } from './recorder.ts'
+import type { Sink, SinkStats } from './sink.ts'
 import type { BatchConfig, TraceLog } from './tracing-config.ts'
-
-/** Where kept records go. Nothing here may throw into a request or wait for anybody. */
-export interface Sink {
-  /** Takes a settled record, or drops it. `level`: how deep it goes (see `span-kinds.ts`). */
-  add(recorder: Recorder, level: number): void
-  /** Takes a span that ended after its trace was kept. */
-  addLate(span: Span, level: number): void
-  /** Resolves when all that was taken has left or is lost. */
-  flush(): Promise<void>
-  /** Flushes for at most so long, then stops. */
-  close(limitMs: number): Promise<void>
-  stats(): SinkStats
-}
-
-/** Spans by fate. */
-export interface SinkStats {
-  readonly exported: number
-  /** Waiting or on their way. */
-  readonly queued: number
-  /** Never sent: so many waited that no more were taken. */
-  readonly dropped: number
-  /** Sent without success. */
-  readonly failed: number
-  /** Refused by a receiver that answered. */
-  readonly rejected: number
-}
 
 export interface OtlpSinkOptions {
   readonly resource: Attributes
@@ -44,10 +19,10 @@ export interface OtlpSinkOptions {
 const MAX_BATCH_BYTES = 512 * 1024
 
 /**
- * Exports that may be under way at once. The transports refuse more than 30, and lose what comes on top; a receiver
- * that needs 50 ms for 512 spans takes 80,000 spans a second from this many.
+ * Exports that may be under way at once: half of what the transports take before they lose what comes on top. A receiver
+ * that needs 50 ms for 512 spans takes 160,000 spans a second from this many.
  */
-const MAX_CONCURRENT = 8
+const MAX_CONCURRENT = 15
 
 /**
  * Gathers records into batches, encoded at once, and exports them. Bounded by `maxQueueSize`: a record is taken whole

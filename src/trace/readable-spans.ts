@@ -4,27 +4,20 @@ import type { ReadableSpan, TimedEvent } from '@opentelemetry/sdk-trace-node'
 import { unixTime, type Anchor } from './clock.ts'
 import { exceptionAttributes } from './otlp.ts'
 import { SCOPE_NAME } from './otlp-batch.ts'
-import type { Attributes, Recorder, RemoteParent, Span } from './recorder.ts'
+import type { Attributes, RemoteParent, Span } from './recorder.ts'
 import { durationMs, nameRules, throughputMbps } from './span-kinds.ts'
 
-/** Turns settled records into the SDK's spans, for exporters and processors that know nothing else. */
-export interface SpanReader {
-  /** The spans of a record down to `level`, parents before children. */
-  record(recorder: Recorder, level: number): ReadableSpan[]
-  /** One span, or undefined where it stands below `level`. */
-  span(span: Span, level: number): ReadableSpan | undefined
-}
+/** Turns a settled span into the SDK's, for exporters and processors that know nothing else; undefined below `level`. */
+export type SpanReader = (span: Span, level: number) => ReadableSpan | undefined
 
 export function createSpanReader(resource: Attributes, serviceVersion: string): SpanReader {
   const shared: Shared = {
     resource: resourceFromAttributes({ ...resource }),
     instrumentationScope: { name: SCOPE_NAME, ...(serviceVersion === '' ? {} : { version: serviceVersion }) },
   }
-  const read = (span: Span, level: number): ReadableSpan | undefined =>
-    span.parent === undefined || nameRules(span.name).level <= level ? toReadable(span, shared) : undefined
-  return {
-    span: read,
-    record: (recorder, level) => recorder.spans.flatMap((span) => read(span, level) ?? []),
+  return (span, level) => {
+    const isWanted = span.parent === undefined || nameRules(span.name).level <= level
+    return isWanted ? toReadable(span, shared) : undefined
   }
 }
 

@@ -1,11 +1,15 @@
+import type { SpanProcessor } from '@opentelemetry/sdk-trace-node'
+import type { ConsoleOutput } from './console.ts'
 import { parseTraceContext } from './context.ts'
 import { parseEndpoint } from './endpoint.ts'
 import { PackageTransport } from './exporters.ts'
-import { OtlpSink, type Sink, type SinkStats } from './otlp-sink.ts'
+import { OtlpSink } from './otlp-sink.ts'
+import { ReadableSink } from './readable-sink.ts'
 import { Recorder, type Attributes, type Span } from './recorder.ts'
 import { resourceAttributes } from './resource.ts'
 import { decide } from './sampling.ts'
 import { addSyscallSpans, settle } from './settle.ts'
+import { sumOfStats, type Sink, type SinkStats } from './sink.ts'
 import { levelOf } from './span-kinds.ts'
 import { ThreadedTransport } from './threaded-transport.ts'
 import type { Outcome, ReadSyscalls, Semconv, TraceLog, TracingConfig } from './tracing-config.ts'
@@ -36,6 +40,10 @@ export interface TracingStats extends SinkStats {
 export interface TracingParts {
   readonly log: TraceLog
   readonly readSyscalls: ReadSyscalls
+  /** Where the console exporter writes; standard output unless given. */
+  readonly output?: ConsoleOutput
+  /** Processors of whoever embeds the gateway: they see the spans of kept traces when these are over. */
+  readonly processors?: readonly SpanProcessor[]
 }
 
 /** How long `close` waits for a receiver. */
@@ -86,13 +94,13 @@ export function createTracing(config: TracingConfig, parts: TracingParts): Traci
       toSinks((sink) => sink.add(recorder, level))
       recorder.late = addLate
     },
-    stats: () => ({ ...sumOf(sinks.map((sink) => sink.stats())), kept, sampledOut, late }),
+    stats: () => ({ ...sumOfStats(sinks.map((sink) => sink.stats())), kept, sampledOut, late }),
     async flush() {
       await Promise.all(sinks.map((sink) => sink.flush()))
     },
     async close() {
       await Promise.all(sinks.map((sink) => sink.close(CLOSE_LIMIT_MS)))
-      const { queued } = sumOf(sinks.map((sink) => sink.stats()))
+      const { queued } = sumOfStats(sinks.map((sink) => sink.stats()))
       if (queued > 0) parts.log('warn', `${queued} spans had not left when the gateway stopped`)
     },
   }
@@ -102,6 +110,18 @@ function createSinks(config: TracingConfig, parts: TracingParts): Sink[] {
   const resource = resourceAttributes(config)
   const sinks: Sink[] = []
   if (config.exporters.includes('otlp')) sinks.push(createOtlpSink(config, resource, parts))
+  const isOnConsole = config.exporters.includes('console')
+  const processors = parts.processors ?? []
+  if (isOnConsole || processors.length > 0) {
+    const load = async () => {
+      const { createSpanReader } = await import('./readable-spans.ts')
+      const { consoleConsumer, processorConsumer } = await import('./consumers.ts')
+      const consumers = processors.map(processorConsumer)
+      if (isOnConsole) consumers.push(consoleConsumer(parts.output ?? process.stdout))
+      return { read: createSpanReader(resource, config.serviceVersion), consumers }
+    }
+    sinks.push(new ReadableSink({ load, maxQueueSize: config.batch.maxQueueSize }))
+  }
   return sinks
 }
 
@@ -122,18 +142,3 @@ function createOtlpSink(config: TracingConfig, resource: Attributes, { log }: Tr
 
 /** A thread cannot be started from TypeScript sources on Node 20, as tests do. */
 const COMPILED = import.meta.url.endsWith('.js')
-
-const NOTHING: SinkStats = { exported: 0, queued: 0, dropped: 0, failed: 0, rejected: 0 }
-
-function sumOf(all: readonly SinkStats[]): SinkStats {
-  return all.reduce(
-    (sum, one) => ({
-      exported: sum.exported + one.exported,
-      queued: sum.queued + one.queued,
-      dropped: sum.dropped + one.dropped,
-      failed: sum.failed + one.failed,
-      rejected: sum.rejected + one.rejected,
-    }),
-    NOTHING,
-  )
-}
