@@ -2,6 +2,7 @@ import { constants } from 'node:os'
 import type { BatchEntry, DirEntries, FileStat, Step } from '../../io/io.ts'
 import type { Call, ListPage, ListedObject, ObjectListing } from '../backend.ts'
 import { ATTRIBUTE, decodeChecksums } from './attributes.ts'
+import { headBucket } from './buckets.ts'
 import { Places } from './errors.ts'
 import { isRegular } from './file-types.ts'
 import { openBucket, type Volume } from './volume.ts'
@@ -12,7 +13,7 @@ const LISTED_ATTRIBUTES = [ATTRIBUTE.etag, ATTRIBUTE.checksums]
 
 export async function listObjects(volume: Volume, bucket: string, page: ListPage, call: Call): Promise<ObjectListing> {
   if (page.maxKeys === 0) {
-    await readDirectories(volume, bucket, call, [''])
+    await headBucket(volume, bucket, call)
     return { objects: [], commonPrefixes: [], isTruncated: false, next: undefined }
   }
   const read: DirectoryReader = (paths) => readDirectories(volume, bucket, call, paths)
@@ -49,10 +50,22 @@ function listed(volume: Volume, key: string, size: number, stat: FileStat, attri
   }
 }
 
-/** Size, time and attributes of the files on the page: one job. */
+/** So many files are looked at by one job; a longer page is several, side by side. */
+const FILES_AT_ONCE = 250
+
+/** Size, time and attributes of the files on the page. */
 async function statFiles(volume: Volume, bucket: string, found: readonly Found[], call: Call): Promise<readonly BatchEntry[]> {
   const paths: string[] = []
   for (const item of found) if (item.kind === 'file') paths.push(item.key)
+  if (paths.length <= FILES_AT_ONCE) return statSome(volume, bucket, paths, call)
+  const batches: Promise<readonly BatchEntry[]>[] = []
+  for (let i = 0; i < paths.length; i += FILES_AT_ONCE) {
+    batches.push(statSome(volume, bucket, paths.slice(i, i + FILES_AT_ONCE), call))
+  }
+  return (await Promise.all(batches)).flat()
+}
+
+async function statSome(volume: Volume, bucket: string, paths: readonly string[], call: Call): Promise<readonly BatchEntry[]> {
   if (paths.length === 0) return []
   const places = new Places()
   const chain = volume.io.chain(call.span)
