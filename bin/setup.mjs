@@ -1,6 +1,6 @@
 // Makes a checkout runnable: packages, addon, compiled program. Does nothing, quickly, where all of them are up to date.
 import { spawnSync } from 'node:child_process'
-import { accessSync, constants, readdirSync, statSync } from 'node:fs'
+import { accessSync, constants, readFileSync, readdirSync, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -10,7 +10,7 @@ const MIN_NODE = [20, 19]
 checkNode()
 const needsAddon = isOlder(['native/build/addon.node'], filesIn('native', /(?:\.[ch]|Makefile)$/))
 if (needsAddon) checkCompiler()
-if (isOlder(['node_modules/.package-lock.json'], ['package-lock.json'])) {
+if (!hasPackages()) {
   npm('installing packages', ['ci', '--include=dev', '--no-audit', '--no-fund'])
 }
 // build.json is written last: an older one tells of sources that changed, or of a build that failed.
@@ -43,6 +43,28 @@ function isInPath(tool) {
       return false
     }
   })
+}
+
+/**
+ * Whether node_modules holds what package-lock.json asks for; what is optional may be missing, for it is another
+ * platform's. By content, not by time: a checkout or a branch gives the lock file a new time and the same packages.
+ */
+function hasPackages() {
+  const installed = packagesOf('node_modules/.package-lock.json')
+  if (installed === undefined) return false
+  return Object.entries(packagesOf('package-lock.json')).every(([path, { version, optional }]) => {
+    const found = installed[path]
+    return path === '' || (found === undefined ? optional === true : found.version === version)
+  })
+}
+
+function packagesOf(lock) {
+  try {
+    return JSON.parse(readFileSync(join(ROOT, lock), 'utf8')).packages
+  } catch (error) {
+    if (error.code === 'ENOENT') return undefined
+    throw error
+  }
 }
 
 /** Whether one of `results` is missing or was made before the last change of `sources`. */
