@@ -4,7 +4,7 @@ import { authorize } from './authorize.ts'
 
 const ROOT = { accessKey: 'root', role: 'admin', isRoot: true } as const
 const ANONYMOUS = { accessKey: undefined, role: undefined, isRoot: false }
-const WRITABLE = { readOnly: false }
+const WRITABLE = { readOnly: false, region: 'eu-central-2' }
 
 const operation = (name: string, method = 'PUT') => ({ name, http: { method } })
 
@@ -17,6 +17,11 @@ test('contract 4.6: root and admins may do everything', () => {
       WRITABLE,
     ),
   ).not.toThrow()
+})
+
+test('contract 6.2: a refused HeadBucket tells the region', () => {
+  const error = errorOf(() => authorize(operation('HeadBucket', 'HEAD'), ANONYMOUS, WRITABLE))
+  expect(error.headers).toEqual({ 'x-amz-bucket-region': 'eu-central-2' })
 })
 
 test('others may nothing yet', () => {
@@ -63,5 +68,7 @@ test.each([
   ['UploadPartCopy', 'PUT', 'AccessDenied'],
   ['DeleteObjects', 'POST', 'AccessDenied'],
 ])('contract 4.6 (1) and defect 8: a read-only gateway and %s', (name, method, code) => {
-  expect(codeOf(() => authorize(operation(name, method), ROOT, { readOnly: true }))).toBe(code)
+  expect(
+    codeOf(() => authorize(operation(name, method), ROOT, { ...WRITABLE, readOnly: true })),
+  ).toBe(code)
 })

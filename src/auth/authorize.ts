@@ -44,10 +44,12 @@ function isRead({ name, http }: AccessedOperation): boolean {
 export function authorize(
   operation: AccessedOperation,
   identity: Identity,
-  gateway: { readOnly: boolean },
+  gateway: { readonly readOnly: boolean; readonly region: string },
 ): void {
   if (gateway.readOnly && !isRead(operation)) throw new S3Error('AccessDenied')
   if (identity.isRoot || identity.role === 'admin' || operation.name === UNSIGNED) return
   const message = identity.accessKey === undefined ? ANONYMOUS_TEXTS[operation.name] : undefined
-  throw new S3Error('AccessDenied', {}, message === undefined ? {} : { message })
+  // Clients without rights find a bucket's region by asking for the bucket.
+  const headers = operation.name === 'HeadBucket' ? { 'x-amz-bucket-region': gateway.region } : {}
+  throw new S3Error('AccessDenied', {}, message === undefined ? { headers } : { message, headers })
 }
