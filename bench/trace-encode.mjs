@@ -130,9 +130,9 @@ async function atRate(protocol, rate, seconds) {
   }
   await run(true)
   const without = await run(false)
-  const with_ = await run(true)
+  const traced = await run(true)
   const stats = tracing.stats()
-  console.log(`${`${protocol}, ${rate} requests/s: exported`.padEnd(44)} ${(with_ - without).toFixed(2).padStart(6)} us a request of process CPU; ${JSON.stringify(stats)}`)
+  console.log(`${`${protocol}, ${rate} requests/s: exported`.padEnd(44)} ${(traced - without).toFixed(2).padStart(6)} us a request of process CPU; ${JSON.stringify(stats)}`)
   await tracing.close()
   sink.kill()
 }

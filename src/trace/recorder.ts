@@ -75,7 +75,7 @@ export class Span {
   startNs: number
   /** 0 while the span is open. */
   endNs = 0
-  readonly given: Attributes
+  given: Attributes = NONE
   added: AttributeValue[] | undefined
   events: SpanEvent[] | undefined
   failure: SpanFailure | undefined
@@ -84,12 +84,11 @@ export class Span {
   #idHigh = 0
   #idLow = 0
 
-  constructor(recorder: Recorder, parent: Span | undefined, name: string, startNs: number, given: Attributes = NONE) {
+  constructor(recorder: Recorder, parent: Span | undefined, name: string, startNs: number) {
     this.recorder = recorder
     this.parent = parent
     this.name = name
     this.startNs = startNs
-    this.given = given
   }
 
   /** All attributes, in a new object. */
@@ -133,7 +132,8 @@ export class Span {
 
   /** Opens a span below this one. Attributes are not copied: pass a fresh literal. */
   child(name: string, attributes?: Attributes, startNs: number = nowNs()): Span {
-    const span = new Span(this.recorder, this, name, startNs, attributes)
+    const span = new Span(this.recorder, this, name, startNs)
+    if (attributes !== undefined) span.given = attributes
     if (this.recorder.recording && this.recorder.decision === 'open') this.recorder.spans.push(span)
     return span
   }

@@ -31,7 +31,8 @@ export function addSyscallSpans(recorder: Recorder, readSyscalls: ReadSyscalls):
   for (const span of recorder.spans) {
     if (span.syscalls === undefined) continue
     for (const call of readSyscalls(span.syscalls)) {
-      const child = new Span(recorder, span, SPAN.syscall(call.name), call.startNs, syscallAttributes(call))
+      const child = new Span(recorder, span, SPAN.syscall(call.name), call.startNs)
+      child.given = syscallAttributes(call)
       child.endNs = call.endNs
       fitInto(child, span)
       made.push(child)

@@ -1,4 +1,5 @@
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto'
+import { ExportResultCode } from '@opentelemetry/core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { nowNs } from '../../src/trace/clock.ts'
 import { parseEndpoint } from '../../src/trace/endpoint.ts'
@@ -56,7 +57,7 @@ async function bothWays(recorder: Recorder, depth: Depth): Promise<{ direct: Rec
   const read = createSpanReader(RESOURCE, VERSION)
   const spans = recorder.spans.flatMap((span) => read(span, levelOf(depth)) ?? [])
   await new Promise<void>((resolve, reject) => {
-    exporter.export(spans, ({ code, error }) => (code === 0 ? resolve() : reject(error)))
+    exporter.export(spans, ({ code, error }) => (code === ExportResultCode.SUCCESS ? resolve() : reject(error)))
   })
   return { direct: ours.spans(), sdk: official.spans() }
 }
