@@ -129,7 +129,7 @@ class HttpExchange implements Exchange {
     let response: S3Response
     try {
       if (overloaded) throw new S3Error('SlowDown')
-      refuseLargeHead(this.#incoming)
+      checkHead(this.#incoming)
       this.request = parseRequest(this.#incoming, parts)
       response = await parts.pipeline(this)
     } catch (error) {
@@ -252,7 +252,9 @@ class HttpExchange implements Exchange {
 /** What VersityGW reads of a head at most, request line and header fields. */
 const MAX_HEAD_BYTES = 8192
 
-function refuseLargeHead({ method, url, rawHeaders }: IncomingMessage): void {
+/** What neither parser nor router would refuse: a head too large, and one of HTTP/1.1 that names no host (RFC 9112, 3.2). */
+function checkHead({ method, url, rawHeaders, headers, httpVersionMinor }: IncomingMessage): void {
+  if (headers.host === undefined && httpVersionMinor === 1) throw new S3Error('BadRequest')
   let bytes = (method?.length ?? 0) + (url?.length ?? 0) + '  HTTP/1.1\r\n'.length
   // Each pair of name and value has two characters between them and two behind.
   for (const text of rawHeaders) bytes += text.length + 2

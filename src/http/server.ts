@@ -1,6 +1,6 @@
-import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createHttpServer, ServerResponse, type IncomingMessage, type Server } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
-import type { AddressInfo, Socket } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { S3Error } from '../s3/errors.ts'
 import { Recorder } from '../trace/recorder.ts'
@@ -101,13 +101,15 @@ function answerMalformed(error: NodeJS.ErrnoException, socket: Duplex, options: 
     socket.destroy()
     return
   }
-  const [answer, reason] = malformedAnswer(error.code)
-  const recorder = new Recorder(false, undefined)
-  // Bytes of an answer under way may not be followed by another one's head.
-  if (isAnswering(socket)) {
+  const current = currentAnswer(socket)
+  if (current !== undefined && failBody(current, error)) return
+  if (current?.headersSent === true) {
+    // Bytes of an answer under way may not be followed by another one's head.
     socket.destroy()
     return
   }
+  const [answer, reason] = malformedAnswer(error.code)
+  const recorder = new Recorder(false, undefined)
   const body = errorDocument(answer, { requestId: requestId(recorder), hostId: hostId(recorder) })
   socket.end(
     `HTTP/1.1 ${answer.status} ${reason}\r\nServer: VERSITYGW\r\nX-Amz-Request-Id: ${requestId(recorder)}\r\n` +
@@ -117,6 +119,24 @@ function answerMalformed(error: NodeJS.ErrnoException, socket: Duplex, options: 
   options.onMalformed(recorder, answer.status, answer.code)
 }
 
+/** The answer that Node would write next on this socket, if a request is being served on it. */
+function currentAnswer(socket: Duplex): ServerResponse | undefined {
+  const current: unknown = Reflect.get(socket, '_httpMessage')
+  return current instanceof ServerResponse ? current : undefined
+}
+
+/**
+ * A body that ends early or is framed wrongly is the matter of whoever reads it: he answers, under the ids of its request, on
+ * the side of the connection that still works.
+ */
+function failBody(outgoing: ServerResponse, error: Error): boolean {
+  const incoming = outgoing.req
+  if (outgoing.headersSent || incoming.complete || incoming.listenerCount('error') === 0) return false
+  outgoing.shouldKeepAlive = false
+  incoming.emit('error', error)
+  return true
+}
+
 function malformedAnswer(code: string | undefined): [S3Error, string] {
   if (code === 'HPE_HEADER_OVERFLOW') {
     const details = { MaxSizeAllowed: '8192' }
@@ -124,9 +144,4 @@ function malformedAnswer(code: string | undefined): [S3Error, string] {
   }
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return [new S3Error('RequestTimeout'), 'Bad Request']
   return [new S3Error('BadRequest'), 'Bad Request']
-}
-
-function isAnswering(socket: Duplex): boolean {
-  const current: unknown = Reflect.get(socket as Socket, '_httpMessage')
-  return typeof current === 'object' && current !== null && Reflect.get(current, 'headersSent') === true
 }
