@@ -112,7 +112,7 @@ int events_writable(struct events *e, struct wait *w) {
   int err = 0;
   pthread_mutex_lock(&e->lock);
   w->timed_out = false;
-  if (e->stopping) {
+  if (e->stopping || atomic_load(&w->cancelled)) {
     pool_submit(e->pool, w->job);
   } else {
     /* No EPOLLRDHUP: a client that only ended its sending side still reads. */
@@ -132,8 +132,9 @@ int events_writable(struct events *e, struct wait *w) {
   return err;
 }
 
-void events_wake(struct events *e, struct wait *w) {
+void events_cancel(struct events *e, struct wait *w) {
   pthread_mutex_lock(&e->lock);
+  atomic_store(&w->cancelled, true);
   if (w->armed) disarm(e, w);
   pthread_mutex_unlock(&e->lock);
 }

@@ -14,6 +14,7 @@ struct wait {
   int fd;
   double deadline;
   bool armed, timed_out;
+  atomic_bool cancelled;
   uint32_t index, sequence;
 };
 
@@ -25,11 +26,11 @@ int events_add(struct events *e, struct wait *w);
 void events_remove(struct events *e, struct wait *w);
 
 /* Submits w->job once w->fd is writable or broken, at w->deadline (then `timed_out` is set), or at
- * once after events_stop. 0 or -errno. */
+ * once after events_cancel or events_stop. 0 or -errno. */
 int events_writable(struct events *e, struct wait *w);
 
-/* Ends a wait; nothing happens if it was not armed. */
-void events_wake(struct events *e, struct wait *w);
+/* Sets w->cancelled and ends a wait, the one to come included. */
+void events_cancel(struct events *e, struct wait *w);
 
 /* Submits `job` after `ns`, or at once after events_stop. */
 void events_later(struct events *e, struct job *job, double ns);

@@ -43,10 +43,7 @@ int send_new(struct chains *shared, struct events *events, const struct send_req
   return 0;
 }
 
-void send_cancel(struct send *s) {
-  atomic_store(&s->cancelled, true);
-  events_wake(s->events, &s->wait);
-}
+void send_cancel(struct send *s) { events_cancel(s->events, &s->wait); }
 
 enum { DONE = 0, NOT_DONE = 1, WAITING = 2 };
 
@@ -61,7 +58,8 @@ static void run(struct job *job) {
   bool timed_out = s->waited && s->wait.timed_out;
   s->waited = false;
 
-  int state = atomic_load(&s->cancelled) || pool_stopping(s->shared->pool) ? -ECANCELED : burst(s);
+  bool ended = atomic_load(&s->wait.cancelled) || pool_stopping(s->shared->pool);
+  int state = ended ? -ECANCELED : burst(s);
   if (state == WAITING) state = timed_out ? -ETIMEDOUT : wait_for_socket(s);
   /* From here on another thread may have the job, unless it is done. */
   if (state == WAITING) return;

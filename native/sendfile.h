@@ -15,7 +15,6 @@ struct send {
   int file;
   int64_t offset, left, sent;
   double stall_ns;
-  atomic_bool cancelled;
   bool waited, registered;
   double progress_ns, waits_since; /* last byte; since when the socket is full */
   int err;

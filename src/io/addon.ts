@@ -5,7 +5,8 @@ import { SYSCALL_NAMES } from './syscalls.ts'
 
 /** What native/addon.c exports. */
 interface Addon {
-  readonly layout: Readonly<Record<string, number | readonly string[]>>
+  /** Undefined where the file is some other module. */
+  readonly layout: Readonly<Record<string, number | readonly string[]>> | undefined
   create(threads: number, slots: number, followSymlinks: number, onDone: (count: number) => void): NativeIo
 }
 
@@ -44,7 +45,7 @@ export function loadAddon(path: string = DEFAULT_PATH): Addon {
   const operations = Object.keys(OP).map((name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`))
   const expected = { ...LAYOUT, operations, syscallNames: SYSCALL_NAMES }
   for (const [name, value] of Object.entries(expected)) {
-    if (JSON.stringify(addon.layout[name]) !== JSON.stringify(value)) {
+    if (JSON.stringify(addon.layout?.[name]) !== JSON.stringify(value)) {
       throw new Error(`the native addon was built from other sources (${name}): run "make -C native"`)
     }
   }
