@@ -4,9 +4,9 @@ import type { Claim } from './claim.ts'
 import { readHeaderClaim } from './header-claim.ts'
 import { createSigningKeys, type HmacKey, type SigningKeys } from './hmac.ts'
 import type { Account, Accounts, Identity } from './identity.ts'
-import { PAYLOAD, payloadHashOf, payloadUse, type PayloadUse } from './payload-hash.ts'
+import { PAYLOAD, UNSIGNED, payloadHashOf, payloadUse, type PayloadUse } from './payload-hash.ts'
 import { isPresigned, readPresignedClaim } from './presign.ts'
-import { pretendToVerify, verifySignature } from './sigv4.ts'
+import { pretendToVerify, signatureMismatch, verifySignature } from './sigv4.ts'
 
 /** Who asks, and what the signature says about the body that follows. */
 export interface Authentication {
@@ -20,6 +20,8 @@ export interface Authentication {
   readonly declaredSha256: Buffer | undefined
   /** What the signatures of the body's chunks are chained from. */
   readonly streaming: StreamingSeed | undefined
+  /** Why an anonymous caller's body cannot be read: to be told once he turns out to be allowed what he asks. */
+  readonly payloadFault?: S3Error
 }
 
 export interface StreamingSeed {
@@ -27,6 +29,8 @@ export interface StreamingSeed {
   readonly signingKey: HmacKey
   readonly scope: string
   readonly timestamp: string
+  /** The error where a chunk's signature is not that of `toSign`. */
+  mismatch(toSign: string, signature: string): S3Error
 }
 
 /** What may be told of a request's credentials, filled in as it becomes known, also when verification fails. */
@@ -87,7 +91,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
         role: account.role,
         isRoot: account.access === accounts.rootAccess,
       }
-      const streaming = use.payload === 'streaming-signed' ? seedOf(claim, key) : undefined
+      const streaming = use.payload === 'streaming-signed' ? seedOf(request, claim, key) : undefined
       return { identity, method: claim.method, ...use, streaming }
     }
     const account = accounts.find(claim.accessKey)
@@ -101,7 +105,8 @@ function readClaim(
   regions: readonly string[],
   now: number,
 ): Claim | undefined {
-  const hasHeader = request.headers.authorization !== undefined
+  // An empty header is no credential, as upstream has it.
+  const hasHeader = Boolean(request.headers.authorization)
   if (isPresigned(request)) {
     if (hasHeader) throw twoMechanisms(request)
     return readPresignedClaim(request, regions, now)
@@ -110,32 +115,46 @@ function readClaim(
 }
 
 function anonymous(request: S3Request, operation: string, facts: AuthFacts): Authentication {
-  const sent = payloadHashOf(request)
-  if (
-    sent !== undefined &&
-    sent.startsWith('STREAMING-') &&
-    sent !== PAYLOAD.streamingUnsignedTrailer
-  ) {
-    throw new S3Error(
-      'InvalidRequest',
-      {},
-      {
-        message:
-          "Anonymous requests don't support this x-amz-content-sha256 value. Please use UNSIGNED-PAYLOAD or STREAMING-UNSIGNED-PAYLOAD-TRAILER.",
-      },
-    )
+  let use: PayloadUse = UNSIGNED
+  let payloadFault: S3Error | undefined
+  try {
+    use = anonymousPayload(payloadHashOf(request), operation)
+  } catch (error) {
+    if (!(error instanceof S3Error)) throw error
+    payloadFault = error
   }
-  const use: PayloadUse = payloadUse(sent ?? PAYLOAD.unsigned, operation)
   facts.payload = use.payload
-  return { identity: ANONYMOUS, method: 'anonymous', ...use, streaming: undefined }
+  const authentication = {
+    identity: ANONYMOUS,
+    method: 'anonymous',
+    ...use,
+    streaming: undefined,
+  } as const
+  return payloadFault === undefined ? authentication : { ...authentication, payloadFault }
 }
 
-function seedOf(claim: Claim, signingKey: HmacKey): StreamingSeed {
+function anonymousPayload(sent: string | undefined, operation: string): PayloadUse {
+  if (sent === undefined) return UNSIGNED
+  if (!sent.startsWith('STREAMING-') || sent === PAYLOAD.streamingUnsignedTrailer) {
+    return payloadUse(sent, operation)
+  }
+  throw new S3Error(
+    'InvalidRequest',
+    {},
+    {
+      message:
+        "Anonymous requests don't support this x-amz-content-sha256 value. Please use UNSIGNED-PAYLOAD or STREAMING-UNSIGNED-PAYLOAD-TRAILER.",
+    },
+  )
+}
+
+function seedOf(request: S3Request, claim: Claim, signingKey: HmacKey): StreamingSeed {
   return {
     seedSignature: claim.signature,
     signingKey,
     scope: claim.scope,
     timestamp: claim.timestamp,
+    mismatch: (toSign, signature) => signatureMismatch(request, claim, { toSign, signature }),
   }
 }
 

@@ -1,5 +1,4 @@
 import { createHash, hash, type Hash } from 'node:crypto'
-import { S3Error } from '../s3/errors.ts'
 import type { StreamingSeed } from './authenticate.ts'
 import { equalSignatures } from './sigv4.ts'
 
@@ -25,7 +24,7 @@ export function createChunkVerifier(seed: StreamingSeed): ChunkVerifier {
   function expect(label: string, lastLines: string, signature: string): void {
     const toSign = `${label}\n${seed.timestamp}\n${seed.scope}\n${previous}\n${lastLines}`
     const expected = seed.signingKey.hex(toSign)
-    if (!equalSignatures(expected, signature)) throw new S3Error('SignatureDoesNotMatch')
+    if (!equalSignatures(expected, signature)) throw seed.mismatch(toSign, signature)
     previous = expected
   }
 

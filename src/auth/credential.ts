@@ -25,25 +25,23 @@ export function parseCredential(
 ): Credential | CredentialFault {
   const fields = text.split('/')
   const [accessKey = '', date = '', region = '', service, terminal] = fields
-  if (fields.length !== 5 || accessKey === '') {
-    return {
-      fault:
-        'the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".',
-    }
+  if (fields.length !== 5) {
+    const form = '"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request"'
+    return { fault: `the Credential is mal-formed; expecting ${form}.` }
+  }
+  if (service !== 's3') {
+    return { fault: `incorrect service "${service}". This endpoint belongs to "s3".` }
+  }
+  if (terminal !== 'aws4_request') {
+    return { fault: `incorrect terminal "${terminal}". This endpoint uses "aws4_request".` }
   }
   if (!isDay(date)) {
-    return {
-      fault: `incorrect date format "${date}". This date in the credential must be in the format "yyyyMMdd".`,
-    }
+    const form = 'This date in the credential must be in the format "yyyyMMdd".'
+    return { fault: `incorrect date format "${date}". ${form}` }
   }
   if (!regions.includes(region)) {
     const expected = regions[0] ?? ''
     return { fault: `the region "${region}" is wrong; expecting "${expected}"`, region: expected }
-  }
-  if (service !== 's3')
-    return { fault: `incorrect service "${service}". This endpoint belongs to "s3".` }
-  if (terminal !== 'aws4_request') {
-    return { fault: `incorrect terminal "${terminal}". This endpoint uses "aws4_request".` }
   }
   return { accessKey, date, region, scope: text.slice(accessKey.length + 1) }
 }

@@ -47,12 +47,6 @@ describe('contract 4.2: header, its errors in their order', () => {
       "Authorization header is invalid -- one and only one ' ' (space) required.",
     ],
     [
-      'empty',
-      { Authorization: '' },
-      'InvalidArgument',
-      "Authorization header is invalid -- one and only one ' ' (space) required.",
-    ],
-    [
       'version 2',
       { Authorization: 'AWS AK:sig' },
       'InvalidRequest',
@@ -107,10 +101,40 @@ describe('contract 4.2: header, its errors in their order', () => {
       `${MALFORMED}the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".`,
     ],
     [
-      'an empty access key',
+      'A14: an empty access key',
       { Authorization: authorization(SIGNED, 'x', `/${SCOPE}`) },
+      'InvalidAccessKeyId',
+      undefined,
+    ],
+    [
+      'an unknown access key that signed nothing',
+      { Authorization: authorization('', 'x', `nobody/${SCOPE}`) },
+      'InvalidAccessKeyId',
+      undefined,
+    ],
+    [
+      'a component with two values',
+      { Authorization: authorization(SIGNED, 'x', `a=b/${SCOPE}`) },
       'AuthorizationHeaderMalformed',
-      `${MALFORMED}the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".`,
+      `${MALFORMED}the authorization component "Credential=a=b/${SCOPE}" is malformed.`,
+    ],
+    [
+      'everything wrong: the service first',
+      { Authorization: authorization(SIGNED, 'x', `${ACCESS}/bad/eu/ec2/x`) },
+      'AuthorizationHeaderMalformed',
+      `${MALFORMED}incorrect service "ec2". This endpoint belongs to "s3".`,
+    ],
+    [
+      'then the terminal',
+      { Authorization: authorization(SIGNED, 'x', `${ACCESS}/bad/eu/s3/x`) },
+      'AuthorizationHeaderMalformed',
+      `${MALFORMED}incorrect terminal "x". This endpoint uses "aws4_request".`,
+    ],
+    [
+      'then the date',
+      { Authorization: authorization(SIGNED, 'x', `${ACCESS}/bad/eu/s3/aws4_request`) },
+      'AuthorizationHeaderMalformed',
+      `${MALFORMED}incorrect date format "bad". This date in the credential must be in the format "yyyyMMdd".`,
     ],
     [
       'a credential date of another form',

@@ -109,7 +109,9 @@ function readAuthorization(header: string, regions: readonly string[]): Authoriz
 
 function valueOf(component: string, name: string): string {
   const equals = component.indexOf('=')
-  if (equals < 0) throw malformed(`the authorization component "${component}" is malformed.`)
+  if (equals < 0 || component.includes('=', equals + 1)) {
+    throw malformed(`the authorization component "${component}" is malformed.`)
+  }
   if (component.slice(0, equals) !== name) throw malformed(`missing ${name}.`)
   return component.slice(equals + 1)
 }

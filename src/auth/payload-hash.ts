@@ -16,7 +16,11 @@ export interface PayloadUse {
   readonly declaredSha256: Buffer | undefined
 }
 
-const UNSIGNED: PayloadUse = { payload: 'unsigned', hasTrailer: false, declaredSha256: undefined }
+export const UNSIGNED: PayloadUse = {
+  payload: 'unsigned',
+  hasTrailer: false,
+  declaredSha256: undefined,
+}
 const STREAMING: Readonly<Record<string, PayloadUse>> = {
   [PAYLOAD.streamingUnsignedTrailer]: {
     ...UNSIGNED,

@@ -25,7 +25,11 @@ export function verifySignature(request: S3Request, claim: Claim, key: HmacKey):
 
 /** Takes as long as a verification and says nothing: for a caller whose access key nobody has. */
 export function pretendToVerify(request: S3Request, claim: Claim, key: HmacKey): void {
-  hasSignature(request, claim, key, canonicalQuery(request.rawQuery))
+  try {
+    hasSignature(request, claim, key, canonicalQuery(request.rawQuery))
+  } catch {
+    // Whatever else is wrong with the request, that its key is unknown comes first.
+  }
 }
 
 function hasSignature(request: S3Request, claim: Claim, key: HmacKey, query: string): boolean {
@@ -154,14 +158,21 @@ function headersNotSigned(names: readonly string[]): S3Error {
   return new S3Error('AccessDenied', { HeadersNotSigned: names.join(', ') }, { message })
 }
 
-/** Tells the client what we made of its request, so that it can find the difference to what it signed. */
-function signatureMismatch(request: S3Request, claim: Claim): S3Error {
+/**
+ * Tells the client what we made of its request, so that it can find the difference to what it signed; of a chunk its own
+ * string and signature.
+ */
+export function signatureMismatch(
+  request: S3Request,
+  claim: Claim,
+  chunk?: { readonly toSign: string; readonly signature: string },
+): S3Error {
   const canonical = canonicalRequest(request, claim, canonicalQuery(request.rawQuery))
-  const toSign = stringToSign(claim, canonical)
+  const toSign = chunk?.toSign ?? stringToSign(claim, canonical)
   return new S3Error('SignatureDoesNotMatch', {
     AWSAccessKeyId: claim.accessKey,
     StringToSign: readable(toSign),
-    SignatureProvided: claim.signature,
+    SignatureProvided: chunk?.signature ?? claim.signature,
     StringToSignBytes: hexPairs(toSign),
     CanonicalRequest: readable(canonical),
     CanonicalRequestBytes: hexPairs(canonical),

@@ -114,16 +114,17 @@ class ChunkedDecoder implements BodyDecoder {
       this.#state = 'trailer'
       return
     }
-    if (this.#chunkNumber > 0 && this.#chunkSize < MIN_CHUNK_BYTES) throw this.#smallChunk()
-    if (size > this.#left) throw wrongLength()
     this.#chunkNumber++
+    if (this.#chunkNumber > 1 && this.#chunkSize < MIN_CHUNK_BYTES) throw this.#smallChunk(size)
+    if (size > this.#left) throw wrongLength()
     this.#chunkSize = size
     this.#chunkLeft = size
     this.#state = 'data'
   }
 
-  #smallChunk(): S3Error {
-    const details = { Chunk: String(this.#chunkNumber), BadChunkSize: String(this.#chunkSize) }
+  /** Upstream tells the chunk that shows that the one before it was not the last, and so do we. */
+  #smallChunk(size: number): S3Error {
+    const details = { Chunk: String(this.#chunkNumber), BadChunkSize: String(size) }
     return new S3Error('InvalidChunkSizeError', details)
   }
 
@@ -137,10 +138,11 @@ class ChunkedDecoder implements BodyDecoder {
 
   /**
    * One field, the announced one, then in a signed body its signature. Some clients end a field with LF CRLF, as an
-   * example in Amazon's documentation does, and some leave out the empty line at the end: empty lines mean nothing.
+   * example in Amazon's documentation does: empty lines between fields mean nothing.
    */
   #readTrailer(name: string): void {
-    if (!this.#text.endsWith('\r\n')) throw malformedTrailer()
+    if (this.#text === '\r\n') throw malformedTrailer()
+    if (!this.#text.endsWith('\r\n\r\n')) throw incomplete()
     const lines = this.#text
       .split('\n')
       .map((line) => line.replace(/\r$/, ''))

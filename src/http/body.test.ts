@@ -248,8 +248,8 @@ describe('a body in aws-chunked', () => {
     [
       'no trailer announced',
       ['x-amz-decoded-content-length: 5'],
-      'InvalidRequest',
-      'The value specified in the x-amz-trailer header is not supported',
+      'MalformedTrailerError',
+      undefined,
     ],
     [
       'a trailer that is no checksum',

@@ -144,8 +144,9 @@ export class RequestPayload implements Payload {
     const { streaming, hasTrailer } = this.#authentication
     const { checksum } = this.digests
     const isAnnounced = checksum !== undefined && checksum.value === undefined
-    // A trailer that cannot come would leave its checksum unverified; one that is not announced cannot be trusted.
-    if (isAnnounced !== hasTrailer) throw unsupportedTrailer()
+    // A trailer that cannot come would leave its checksum unverified.
+    if (isAnnounced && !hasTrailer) throw unsupportedTrailer()
+    if (hasTrailer && !isAnnounced) throw new S3Error('MalformedTrailerError')
     if (!this.#isChunked) return createPlainDecoder(this.length, this.length)
     return createChunkedDecoder({
       decodedLength: this.length,

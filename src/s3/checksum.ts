@@ -55,17 +55,17 @@ export function declaredChecksum(request: S3Request): DeclaredChecksum | undefin
     declared = fromHeader(name, headers[name])
   }
   const trailer = headers['x-amz-trailer']
-  if (trailer !== undefined) {
+  if (trailer !== undefined && trailer !== '') {
     if (declared !== undefined) throw severalChecksums()
     declared = fromTrailer(String(trailer))
   }
   const wanted = parseAlgorithm(single(headers['x-amz-sdk-checksum-algorithm']))
-  if (wanted !== undefined && wanted !== declared?.algorithm) {
-    throw invalid(
-      'x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.',
-    )
-  }
-  return declared
+  if (wanted === undefined || wanted === declared?.algorithm) return declared
+  throw invalid(
+    declared === undefined
+      ? 'x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.'
+      : 'Value for x-amz-sdk-checksum-algorithm header is invalid.',
+  )
 }
 
 /** An algorithm by its name (`x-amz-checksum-algorithm`, …), in any case; undefined where none is named. */
@@ -125,10 +125,8 @@ export function isChecksumValue(algorithm: ChecksumAlgorithm, value: string): bo
 
 /** Strict: the alphabet, the padding and the length of `bytes` bytes. */
 export function isBase64Of(bytes: number, value: string): boolean {
-  return (
-    value.length === Math.ceil(bytes / 3) * 4 &&
-    Buffer.from(value, 'base64').toString('base64') === value
-  )
+  const decoded = Buffer.from(value, 'base64')
+  return decoded.length === bytes && decoded.toString('base64') === value
 }
 
 export function checksumHeader(algorithm: string): string {

@@ -41,21 +41,22 @@ export function digestKinds({ md5, sha256, checksum }: DeclaredDigests): readonl
   return [...kinds]
 }
 
-/** What has to hold; `trailer` is the value that came after the body, where one was announced. */
+/** What has to hold, the first that does not being what the client is told; `trailer` is the value that came after the body, where one was announced. */
 export function digestChecks(
   digests: DeclaredDigests,
   trailer: string | undefined,
 ): readonly PayloadCheck[] {
   const { md5, sha256, checksum } = digests
   const checks: PayloadCheck[] = []
-  if (md5 !== undefined)
-    checks.push({ kind: 'md5', expected: md5, mismatch: (actual) => badMd5(md5, actual) })
   if (sha256 !== undefined) {
     checks.push({
       kind: 'sha256',
       expected: sha256,
       mismatch: (actual) => badSha256(sha256, actual),
     })
+  }
+  if (md5 !== undefined) {
+    checks.push({ kind: 'md5', expected: md5, mismatch: (actual) => badMd5(md5, actual) })
   }
   const value = checksum?.value ?? trailer
   if (checksum !== undefined && value !== undefined) {

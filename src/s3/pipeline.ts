@@ -50,6 +50,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     if (request.key !== undefined) checkKey(request.key)
     const authentication = await authenticate(exchange, operation, parts.authenticator)
     authorize(operation, authentication.identity, parts.settings)
+    if (authentication.payloadFault !== undefined) throw authentication.payloadFault
 
     const payload = exchange.openPayload(authentication)
     const span = openBackendSpan(exchange, operation, parts.backend)

@@ -18,7 +18,7 @@ export function parseTaggingHeader(header: string | undefined): Tags | undefined
     const equals = pair.indexOf('=')
     const key = decodeQueryText(equals < 0 ? pair : pair.slice(0, equals))
     const value = decodeQueryText(equals < 0 ? '' : pair.slice(equals + 1))
-    if (key === undefined || value === undefined || key in tags) throw badHeader()
+    if (!key || value === undefined || key in tags) throw badHeader()
     checkTag(key, value)
     tags[key] = value
     count++
