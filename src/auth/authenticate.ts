@@ -6,7 +6,7 @@ import { createSigningKeys, type HmacKey, type SigningKeys } from './hmac.ts'
 import type { Account, Accounts, Identity } from './identity.ts'
 import { PAYLOAD, UNSIGNED, payloadHashOf, payloadUse, type PayloadUse } from './payload-hash.ts'
 import { isPresigned, readPresignedClaim } from './presign.ts'
-import { pretendToVerify, signatureMismatch, verifySignature } from './sigv4.ts'
+import { signatureMismatch, verifySignature } from './sigv4.ts'
 
 /** Who asks, and what the signature says about the body that follows. */
 export interface Authentication {
@@ -58,7 +58,7 @@ export type Authenticator = (
 ) => Authentication | Promise<Authentication>
 
 const ANONYMOUS: Identity = { accessKey: undefined, role: undefined, isRoot: false }
-/** Nobody's secret: requests with an unknown access key are verified against it, to take as long as others. */
+/** Nobody's: what requests with an unknown access key are verified against. */
 const NO_SECRET = 'no-such-account'
 
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
@@ -158,8 +158,13 @@ function seedOf(request: S3Request, claim: Claim, signingKey: HmacKey): Streamin
   }
 }
 
+/** Takes as long as a wrong signature does, so that time does not tell which access keys exist. */
 function unknownKey(request: S3Request, claim: Claim, keys: SigningKeys): S3Error {
-  pretendToVerify(request, claim, keys(NO_SECRET, claim.date, claim.region))
+  try {
+    verifySignature(request, claim, keys(NO_SECRET, claim.date, claim.region))
+  } catch {
+    // Whatever else is wrong with the request, that its key is unknown comes first.
+  }
   return new S3Error('InvalidAccessKeyId', { AWSAccessKeyId: claim.accessKey })
 }
 
