@@ -1,5 +1,6 @@
 import { ListObjectsV2Command } from '@aws-sdk/client-s3'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { md5Hex } from '../support/checksums.ts'
@@ -198,8 +199,6 @@ describe('ListObjectsV2', () => {
   test('temporary files, symbolic links and pipes are no objects', async () => {
     const mixed = await at.bucket()
     place(mixed, 'k', '.sgwtmp/multipart/x', 'sub/.sgwtmp/y', 'sub/k')
-    const { symlinkSync } = await import('node:fs')
-    const { execFileSync } = await import('node:child_process')
     symlinkSync('/etc/passwd', at.path(mixed, 'link'))
     symlinkSync('sub', at.path(mixed, 'link-to-dir'))
     execFileSync('mkfifo', [at.path(mixed, 'fifo')])

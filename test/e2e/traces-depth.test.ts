@@ -1,0 +1,133 @@
+import { describe, expect, test } from 'vitest'
+import type { ReceivedSpan } from '../support/otlp-protobuf.ts'
+import { openConnection } from '../support/raw-http.ts'
+import { presignTarget } from '../support/sigv4.ts'
+import { misplaced, spanNamed } from '../support/span-tree.ts'
+import { traceIdOf, useTracedGateway } from '../support/traced.ts'
+
+/** Every attribute of a span with its type on the wire. */
+function types(span: ReceivedSpan): Record<string, string> {
+  return Object.fromEntries(
+    span.attributes.keys().map((key) => [key, span.attributes.typeOf(key) ?? '']),
+  )
+}
+
+describe('Depth and sampling', () => {
+  const http = useTracedGateway({ flags: ['--otel-depth', 'http'] })
+  const backend = useTracedGateway({ flags: ['--otel-depth', 'backend'] })
+  const syscall = useTracedGateway({ flags: ['--otel-depth', 'syscall'] })
+  const none = useTracedGateway({ flags: ['--otel-sample-rate', '0'] })
+
+  test('http and backend stop where they say', async () => {
+    for (const [at, names] of [
+      [http, ['S3.ListBuckets']],
+      [backend, ['Auth.V4Signature', 'Backend.ListBuckets', 'S3.ListBuckets']],
+    ] as const) {
+      const spans = await at.trace(await at.send('GET', '/'))
+      expect(spans.map(({ name }) => name).toSorted()).toEqual(names)
+    }
+  })
+
+  test('syscall: one span a call, inside its file operation, with the facts of the call (3.4)', async () => {
+    const bucket = await syscall.bucket()
+    const spans = await syscall.trace(await syscall.send('PUT', `/${bucket}/k`, { body: 'hello' }))
+    expect(misplaced(spans)).toEqual([])
+    const byId = new Map(spans.map((span) => [span.spanId, span]))
+    const calls = spans.filter(({ name }) => name.startsWith('Posix.Syscall.'))
+    expect(calls.map(({ name }) => name)).toEqual(
+      expect.arrayContaining([
+        'Posix.Syscall.fsetxattr',
+        'Posix.Syscall.fsync',
+        'Posix.Syscall.linkat',
+      ]),
+    )
+    for (const call of calls) {
+      expect(byId.get(call.parentSpanId)?.name).toMatch(/^Posix\.IO\./)
+      expect(types(call)).toMatchObject({ 'posix.duration_us': 'double' })
+      expect(Number(call.attributes.get('posix.duration_us'))).toBeCloseTo(
+        Number(call.endNs - call.startNs) / 1e3,
+        2,
+      )
+    }
+    const write = calls.find(({ name }) => name.startsWith('Posix.Syscall.pwrite'))
+    expect(write?.attributes.toObject()).toMatchObject({ 'posix.bytes': 5, 'posix.offset': 0 })
+    expect(write?.attributes.get('posix.fd')).toBeGreaterThan(2)
+    const missing = await syscall.trace(await syscall.send('GET', `/${bucket}/none`))
+    const errnos = missing.map(({ attributes }) => attributes.get('posix.errno'))
+    expect(errnos).toContain(2)
+  })
+
+  test('rate 0 exports nothing but what an authenticated caller samples', async () => {
+    const plain = await none.send('GET', '/')
+    const header = (id: string) => ({ traceparent: `00-${id}-b7ad6b7169203331-01` })
+    const forged = await none.send('GET', '/', { headers: header('a'.repeat(32)), sign: false })
+    const trusted = await none.send('GET', '/', { headers: header('c'.repeat(32)) })
+    expect([forged.header('x-trace-id'), trusted.header('x-trace-id')]).toEqual([
+      'a'.repeat(32),
+      'c'.repeat(32),
+    ])
+    await none.trace(trusted)
+    expect(none.receiver.trace(traceIdOf(plain))).toEqual([])
+    expect(none.receiver.trace(traceIdOf(forged))).toEqual([])
+  })
+})
+
+describe('What never leaves (section 4)', () => {
+  const canary = 'kanarienvogel'
+  const at = useTracedGateway({
+    flags: ['--otel-depth', 'syscall', '--debug', '--log-level', 'trace'],
+    env: { ROOT_SECRET_ACCESS_KEY: `secret-${canary}-0123` },
+  })
+
+  test('secret, signature, presigned query, bodies: not in spans, not in logs', async () => {
+    const bucket = await at.bucket()
+    const target = presignTarget(
+      { method: 'GET', target: `/${bucket}/k`, host: at.host },
+      at.credentials,
+    )
+    const [, signature = ''] = /X-Amz-Signature=([0-9a-f]+)/.exec(target) ?? []
+    const head = at
+      .head('PUT', `/${bucket}/k?bogus=${canary}`, { body: `body ${canary}` })
+      .toString('latin1')
+    const [, headerSignature = ''] = /Signature=([0-9a-f]{64})/.exec(head) ?? []
+    const connection = await openConnection(at.gateway.port)
+    connection.write(`${head}body ${canary}`)
+    const answers = [
+      await connection.response(),
+      await at.send('GET', target, { sign: false }),
+      await at.send('GET', target.replace(signature, '0'.repeat(64)), { sign: false }),
+      await at.send('GET', `/${bucket}/k`, { credentials: { ...at.credentials, secret: 'wrong' } }),
+      await at.send('GET', `/${bucket}/k?X-Amz-Security-Token=${canary}`, { sign: false }),
+      await at.send('GET', `/${bucket}/k`, {
+        headers: { Cookie: canary, 'x-amz-security-token': canary },
+      }),
+      await at.send('GET', `/${bucket}/k`, {
+        headers: { Authorization: `Bearer ${canary}` },
+        sign: false,
+      }),
+    ]
+    connection.close()
+    for (const answer of answers) await at.trace(answer)
+    const exported = JSON.stringify(
+      at.receiver
+        .spans()
+        .map(({ name, attributes, events, status, resource }) => [
+          name,
+          attributes.toObject(),
+          events.map((event) => [event.name, event.attributes.toObject()]),
+          status,
+          resource.toObject(),
+        ]),
+    )
+    const written = at.gateway.stdout + at.gateway.stderr
+    for (const secret of [canary, signature, headerSignature]) {
+      expect(secret).not.toBe('')
+      expect(exported.includes(secret)).toBe(false)
+      expect(written.includes(secret)).toBe(false)
+    }
+    // Of the query, names stay and values go.
+    const root = spanNamed(await at.trace(answers[1] ?? (answers[0] as never)), 'S3.GetObject')
+    expect(root.attributes.get('http.url')).toBe(`/${bucket}/k`)
+    expect(String(root.attributes.get('url.query'))).toContain('X-Amz-Signature=REDACTED')
+  })
+})

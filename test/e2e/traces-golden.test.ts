@@ -1,0 +1,321 @@
+import { randomBytes } from 'node:crypto'
+import { describe, expect, test } from 'vitest'
+import { md5Base64 } from '../support/checksums.ts'
+import type { RawRequest } from '../support/fixture.ts'
+import { expectGolden } from '../support/golden.ts'
+import { completeXml, MiB, startUpload } from '../support/multipart.ts'
+import { foldedTree, misplaced } from '../support/span-tree.ts'
+import { useTracedGateway, type Traced } from '../support/traced.ts'
+
+/**
+ * The tree of each operation, as a receiver got it: the second request of its kind, so that what is made once has been made.
+ * An extra file operation is a failing diff; UPDATE_GOLDEN=1 accepts it.
+ */
+interface Kind {
+  readonly operation: string
+  /** Makes what the `n`th request needs (1 and 2) and says what is sent. */
+  readonly request: (
+    at: Traced,
+    bucket: string,
+    n: number,
+  ) => Promise<readonly [method: string, target: string, request?: RawRequest]>
+  readonly status?: number
+}
+
+const small = randomBytes(4096)
+const put = (at: Traced, bucket: string, key: string) =>
+  at.send('PUT', `/${bucket}/${key}`, { body: small })
+
+const KINDS: readonly Kind[] = [
+  { operation: 'ListBuckets', request: async () => ['GET', '/'] },
+  { operation: 'CreateBucket', request: async (_, bucket, n) => ['PUT', `/${bucket}-${n}`] },
+  { operation: 'HeadBucket', request: async (_, bucket) => ['HEAD', `/${bucket}`] },
+  { operation: 'GetBucketLocation', request: async (_, bucket) => ['GET', `/${bucket}?location`] },
+  {
+    operation: 'DeleteBucket',
+    status: 204,
+    async request(at, bucket, n) {
+      await at.send('PUT', `/${bucket}-${n}`)
+      return ['DELETE', `/${bucket}-${n}`]
+    },
+  },
+  {
+    operation: 'PutObject',
+    request: async (_, bucket, n) => ['PUT', `/${bucket}/new-${n}`, { body: small }],
+  },
+  {
+    operation: 'PutObject of an existing key',
+    async request(at, bucket) {
+      await put(at, bucket, 'k')
+      return ['PUT', `/${bucket}/k`, { body: small }]
+    },
+  },
+  {
+    operation: 'PutObject below new directories',
+    request: async (_, bucket, n) => ['PUT', `/${bucket}/dir-${n}/sub/k`, { body: small }],
+  },
+  {
+    operation: 'PutObject below known directories',
+    request: async (_, bucket, n) => ['PUT', `/${bucket}/same/dir/k${n}`, { body: small }],
+  },
+  {
+    operation: 'PutObject with tags',
+    request: async (_, bucket, n) => [
+      'PUT',
+      `/${bucket}/tagged-${n}`,
+      { body: small, headers: { 'x-amz-tagging': 'a=1' } },
+    ],
+  },
+  {
+    operation: 'PutObject if none matches',
+    request: async (_, bucket, n) => [
+      'PUT',
+      `/${bucket}/cond-${n}`,
+      { body: small, headers: { 'If-None-Match': '*' } },
+    ],
+  },
+  {
+    operation: 'PutObject if it matches',
+    async request(at, bucket) {
+      const etag = (await put(at, bucket, 'match')).header('etag') ?? ''
+      return ['PUT', `/${bucket}/match`, { body: small, headers: { 'If-Match': etag } }]
+    },
+  },
+  {
+    operation: 'PutObject of a large object',
+    request: async (_, bucket, n) => ['PUT', `/${bucket}/large-${n}`, { body: randomBytes(MiB) }],
+  },
+  {
+    operation: 'PutObject of a directory',
+    request: async (_, bucket, n) => ['PUT', `/${bucket}/directory-${n}/`],
+  },
+  {
+    operation: 'GetObject',
+    async request(at, bucket) {
+      await put(at, bucket, 'k')
+      return ['GET', `/${bucket}/k`]
+    },
+  },
+  {
+    operation: 'GetObject of a range',
+    status: 206,
+    async request(at, bucket) {
+      await put(at, bucket, 'k')
+      return ['GET', `/${bucket}/k`, { headers: { Range: 'bytes=1-2' } }]
+    },
+  },
+  {
+    operation: 'GetObject of a large object',
+    async request(at, bucket) {
+      await at.send('PUT', `/${bucket}/big`, { body: Buffer.alloc(4 * MiB) })
+      return ['GET', `/${bucket}/big`]
+    },
+  },
+  {
+    operation: 'GetObject of nothing',
+    status: 404,
+    request: async (_, bucket) => ['GET', `/${bucket}/none`],
+  },
+  {
+    operation: 'GetObject not modified',
+    status: 304,
+    async request(at, bucket) {
+      const etag = (await put(at, bucket, 'k')).header('etag') ?? ''
+      return ['GET', `/${bucket}/k`, { headers: { 'If-None-Match': etag } }]
+    },
+  },
+  {
+    operation: 'HeadObject',
+    async request(at, bucket) {
+      await put(at, bucket, 'k')
+      return ['HEAD', `/${bucket}/k`]
+    },
+  },
+  {
+    operation: 'GetObjectAttributes',
+    async request(at, bucket) {
+      await put(at, bucket, 'k')
+      return [
+        'GET',
+        `/${bucket}/k?attributes`,
+        { headers: { 'x-amz-object-attributes': 'ETag,Checksum,ObjectSize' } },
+      ]
+    },
+  },
+  {
+    operation: 'DeleteObject',
+    status: 204,
+    async request(at, bucket) {
+      await put(at, bucket, 'k')
+      return ['DELETE', `/${bucket}/k`]
+    },
+  },
+  {
+    operation: 'DeleteObject in a directory',
+    status: 204,
+    async request(at, bucket) {
+      await put(at, bucket, 'stays/a')
+      await put(at, bucket, 'stays/goes/k')
+      return ['DELETE', `/${bucket}/stays/goes/k`]
+    },
+  },
+  {
+    operation: 'DeleteObjects',
+    async request(at, bucket) {
+      for (const key of ['a', 'b', 'c']) await put(at, bucket, key)
+      const body =
+        '<Delete><Object><Key>a</Key></Object><Object><Key>b</Key></Object><Object><Key>c</Key></Object></Delete>'
+      return ['POST', `/${bucket}?delete`, { body, headers: { 'Content-MD5': md5Base64(body) } }]
+    },
+  },
+  {
+    operation: 'CopyObject',
+    async request(at, bucket, n) {
+      await put(at, bucket, 'k')
+      return ['PUT', `/${bucket}/copy-${n}`, { headers: { 'x-amz-copy-source': `${bucket}/k` } }]
+    },
+  },
+  {
+    operation: 'CopyObject onto itself',
+    async request(at, bucket) {
+      await put(at, bucket, 'k')
+      return [
+        'PUT',
+        `/${bucket}/k`,
+        {
+          headers: {
+            'x-amz-copy-source': `${bucket}/k`,
+            'x-amz-metadata-directive': 'REPLACE',
+            'x-amz-meta-a': '1',
+          },
+        },
+      ]
+    },
+  },
+  {
+    operation: 'ListObjectsV2',
+    async request(at, bucket) {
+      for (const key of ['a', 'b', 'dir/c']) await put(at, bucket, key)
+      return ['GET', `/${bucket}?list-type=2&delimiter=%2F`]
+    },
+  },
+  {
+    operation: 'ListObjects',
+    async request(at, bucket) {
+      for (const key of ['a', 'b', 'dir/c']) await put(at, bucket, key)
+      return ['GET', `/${bucket}`]
+    },
+  },
+  {
+    operation: 'CreateMultipartUpload',
+    request: async (_, bucket) => ['POST', `/${bucket}/k?uploads`],
+  },
+  {
+    operation: 'UploadPart',
+    async request(at, bucket) {
+      const upload = await startUpload(at, [], { bucket })
+      return ['PUT', upload.target('partNumber=1'), { body: small }]
+    },
+  },
+  {
+    operation: 'UploadPartCopy',
+    async request(at, bucket) {
+      await put(at, bucket, 'k')
+      const upload = await startUpload(at, [], { bucket, key: 'target' })
+      return [
+        'PUT',
+        upload.target('partNumber=1'),
+        { headers: { 'x-amz-copy-source': `${bucket}/k` } },
+      ]
+    },
+  },
+  {
+    operation: 'CompleteMultipartUpload',
+    async request(at, bucket, n) {
+      const upload = await startUpload(at, [Buffer.alloc(5 * MiB), Buffer.alloc(5 * MiB), small], {
+        bucket,
+        key: `mp-${n}`,
+      })
+      return [
+        'POST',
+        upload.target(),
+        { body: completeXml(upload.etags.map((etag, i) => ({ number: i + 1, etag }))) },
+      ]
+    },
+  },
+  {
+    operation: 'AbortMultipartUpload',
+    status: 204,
+    async request(at, bucket) {
+      const upload = await startUpload(at, [small, small], { bucket })
+      return ['DELETE', upload.target()]
+    },
+  },
+  {
+    operation: 'ListParts',
+    async request(at, bucket) {
+      const upload = await startUpload(at, [small, small], { bucket })
+      return ['GET', upload.target()]
+    },
+  },
+  {
+    operation: 'ListMultipartUploads',
+    async request(at, bucket, n) {
+      if (n === 1) for (const key of ['a', 'b']) await startUpload(at, [], { bucket, key })
+      return ['GET', `/${bucket}?uploads`]
+    },
+  },
+  {
+    operation: 'NotImplemented operation',
+    status: 501,
+    request: async (_, bucket) => ['GET', `/${bucket}?lifecycle`],
+  },
+  {
+    operation: 'Unsigned request',
+    status: 403,
+    request: async (_, bucket) => ['GET', `/${bucket}/k`, { sign: false }],
+  },
+]
+
+const WRITES = /^(Put|Create|Delete|Copy|Upload|Complete|Abort)/
+
+async function treeOf(at: Traced, { operation, request, status = 200 }: Kind): Promise<string> {
+  const bucket = await at.bucket()
+  let tree = ''
+  for (const n of [1, 2]) {
+    const answer = await at.send(...(await request(at, bucket, n)))
+    expect([operation, answer.status, answer.status === status ? '' : answer.text]).toEqual([
+      operation,
+      status,
+      '',
+    ])
+    const spans = await at.trace(answer)
+    expect(misplaced(spans)).toEqual([])
+    tree = foldedTree(spans)
+  }
+  return tree
+}
+
+describe('Golden traces', () => {
+  const none = useTracedGateway({ posixFlags: ['--durability', 'none'] })
+  const full = useTracedGateway({ posixFlags: ['--durability', 'full'] })
+  const syscalls = useTracedGateway({
+    flags: ['--otel-depth', 'syscall'],
+    posixFlags: ['--durability', 'none'],
+  })
+
+  test.each(KINDS.map((kind) => [kind.operation, kind] as const))('%s', async (operation, kind) => {
+    const sections = [`durability none\n${await treeOf(none, kind)}`]
+    if (WRITES.test(operation)) sections.push(`durability full\n${await treeOf(full, kind)}`)
+    // How many system calls large bodies take is for the sockets to say.
+    if (!operation.includes('large'))
+      sections.push(`durability none, depth syscall\n${await treeOf(syscalls, kind)}`)
+    expectGolden(
+      `traces/${operation
+        .replaceAll(/([a-z])([A-Z])/g, '$1-$2')
+        .replaceAll(' ', '-')
+        .toLowerCase()}.txt`,
+      `${sections.join('\n\n')}\n`,
+    )
+  })
+})
