@@ -13,12 +13,30 @@ const { requestAttributes, responseAttributes } = await import(`${dist}/trace/ro
 const { settle } = await import(`${dist}/trace/settle.js`)
 const { createTracing } = await import(`${dist}/trace/tracing.js`)
 
-const AGENT = 'aws-cli/2.22.7 md/awscrt#0.23.4 ua/2.0 os/linux#6.1.0 md/arch#x86_64 lang/python#3.12.6 md/pyimpl#CPython cfg/retry-mode#standard'
+const AGENT =
+  'aws-cli/2.22.7 md/awscrt#0.23.4 ua/2.0 os/linux#6.1.0 md/arch#x86_64 lang/python#3.12.6 md/pyimpl#CPython cfg/retry-mode#standard'
 const CONFIG = {
-  enabled: true, exporters: ['otlp'], endpoint: 'http://localhost:4317', protocol: 'grpc', insecure: true, headers: {},
-  serviceName: 'versitygw', environment: 'bench', serviceVersion: '0', resourceAttributes: {}, sampleRate: 1,
-  parentBased: true, depth: 'io', trustParent: 'authenticated', semconv: 'dup',
-  batch: { maxQueueSize: 2048, maxExportBatchSize: 512, scheduleDelayMs: 5000, exportTimeoutMs: 30_000 },
+  enabled: true,
+  exporters: ['otlp'],
+  endpoint: 'http://localhost:4317',
+  protocol: 'grpc',
+  insecure: true,
+  headers: {},
+  serviceName: 'versitygw',
+  environment: 'bench',
+  serviceVersion: '0',
+  resourceAttributes: {},
+  sampleRate: 1,
+  parentBased: true,
+  depth: 'io',
+  trustParent: 'authenticated',
+  semconv: 'dup',
+  batch: {
+    maxQueueSize: 2048,
+    maxExportBatchSize: 512,
+    scheduleDelayMs: 5000,
+    exportTimeoutMs: 30_000,
+  },
 }
 
 /** A GetObject of 4 KiB: eight spans. */
@@ -37,18 +55,58 @@ function fill(recorder, number) {
   auth.set('auth.role', 'admin')
   auth.set('auth.is_root', true)
   auth.end(at + 9000)
-  const backend = root.child(SPAN.backend('GetObject'), { 'backend.type': 'posix', 'backend.operation': 'GetObject', 's3.bucket': 'mybucket', 's3.key': key }, at + 11_000)
+  const backend = root.child(
+    SPAN.backend('GetObject'),
+    {
+      'backend.type': 'posix',
+      'backend.operation': 'GetObject',
+      's3.bucket': 'mybucket',
+      's3.key': key,
+    },
+    at + 11_000,
+  )
   for (let i = 0; i < 2; i++) {
-    backend.child(SPAN.openFile, { 'posix.queue_ms': 0.011, 'posix.bucket': 'mybucket', 'posix.object': key }, at + 12_000 + i).end(at + 14_000 + i)
+    backend
+      .child(
+        SPAN.openFile,
+        { 'posix.queue_ms': 0.011, 'posix.bucket': 'mybucket', 'posix.object': key },
+        at + 12_000 + i,
+      )
+      .end(at + 14_000 + i)
   }
-  backend.child(SPAN.readMetadata, { 'posix.queue_ms': 0, 'posix.meta_store': 'xattr', 'posix.attributes': 7 }, at + 20_000).end(at + 25_000)
-  backend.child(SPAN.readData, { 'posix.queue_ms': 0, 'posix.bytes_read': 4096, 'posix.range_start': 0, 'posix.io_ms': 0.0051 }, at + 25_000).end(at + 31_200)
-  backend.child(SPAN.sync, { 'posix.queue_ms': 0, 'posix.sync_target': 'file' }, at + 32_000).end(at + 33_100)
+  backend
+    .child(
+      SPAN.readMetadata,
+      { 'posix.queue_ms': 0, 'posix.meta_store': 'xattr', 'posix.attributes': 7 },
+      at + 20_000,
+    )
+    .end(at + 25_000)
+  backend
+    .child(
+      SPAN.readData,
+      {
+        'posix.queue_ms': 0,
+        'posix.bytes_read': 4096,
+        'posix.range_start': 0,
+        'posix.io_ms': 0.0051,
+      },
+      at + 25_000,
+    )
+    .end(at + 31_200)
+  backend
+    .child(SPAN.sync, { 'posix.queue_ms': 0, 'posix.sync_target': 'file' }, at + 32_000)
+    .end(at + 33_100)
   backend.set('s3.content_length', 4096)
   backend.end(at + 50_000)
   requestAttributes(root, 'dup', {
-    method: 'GET', path: `/mybucket/${key}`, query: undefined, clientAddress: '192.0.2.7', userAgent: AGENT,
-    serverHost: 'localhost:7070', serverPort: 7070, protocolVersion: '1.1',
+    method: 'GET',
+    path: `/mybucket/${key}`,
+    query: undefined,
+    clientAddress: '192.0.2.7',
+    userAgent: AGENT,
+    serverHost: 'localhost:7070',
+    serverPort: 7070,
+    protocolVersion: '1.1',
   })
   responseAttributes(root, 'dup', 200)
   root.set('aws.request_id', '0123456789ABCDEF')
@@ -72,10 +130,18 @@ function measure(name, work, count = 20_000) {
   console.log(`${name.padEnd(44)} ${best.toFixed(0).padStart(6)} ns a request`)
 }
 
-const ids = createTracing({ ...CONFIG, enabled: false }, { log: console.error, readSyscalls: () => [] })
-measure('tracing off: ids only', () => ids.finish(ids.start(undefined, undefined, nowNs()), { authenticated: true, status: 200 }))
+const ids = createTracing(
+  { ...CONFIG, enabled: false },
+  { log: console.error, readSyscalls: () => [] },
+)
+measure('tracing off: ids only', () =>
+  ids.finish(ids.start(undefined, undefined, nowNs()), { authenticated: true, status: 200 }),
+)
 measure('record of 8 spans', (i) => fill(new Recorder(true, undefined, nowNs()), i))
-const dropping = createTracing({ ...CONFIG, sampleRate: 0 }, { log: console.error, readSyscalls: () => [] })
+const dropping = createTracing(
+  { ...CONFIG, sampleRate: 0 },
+  { log: console.error, readSyscalls: () => [] },
+)
 measure('record, decided and dropped', (i) => {
   const recorder = dropping.start(undefined, undefined, nowNs())
   fill(recorder, i)
@@ -105,9 +171,16 @@ console.log(`${'bytes a request'.padEnd(44)} ${(bytes / encoded).toFixed(0).padS
 
 /** Exporting at a rate: how much of the main thread's time goes into finish() and the transport together. */
 async function atRate(protocol, rate, seconds) {
-  const sink = spawn(process.execPath, [process.env.SINK, protocol], { stdio: ['pipe', 'pipe', 'inherit'] })
-  const port = await new Promise((resolve) => sink.stdout.once('data', (line) => resolve(Number(/\d+/.exec(String(line))?.[0]))))
-  const tracing = createTracing({ ...CONFIG, protocol, endpoint: `http://127.0.0.1:${port}` }, { log: console.error, readSyscalls: () => [] })
+  const sink = spawn(process.execPath, [process.env.SINK, protocol], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  const port = await new Promise((resolve) =>
+    sink.stdout.once('data', (line) => resolve(Number(/\d+/.exec(String(line))?.[0]))),
+  )
+  const tracing = createTracing(
+    { ...CONFIG, protocol, endpoint: `http://127.0.0.1:${port}` },
+    { log: console.error, readSyscalls: () => [] },
+  )
   const warm = tracing.start(undefined, undefined, nowNs())
   tracing.finish(warm, { authenticated: true, status: 200 })
   await tracing.flush()
@@ -132,9 +205,11 @@ async function atRate(protocol, rate, seconds) {
   const without = await run(false)
   const traced = await run(true)
   const stats = tracing.stats()
-  console.log(`${`${protocol}, ${rate} requests/s: exported`.padEnd(44)} ${(traced - without).toFixed(2).padStart(6)} us a request of process CPU; ${JSON.stringify(stats)}`)
+  console.log(
+    `${`${protocol}, ${rate} requests/s: exported`.padEnd(44)} ${(traced - without).toFixed(2).padStart(6)} us a request of process CPU; ${JSON.stringify(stats)}`,
+  )
   await tracing.close()
   sink.kill()
 }
 
-if (process.env.RATE) for (const protocol of ["grpc","http"]) await atRate(protocol, 12_000, 4)
+if (process.env.RATE) for (const protocol of ['grpc', 'http']) await atRate(protocol, 12_000, 4)

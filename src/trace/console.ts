@@ -9,7 +9,9 @@ export interface ConsoleOutput {
 }
 
 /** Writes traces for people on a terminal, and as one line of JSON each elsewhere. */
-export function createConsoleWriter(output: ConsoleOutput): (spans: readonly ReadableSpan[]) => boolean {
+export function createConsoleWriter(
+  output: ConsoleOutput,
+): (spans: readonly ReadableSpan[]) => boolean {
   const format = output.isTTY === true ? formatTrace : formatJson
   return (spans) => {
     // Whoever reads the pipe has stopped: memory must not grow for his sake.
@@ -34,7 +36,10 @@ export function formatTrace(spans: readonly ReadableSpan[]): string {
   const [first] = rows
   const origin = first === undefined ? 0 : nanoseconds(first.span.startTime)
   const lines = rows.map(({ label, span }, index) => {
-    const offset = index === 0 ? '' : `+${(Number(nanoseconds(span.startTime) - BigInt(origin)) / 1e6).toFixed(3)}`
+    const offset =
+      index === 0
+        ? ''
+        : `+${(Number(nanoseconds(span.startTime) - BigInt(origin)) / 1e6).toFixed(3)}`
     const time = (times[index] ?? '').padStart(timeWidth)
     return `${label.padEnd(nameWidth)}  ${time} ms  ${offset.padEnd(timeWidth + 1)}  ${remarks(span)}`.trimEnd()
   })
@@ -72,8 +77,12 @@ function treeRows(spans: readonly ReadableSpan[]): Row[] {
 
 /** What is said of a span behind its times. */
 function remarks(span: ReadableSpan): string {
-  const error = span.status.code === SpanStatusCode.ERROR ? [`ERROR ${span.status.message ?? ''}`] : []
-  const all = span.kind === SpanKind.SERVER ? [...error, ...rootRemarks(span)] : [...error, ...attributeRemarks(span)]
+  const error =
+    span.status.code === SpanStatusCode.ERROR ? [`ERROR ${span.status.message ?? ''}`] : []
+  const all =
+    span.kind === SpanKind.SERVER
+      ? [...error, ...rootRemarks(span)]
+      : [...error, ...attributeRemarks(span)]
   return [...all, ...eventRemarks(span)].join(' ')
 }
 
@@ -93,18 +102,25 @@ function rootRemarks({ attributes, ...span }: ReadableSpan): string[] {
 }
 
 /** Told by the root, by the name or by the times already. */
-const UNSAID = /^(?:s3\.(?:bucket|key)|posix\.(?:bucket|object)|backend\.operation|(?:posix\.)?duration_(?:ms|us))$/
+const UNSAID =
+  /^(?:s3\.(?:bucket|key)|posix\.(?:bucket|object)|backend\.operation|(?:posix\.)?duration_(?:ms|us))$/
 
-function attributeRemarks({ attributes }: ReadableSpan): string[] {
+function attributeRemarks({ attributes, status }: ReadableSpan): string[] {
+  const isTold = (key: string): boolean =>
+    key === 'error.type' && status.code === SpanStatusCode.ERROR
   return Object.entries(attributes)
-    .filter(([key]) => !UNSAID.test(key))
-    .map(([key, value]) => `${key.replace(/^(?:posix|auth|backend|s3|iam)\./, '')}=${printable(String(value))}`)
+    .filter(([key]) => !UNSAID.test(key) && !isTold(key))
+    .map(
+      ([key, value]) =>
+        `${key.replace(/^(?:posix|auth|backend|s3|iam)\./, '')}=${printable(String(value))}`,
+    )
 }
 
 /** Events are counted by name: a thousand parts are one remark. */
 function eventRemarks({ events }: ReadableSpan): string[] {
   const counts = new Map<string, number>()
-  for (const { name } of events) if (name !== 'exception') counts.set(name, (counts.get(name) ?? 0) + 1)
+  for (const { name } of events)
+    if (name !== 'exception') counts.set(name, (counts.get(name) ?? 0) + 1)
   return [...counts].map(([name, count]) => `[${count} × ${name}]`)
 }
 
@@ -126,7 +142,8 @@ function formatJson(spans: readonly ReadableSpan[]): string {
       kind: SpanKind[span.kind],
       start: isoTime(span.startTime),
       duration_ms: milliseconds(span.duration),
-      status: span.status.code === SpanStatusCode.UNSET ? undefined : SpanStatusCode[span.status.code],
+      status:
+        span.status.code === SpanStatusCode.UNSET ? undefined : SpanStatusCode[span.status.code],
       attributes: span.attributes,
       events: span.events.length === 0 ? undefined : span.events.map(jsonEvent),
     })),

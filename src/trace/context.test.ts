@@ -14,7 +14,12 @@ describe('traceparent (W3C Trace Context, 3.2)', () => {
     [`cc-${TRACE}-${SPAN}-01`, true],
     [`cc-${TRACE}-${SPAN}-01-what-the-future-holds`, true],
   ])('%j is continued', (traceparent, sampled) => {
-    expect(parseTraceContext({ traceparent })).toEqual({ traceId: TRACE, spanId: SPAN, sampled, traceState: undefined })
+    expect(parseTraceContext({ traceparent })).toEqual({
+      traceId: TRACE,
+      spanId: SPAN,
+      sampled,
+      traceState: undefined,
+    })
   })
 
   test.each([
@@ -48,7 +53,8 @@ describe('traceparent (W3C Trace Context, 3.2)', () => {
 })
 
 describe('tracestate (W3C Trace Context, 3.3)', () => {
-  const state = (tracestate: string) => parseTraceContext({ traceparent: `00-${TRACE}-${SPAN}-01`, tracestate })?.traceState
+  const state = (tracestate: string) =>
+    parseTraceContext({ traceparent: `00-${TRACE}-${SPAN}-01`, tracestate })?.traceState
   const longest = `a=${'x'.repeat(254)},b=${'x'.repeat(253)}`
 
   test.each([
@@ -75,6 +81,8 @@ describe('tracestate (W3C Trace Context, 3.3)', () => {
     ['more than 512 bytes', `${longest}x`],
   ])('%s: dropped, the trace goes on', (_, text) => {
     expect(state(text)).toBeUndefined()
-    expect(parseTraceContext({ traceparent: `00-${TRACE}-${SPAN}-01`, tracestate: text })?.traceId).toBe(TRACE)
+    expect(
+      parseTraceContext({ traceparent: `00-${TRACE}-${SPAN}-01`, tracestate: text })?.traceId,
+    ).toBe(TRACE)
   })
 })

@@ -14,7 +14,10 @@ const ZERO_SPAN = '0'.repeat(16)
  * Who called us, or undefined where there is no traceparent or a malformed one: then a new trace starts and tracestate
  * must be ignored (https://www.w3.org/TR/trace-context/#a-traceparent-is-received).
  */
-export function parseTraceContext({ traceparent, tracestate }: TraceHeaders): RemoteParent | undefined {
+export function parseTraceContext({
+  traceparent,
+  tracestate,
+}: TraceHeaders): RemoteParent | undefined {
   if (traceparent === undefined) return undefined
   const match = TRACEPARENT.exec(traceparent.trim())
   if (match === null) return undefined
@@ -41,18 +44,22 @@ export function formatTraceparent(traceId: string, spanId: string, sampled: bool
  */
 const MAX_TRACESTATE = 512
 const MAX_MEMBERS = 32
-const KEY = /^(?:[a-z0-9][a-z0-9_\-*/]{0,255}|[a-z0-9][a-z0-9_\-*/]{0,240}@[a-z][a-z0-9_\-*/]{0,13})$/
+const KEY =
+  /^(?:[a-z0-9][a-z0-9_\-*/]{0,255}|[a-z0-9][a-z0-9_\-*/]{0,240}@[a-z][a-z0-9_\-*/]{0,13})$/
 const VALUE = /^[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]$/
 
 /** The list with its white space taken out, or undefined where it breaks the grammar, is empty or too long. */
 function parseTraceState(text: string): string | undefined {
-  const members = text.split(',').flatMap((member) => member.replaceAll(/^[ \t]+|[ \t]+$/g, '') || [])
+  const members = text
+    .split(',')
+    .flatMap((member) => member.replaceAll(/^[ \t]+|[ \t]+$/g, '') || [])
   if (members.length === 0 || members.length > MAX_MEMBERS) return undefined
   const keys = new Set<string>()
   for (const member of members) {
     const equals = member.indexOf('=')
     const key = member.slice(0, equals)
-    if (equals < 0 || !KEY.test(key) || !VALUE.test(member.slice(equals + 1)) || keys.has(key)) return undefined
+    if (equals < 0 || !KEY.test(key) || !VALUE.test(member.slice(equals + 1)) || keys.has(key))
+      return undefined
     keys.add(key)
   }
   const state = members.join(',')

@@ -26,17 +26,29 @@ describe('--otel-endpoint (trace contract, section 1)', () => {
     ['  http://collector:4317  ', 'grpc', false, 'http://collector:4317'],
   ]
   test.each(cases)('%s over %s, insecure %s', (text, protocol, insecure, url) => {
-    expect(parseEndpoint(text, { protocol, insecure })).toEqual({ url, tls: url.startsWith('https:') })
+    expect(parseEndpoint(text, { protocol, insecure })).toEqual({
+      url,
+      tls: url.startsWith('https:'),
+    })
   })
 
-  test.each(['', 'http://', 'ftp://host:1', 'unix:///run/x', 'host:port', 'http://host:99999', 'http://me:secret@host'])(
-    'refuses %j',
-    (text) => {
-      expect(() => parseEndpoint(text, { protocol: 'grpc', insecure: false })).toThrow(/OTLP endpoint/)
-    },
-  )
+  test.each([
+    '',
+    'http://',
+    'ftp://host:1',
+    'unix:///run/x',
+    'host:port',
+    'http://host:99999',
+    'http://me:secret@host',
+  ])('refuses %j', (text) => {
+    expect(() => parseEndpoint(text, { protocol: 'grpc', insecure: false })).toThrow(
+      /OTLP endpoint/,
+    )
+  })
 
   test('never repeats a password', () => {
-    expect(() => parseEndpoint('http://me:secret@host', { protocol: 'http', insecure: false })).not.toThrow(/secret/)
+    expect(() =>
+      parseEndpoint('http://me:secret@host', { protocol: 'http', insecure: false }),
+    ).not.toThrow(/secret/)
   })
 })

@@ -50,7 +50,12 @@ describe('trouble with the receiver', () => {
 
 describe('the hint "add --otel-insecure"', () => {
   test.each<[string, typeof TLS, string, boolean]>([
-    ['wrong version number', TLS, '14 UNAVAILABLE: SSL routines:ssl3_get_record:wrong version number', true],
+    [
+      'wrong version number',
+      TLS,
+      '14 UNAVAILABLE: SSL routines:ssl3_get_record:wrong version number',
+      true,
+    ],
     ['no answer at all', TLS, '4 DEADLINE_EXCEEDED', true],
     ['a closed connection', TLS, 'read ECONNRESET', true],
     ['nobody listens', TLS, 'connect ECONNREFUSED 127.0.0.1:4317', false],

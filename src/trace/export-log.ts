@@ -42,13 +42,20 @@ export class ExportLog {
     this.#trouble('the receiver rejected spans', spans)
   }
 
+  stopped(spans: number): void {
+    this.#log('warn', `${spans} spans had not left for ${this.#target()} when the gateway stopped`)
+  }
+
   #trouble(what: string, spans: number): void {
     this.#lost += spans
     const now = performance.now()
     if (now < this.#nextMs) return
     this.#nextMs = now + INTERVAL_MS
     this.#isReported = true
-    this.#log('warn', `traces are not leaving for ${this.#target()}: ${what}; ${this.#lost} spans lost so far`)
+    this.#log(
+      'warn',
+      `traces are not leaving for ${this.#target()}: ${what}; ${this.#lost} spans lost so far`,
+    )
   }
 
   #target(): string {
@@ -59,7 +66,8 @@ export class ExportLog {
   #hint(error: Error): string {
     if (this.#endpoint?.tls !== true || this.#everWorked) return ''
     const text = `${error.message} ${'code' in error ? String(error.code) : ''}`
-    if (/certificate|CERT_|self.signed|altnames/i.test(text)) return ' (the receiver\'s certificate is not trusted here)'
+    if (/certificate|CERT_|self.signed|altnames/i.test(text))
+      return " (the receiver's certificate is not trusted here)"
     if (/ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH/.test(text)) return ''
     return ' (if the receiver speaks no TLS: add --otel-insecure)'
   }

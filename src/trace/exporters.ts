@@ -85,7 +85,10 @@ async function openGrpc(options: TransportOptions, onRejected: OnRejected): Prom
   for (const [name, value] of Object.entries(options.headers)) metadata.set(name, value)
   const url = options.endpoint === undefined ? {} : { url: options.endpoint.url }
   return base.createOtlpGrpcExportDelegate(
-    base.convertLegacyOtlpGrpcOptions({ ...url, metadata, userAgent: userAgent(options) }, 'TRACES'),
+    base.convertLegacyOtlpGrpcOptions(
+      { ...url, metadata, userAgent: userAgent(options) },
+      'TRACES',
+    ),
     passThrough(onRejected),
     'otlp_grpc_span_exporter',
     METRICS,

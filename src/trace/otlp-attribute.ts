@@ -30,9 +30,15 @@ const ANY = { string: 0x0a, bool: 0x10, int: 0x18, double: 0x21 } as const
  * One element of an attribute list: a KeyValue, whose value is an AnyValue.
  * https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/common/v1/common.proto
  */
-export function writeAttribute(writer: ProtobufWriter, tag: number, key: AttributeKey, value: AttributeValue): void {
+export function writeAttribute(
+  writer: ProtobufWriter,
+  tag: number,
+  key: AttributeKey,
+  value: AttributeValue,
+): void {
   if (typeof value === 'string') {
-    if (value.length > SHORT_TEXT || !writeShortText(writer, tag, key.bytes, value)) writeText(writer, tag, key.bytes, value)
+    if (value.length > SHORT_TEXT || !writeShortText(writer, tag, key.bytes, value))
+      writeText(writer, tag, key.bytes, value)
   } else if (typeof value === 'number') {
     if (key.isDouble || !fitsInt64(value)) writeDouble(writer, tag, key.bytes, value)
     else writeInt(writer, tag, key.bytes, value)

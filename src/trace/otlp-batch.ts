@@ -74,7 +74,8 @@ export class OtlpBatch {
   }
 
   release(block: ArrayBuffer): void {
-    if (block.byteLength <= LARGEST_KEPT && this.#free.length < MAX_FREE) this.#free.push(new Uint8Array(block))
+    if (block.byteLength <= LARGEST_KEPT && this.#free.length < MAX_FREE)
+      this.#free.push(new Uint8Array(block))
   }
 
   #head(spansLength: number): Uint8Array {

@@ -87,6 +87,8 @@ export class OtlpSink implements Sink {
     await Promise.race([this.flush().then(() => this.#transport.close()), limit])
     clearTimeout(timer)
     this.#isClosed = true
+    const { queued } = this.stats()
+    if (queued > 0) this.#log.stopped(queued)
     await this.#transport.abort()
   }
 
@@ -101,7 +103,8 @@ export class OtlpSink implements Sink {
   #addSpan(span: Span, recorder: Recorder, level: number): void {
     const batch = this.#batch
     batch.add(span, recorder, level)
-    if (batch.spans >= this.#options.batch.maxExportBatchSize || batch.bytes >= MAX_BATCH_BYTES) this.#seal()
+    if (batch.spans >= this.#options.batch.maxExportBatchSize || batch.bytes >= MAX_BATCH_BYTES)
+      this.#seal()
     else this.#timer ??= setTimeout(() => this.#seal(), this.#options.batch.scheduleDelayMs).unref()
   }
 
@@ -139,13 +142,16 @@ export class OtlpSink implements Sink {
         this.#log.succeeded()
       } else {
         this.#failed += sealed.spans
-        this.#log.failed(error, sealed.spans)
+        if (!this.#isClosed) this.#log.failed(error, sealed.spans)
       }
       this.#send()
       this.#wakeIfIdle()
     }
     const { exportTimeoutMs } = this.#options.batch
-    const guard = setTimeout(() => settle(new Error(`no answer within ${exportTimeoutMs} ms`)), exportTimeoutMs).unref()
+    const guard = setTimeout(
+      () => settle(new Error(`no answer within ${exportTimeoutMs} ms`)),
+      exportTimeoutMs,
+    ).unref()
     try {
       this.#transport.send(sealed, (error, block) => {
         // Only now nobody reads it any more.

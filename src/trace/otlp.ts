@@ -2,7 +2,15 @@ import type { Anchor } from './clock.ts'
 import { wordAt } from './ids.ts'
 import { attributeKey, writeAttribute, type AttributeKey } from './otlp-attribute.ts'
 import { prepare, preparedFrom, type Prepared, type ProtobufWriter } from './protobuf.ts'
-import type { Attributes, AttributeValue, Recorder, RemoteParent, Span, SpanEvent, SpanFailure } from './recorder.ts'
+import type {
+  Attributes,
+  AttributeValue,
+  Recorder,
+  RemoteParent,
+  Span,
+  SpanEvent,
+  SpanFailure,
+} from './recorder.ts'
 import { durationMs, nameRules, throughputMbps, type NameRules } from './span-kinds.ts'
 
 /**
@@ -44,7 +52,8 @@ export class OtlpEncoder {
     this.#spanAttributes(span, entry)
     const traceState = recorder.parent?.traceState
     if (traceState !== undefined) writer.string(TAG.traceState, traceState)
-    if (span.events !== undefined) for (const event of span.events) this.#event(event, recorder.anchor)
+    if (span.events !== undefined)
+      for (const event of span.events) this.#event(event, recorder.anchor)
     if (span.failure !== undefined) this.#failure(span.failure, span.endNs, recorder.anchor)
     if (parent === undefined && recorder.linked !== undefined) this.#link(recorder.linked)
     writer.close(start)
@@ -71,8 +80,14 @@ export class OtlpEncoder {
     writer.at = at + 28
     if (parent === undefined && recorder.parent === undefined) return
     view.setUint16(at + 28, PARENT_ID_HEAD)
-    view.setInt32(at + 30, parent === undefined ? wordAt(recorder.parent?.spanId ?? '', 0) : parent.idHigh)
-    view.setInt32(at + 34, parent === undefined ? wordAt(recorder.parent?.spanId ?? '', 8) : parent.idLow)
+    view.setInt32(
+      at + 30,
+      parent === undefined ? wordAt(recorder.parent?.spanId ?? '', 0) : parent.idHigh,
+    )
+    view.setInt32(
+      at + 34,
+      parent === undefined ? wordAt(recorder.parent?.spanId ?? '', 8) : parent.idLow,
+    )
     writer.at = at + 38
   }
 
@@ -97,7 +112,13 @@ export class OtlpEncoder {
     view.setUint8(at + 11, TAG.endTime)
     writeTime(view, at + 12, span.endNs, recorder.anchor)
     view.setUint16(at + 20, FLAGS_TAG)
-    view.setUint32(at + 22, FLAG.sampled | FLAG.hasIsRemote | (isRoot && recorder.parent !== undefined ? FLAG.isRemote : 0), true)
+    view.setUint32(
+      at + 22,
+      FLAG.sampled |
+        FLAG.hasIsRemote |
+        (isRoot && recorder.parent !== undefined ? FLAG.isRemote : 0),
+      true,
+    )
     writer.at = at + 26
   }
 
@@ -109,7 +130,8 @@ export class OtlpEncoder {
     if (span.failure !== undefined) this.#derived('error.type', span.failure.type)
     if (rules.movedBytes !== undefined) {
       const moved = span.read(rules.movedBytes)
-      if (typeof moved === 'number') this.#derived('posix.throughput_mbps', throughputMbps(moved, ns))
+      if (typeof moved === 'number')
+        this.#derived('posix.throughput_mbps', throughputMbps(moved, ns))
     }
     const { added, given } = span
     let index = 0
@@ -183,7 +205,11 @@ export class OtlpEncoder {
     if (traceState !== undefined) writer.string(TAG.linkTraceState, traceState)
     writer.reserve(8)
     writer.byte(TAG.linkFlags)
-    writer.view.setUint32(writer.at, (sampled ? FLAG.sampled : 0) | FLAG.hasIsRemote | FLAG.isRemote, true)
+    writer.view.setUint32(
+      writer.at,
+      (sampled ? FLAG.sampled : 0) | FLAG.hasIsRemote | FLAG.isRemote,
+      true,
+    )
     writer.at += 4
     writer.close(start)
   }
@@ -191,7 +217,11 @@ export class OtlpEncoder {
   #nameEntry(name: string): NameEntry {
     const known = this.#names.get(name)
     if (known !== undefined) return known
-    const entry = { name: prepare((writer) => writer.string(TAG.name, name)), rules: nameRules(name), places: [] }
+    const entry = {
+      name: prepare((writer) => writer.string(TAG.name, name)),
+      rules: nameRules(name),
+      places: [],
+    }
     if (this.#names.size < MAX_CACHED) this.#names.set(name, entry)
     return entry
   }
@@ -199,7 +229,12 @@ export class OtlpEncoder {
   #place(places: Place[], index: number, key: AttributeValue | undefined): Place {
     const place = places[index]
     if (place !== undefined && place.key.key === key) return place
-    return (places[index] = { key: this.#key(String(key)), value: undefined, bytes: NOTHING, misses: 0 })
+    return (places[index] = {
+      key: this.#key(String(key)),
+      value: undefined,
+      bytes: NOTHING,
+      misses: 0,
+    })
   }
 
   #key(key: string): AttributeKey {

@@ -49,13 +49,21 @@ export class ReadableSink implements Sink {
   async close(limitMs: number): Promise<void> {
     let timer: NodeJS.Timeout | undefined
     const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, limitMs)))
-    const closed = this.flush().then(() => Promise.allSettled(this.#consumers.map((consumer) => consumer.close())))
+    const closed = this.flush().then(() =>
+      Promise.allSettled(this.#consumers.map((consumer) => consumer.close())),
+    )
     await Promise.race([closed, limit])
     clearTimeout(timer)
   }
 
   stats(): SinkStats {
-    return { exported: this.#exported, queued: this.#queued, dropped: this.#dropped, failed: 0, rejected: 0 }
+    return {
+      exported: this.#exported,
+      queued: this.#queued,
+      dropped: this.#dropped,
+      failed: 0,
+      rejected: 0,
+    }
   }
 
   #take(spans: readonly Span[], level: number): void {

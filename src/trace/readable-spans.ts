@@ -1,4 +1,12 @@
-import { createTraceState, SpanKind, SpanStatusCode, TraceFlags, type HrTime, type SpanContext, type TraceState } from '@opentelemetry/api'
+import {
+  createTraceState,
+  SpanKind,
+  SpanStatusCode,
+  TraceFlags,
+  type HrTime,
+  type SpanContext,
+  type TraceState,
+} from '@opentelemetry/api'
 import { resourceFromAttributes, type Resource } from '@opentelemetry/resources'
 import type { ReadableSpan, TimedEvent } from '@opentelemetry/sdk-trace-node'
 import { unixTime, type Anchor } from './clock.ts'
@@ -13,7 +21,10 @@ export type SpanReader = (span: Span, level: number) => ReadableSpan | undefined
 export function createSpanReader(resource: Attributes, serviceVersion: string): SpanReader {
   const shared: Shared = {
     resource: resourceFromAttributes({ ...resource }),
-    instrumentationScope: { name: SCOPE_NAME, ...(serviceVersion === '' ? {} : { version: serviceVersion }) },
+    instrumentationScope: {
+      name: SCOPE_NAME,
+      ...(serviceVersion === '' ? {} : { version: serviceVersion }),
+    },
   }
   return (span, level) => {
     const isWanted = span.parent === undefined || nameRules(span.name).level <= level
@@ -30,9 +41,15 @@ interface Shared {
 function toReadable(span: Span, shared: Shared): ReadableSpan {
   const { recorder, parent, failure } = span
   const { anchor } = recorder
-  const traceState = recorder.parent?.traceState === undefined ? undefined : createTraceState(recorder.parent.traceState)
+  const traceState =
+    recorder.parent?.traceState === undefined
+      ? undefined
+      : createTraceState(recorder.parent.traceState)
   const context = contextOf(recorder.traceId, span.spanId, traceState)
-  const parentContext = parent === undefined ? remoteContext(recorder.parent) : contextOf(recorder.traceId, parent.spanId, traceState)
+  const parentContext =
+    parent === undefined
+      ? remoteContext(recorder.parent)
+      : contextOf(recorder.traceId, parent.spanId, traceState)
   const link = parent === undefined ? remoteContext(recorder.linked) : undefined
   return {
     ...shared,
@@ -44,7 +61,10 @@ function toReadable(span: Span, shared: Shared): ReadableSpan {
     endTime: hrTime(span.endNs, anchor),
     duration: splitNs(Math.round(span.endNs - span.startNs)),
     ended: true,
-    status: failure === undefined ? { code: SpanStatusCode.UNSET } : { code: SpanStatusCode.ERROR, message: failure.message },
+    status:
+      failure === undefined
+        ? { code: SpanStatusCode.UNSET }
+        : { code: SpanStatusCode.ERROR, message: failure.message },
     attributes: { ...span.attributes, ...derivedAttributes(span) },
     links: link === undefined ? [] : [{ context: link }],
     events: eventsOf(span),
@@ -67,19 +87,38 @@ function derivedAttributes(span: Span): Attributes {
 }
 
 function eventsOf({ events = [], failure, endNs, recorder: { anchor } }: Span): TimedEvent[] {
-  const all = failure === undefined ? events : [...events, { name: 'exception', atNs: endNs, attributes: exceptionAttributes(failure) }]
+  const all =
+    failure === undefined
+      ? events
+      : [...events, { name: 'exception', atNs: endNs, attributes: exceptionAttributes(failure) }]
   return all.map(({ name, atNs, attributes }) => ({ name, time: hrTime(atNs, anchor), attributes }))
 }
 
-function contextOf(traceId: string, spanId: string, traceState: TraceState | undefined): SpanContext {
-  return { traceId, spanId, traceFlags: TraceFlags.SAMPLED, ...(traceState === undefined ? {} : { traceState }) }
+function contextOf(
+  traceId: string,
+  spanId: string,
+  traceState: TraceState | undefined,
+): SpanContext {
+  return {
+    traceId,
+    spanId,
+    traceFlags: TraceFlags.SAMPLED,
+    ...(traceState === undefined ? {} : { traceState }),
+  }
 }
 
 function remoteContext(remote: RemoteParent | undefined): SpanContext | undefined {
   if (remote === undefined) return undefined
-  const traceState = remote.traceState === undefined ? {} : { traceState: createTraceState(remote.traceState) }
+  const traceState =
+    remote.traceState === undefined ? {} : { traceState: createTraceState(remote.traceState) }
   const traceFlags = remote.sampled ? TraceFlags.SAMPLED : TraceFlags.NONE
-  return { traceId: remote.traceId, spanId: remote.spanId, traceFlags, isRemote: true, ...traceState }
+  return {
+    traceId: remote.traceId,
+    spanId: remote.spanId,
+    traceFlags,
+    isRemote: true,
+    ...traceState,
+  }
 }
 
 function hrTime(ns: number, anchor: Anchor): HrTime {

@@ -11,7 +11,12 @@ describe('a span', () => {
     span.set('c', 2)
     span.set('c', 3)
     expect(span.attributes).toEqual({ a: 1, b: 2, c: 3 })
-    expect([span.read('a'), span.read('b'), span.read('c'), span.read('d')]).toEqual([1, 2, 3, undefined])
+    expect([span.read('a'), span.read('b'), span.read('c'), span.read('d')]).toEqual([
+      1,
+      2,
+      3,
+      undefined,
+    ])
   })
 
   test('keeps its id, unlike all others', () => {
@@ -20,7 +25,9 @@ describe('a span', () => {
     expect(new Set(ids).size).toBe(5000)
     for (const id of ids) expect(id).toMatch(/^(?!0{16})[0-9a-f]{16}$/)
     expect(root.spanId).toBe(root.spanId)
-    expect(root.spanId).toBe(Buffer.from(Int32Array.of(root.idHigh, root.idLow).buffer).swap32().toString('hex'))
+    expect(root.spanId).toBe(
+      Buffer.from(Int32Array.of(root.idHigh, root.idLow).buffer).swap32().toString('hex'),
+    )
   })
 
   test('ends once', () => {
@@ -40,11 +47,20 @@ describe('a recorder', () => {
     child.end()
     expect(recorder.traceId).toMatch(/^[0-9a-f]{32}$/)
     expect(recorder.root.spanId).toMatch(/^[0-9a-f]{16}$/)
-    expect([recorder.spans.length, child.events, child.read('b')]).toEqual([1, undefined, undefined])
+    expect([recorder.spans.length, child.events, child.read('b')]).toEqual([
+      1,
+      undefined,
+      undefined,
+    ])
   })
 
   test('continues the trace of its caller', () => {
-    const recorder = new Recorder(true, { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), sampled: true, traceState: undefined })
+    const recorder = new Recorder(true, {
+      traceId: 'a'.repeat(32),
+      spanId: 'b'.repeat(16),
+      sampled: true,
+      traceState: undefined,
+    })
     expect(recorder.traceId).toBe('a'.repeat(32))
     expect(recorder.root.spanId).not.toBe('b'.repeat(16))
   })
@@ -86,13 +102,27 @@ describe('a settled record', () => {
     recorder.root.end(start + 2000)
     settle(recorder)
     addSyscallSpans(recorder, () => [
-      { name: 'pwrite', startNs: start + 100, endNs: start + 600, fd: 3, offset: 0, bytes: 4096, errno: 0 },
+      {
+        name: 'pwrite',
+        startNs: start + 100,
+        endNs: start + 600,
+        fd: 3,
+        offset: 0,
+        bytes: 4096,
+        errno: 0,
+      },
       { name: 'fsync', startNs: start + 700, endNs: start + 5000, fd: 3, errno: 5 },
     ])
     const [, , pwrite, fsync] = recorder.spans
     expect(pwrite?.name).toBe('Posix.Syscall.pwrite')
     expect(pwrite?.parent).toBe(write)
-    expect(pwrite?.attributes).toEqual({ 'posix.fd': 3, 'posix.offset': 0, 'posix.bytes': 4096, 'posix.errno': 0, 'posix.duration_us': 0.5 })
+    expect(pwrite?.attributes).toEqual({
+      'posix.fd': 3,
+      'posix.offset': 0,
+      'posix.bytes': 4096,
+      'posix.errno': 0,
+      'posix.duration_us': 0.5,
+    })
     expect(fsync?.endNs).toBe(write.endNs)
     expect(fsync?.attributes).toEqual({ 'posix.fd': 3, 'posix.errno': 5, 'posix.duration_us': 4.3 })
   })

@@ -109,7 +109,8 @@ export class Span {
   /** One attribute. */
   read(key: string): AttributeValue | undefined {
     const { added } = this
-    if (added !== undefined) for (let i = added.length - 2; i >= 0; i -= 2) if (added[i] === key) return added[i + 1]
+    if (added !== undefined)
+      for (let i = added.length - 2; i >= 0; i -= 2) if (added[i] === key) return added[i + 1]
     return this.given[key]
   }
 

@@ -1,6 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { Recorder } from './recorder.ts'
-import { redactQuery, requestAttributes, responseAttributes, type RequestFacts } from './root-attributes.ts'
+import {
+  redactQuery,
+  requestAttributes,
+  responseAttributes,
+  type RequestFacts,
+} from './root-attributes.ts'
 
 const FACTS: RequestFacts = {
   method: 'GET',
@@ -47,9 +52,19 @@ describe('HTTP attributes of the root span (trace contract, 3.1)', () => {
 
   test('what is not known is left out', () => {
     const { root } = new Recorder(true, undefined)
-    const unknown = { query: '', clientAddress: undefined, userAgent: undefined, serverHost: undefined, serverPort: undefined }
+    const unknown = {
+      query: '',
+      clientAddress: undefined,
+      userAgent: undefined,
+      serverHost: undefined,
+      serverPort: undefined,
+    }
     requestAttributes(root, 'stable', { ...FACTS, ...unknown })
-    expect(Object.keys(root.attributes)).toEqual(['http.request.method', 'url.path', 'network.protocol.version'])
+    expect(Object.keys(root.attributes)).toEqual([
+      'http.request.method',
+      'url.path',
+      'network.protocol.version',
+    ])
   })
 
   test.each([
@@ -71,7 +86,10 @@ describe('query strings pass an allow-list (trace contract, section 4)', () => {
     ['uploads=', 'uploads='],
     ['list-type=2&prefix=a%2Fb&max-keys=10', 'list-type=2&prefix=a%2Fb&max-keys=10'],
     ['partNumber=1&uploadId=x', 'partNumber=1&uploadId=x'],
-    ['X-Amz-Credential=AKIA%2F1&X-Amz-Signature=f00', 'X-Amz-Credential=REDACTED&X-Amz-Signature=REDACTED'],
+    [
+      'X-Amz-Credential=AKIA%2F1&X-Amz-Signature=f00',
+      'X-Amz-Credential=REDACTED&X-Amz-Signature=REDACTED',
+    ],
     ['x-amz-security-token=t', 'x-amz-security-token=REDACTED'],
     ['X-Amz-Signatur%65=f00', 'X-Amz-Signatur%65=REDACTED'],
     ['response-content-type=text%2Fplain', 'response-content-type=REDACTED'],

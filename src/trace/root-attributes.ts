@@ -30,10 +30,12 @@ export function requestAttributes(root: Span, semconv: Semconv, facts: RequestFa
   if (semconv === 'legacy') return
   root.set('http.request.method', facts.method)
   root.set('url.path', facts.path)
-  if (facts.query !== undefined && facts.query !== '') root.set('url.query', redactQuery(facts.query))
+  if (facts.query !== undefined && facts.query !== '')
+    root.set('url.query', redactQuery(facts.query))
   setIfKnown(root, 'client.address', facts.clientAddress)
   setIfKnown(root, 'user_agent.original', facts.userAgent)
-  if (facts.serverHost !== undefined && facts.serverHost !== '') root.set('server.address', hostname(facts.serverHost))
+  if (facts.serverHost !== undefined && facts.serverHost !== '')
+    root.set('server.address', hostname(facts.serverHost))
   setIfKnown(root, 'server.port', facts.serverPort)
   root.set('network.protocol.version', facts.protocolVersion)
 }
@@ -56,13 +58,63 @@ function hostname(host: string): string {
 
 /** Query parameters whose values may be shown: S3's sub-resources and what its list operations take. */
 const SHOWN = new Set([
-  'accelerate', 'acl', 'allow-unordered', 'analytics', 'attributes', 'bucket-region', 'continuation-token', 'cors',
-  'delete', 'delimiter', 'encoding-type', 'encryption', 'fetch-owner', 'intelligent-tiering', 'inventory', 'key-marker',
-  'legal-hold', 'lifecycle', 'list-type', 'location', 'logging', 'marker', 'max-buckets', 'max-keys', 'max-parts',
-  'max-uploads', 'metadataTable', 'metrics', 'notification', 'object-lock', 'ownershipControls', 'part-number-marker',
-  'partNumber', 'policy', 'policyStatus', 'prefix', 'publicAccessBlock', 'renameObject', 'replication', 'requestPayment',
-  'restore', 'retention', 'select', 'select-type', 'session', 'start-after', 'tagging', 'torrent', 'upload-id-marker',
-  'uploadId', 'uploads', 'version-id-marker', 'versionId', 'versioning', 'versions', 'website', 'x-id',
+  'accelerate',
+  'acl',
+  'allow-unordered',
+  'analytics',
+  'attributes',
+  'bucket-region',
+  'continuation-token',
+  'cors',
+  'delete',
+  'delimiter',
+  'encoding-type',
+  'encryption',
+  'fetch-owner',
+  'intelligent-tiering',
+  'inventory',
+  'key-marker',
+  'legal-hold',
+  'lifecycle',
+  'list-type',
+  'location',
+  'logging',
+  'marker',
+  'max-buckets',
+  'max-keys',
+  'max-parts',
+  'max-uploads',
+  'metadataTable',
+  'metrics',
+  'notification',
+  'object-lock',
+  'ownershipControls',
+  'part-number-marker',
+  'partNumber',
+  'policy',
+  'policyStatus',
+  'prefix',
+  'publicAccessBlock',
+  'renameObject',
+  'replication',
+  'requestPayment',
+  'restore',
+  'retention',
+  'select',
+  'select-type',
+  'session',
+  'start-after',
+  'tagging',
+  'torrent',
+  'upload-id-marker',
+  'uploadId',
+  'uploads',
+  'version-id-marker',
+  'versionId',
+  'versioning',
+  'versions',
+  'website',
+  'x-id',
 ])
 
 const REDACTED = 'REDACTED'

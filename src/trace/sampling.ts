@@ -11,7 +11,11 @@ export type SamplingReason = 'head'
  * Keeps or drops the trace of one request, once, when its response has ended: the only place where this is decided. The
  * caller's sampled flag counts where it is trusted, else the ratio decides.
  */
-export function decide(recorder: Recorder, outcome: Outcome, rules: SamplingRules): SamplingReason | undefined {
+export function decide(
+  recorder: Recorder,
+  outcome: Outcome,
+  rules: SamplingRules,
+): SamplingReason | undefined {
   recorder.headSampled = isHeadSampled(recorder, outcome.authenticated, rules)
   const reason = recorder.headSampled ? 'head' : undefined
   recorder.decision = reason === undefined ? 'dropped' : 'kept'
@@ -19,9 +23,14 @@ export function decide(recorder: Recorder, outcome: Outcome, rules: SamplingRule
   return reason
 }
 
-function isHeadSampled({ parent, traceId }: Recorder, authenticated: boolean, rules: SamplingRules): boolean {
+function isHeadSampled(
+  { parent, traceId }: Recorder,
+  authenticated: boolean,
+  rules: SamplingRules,
+): boolean {
   if (parent === undefined) return isBelowRatio(foldTraceId(traceId), rules.sampleRate)
-  const trusted = rules.trustParent === 'always' || (rules.trustParent === 'authenticated' && authenticated)
+  const trusted =
+    rules.trustParent === 'always' || (rules.trustParent === 'authenticated' && authenticated)
   // Who may not force sampling by the flag may not force it by choosing a trace id either.
   if (!trusted) return isBelowRatio(randomWord() >>> 0, rules.sampleRate)
   return rules.parentBased ? parent.sampled : isBelowRatio(foldTraceId(traceId), rules.sampleRate)

@@ -27,12 +27,17 @@ const MOVED_BYTES: Readonly<Record<string, string | undefined>> = {
 
 /** Rules of trace contract 3.2 to 3.4; the root is at level 0 whatever it is called. */
 export function nameRules(name: string): NameRules {
-  if (name.startsWith('Posix.Syscall.')) return { level: LEVELS.syscall, duration: undefined, movedBytes: undefined }
+  if (name.startsWith('Posix.Syscall.'))
+    return { level: LEVELS.syscall, duration: undefined, movedBytes: undefined }
   if (name.startsWith('Posix.')) {
     return { level: LEVELS.io, duration: 'posix.duration_ms', movedBytes: MOVED_BYTES[name] }
   }
   const timed = name.startsWith('Auth.') || name.startsWith('IAM.') || name.startsWith('Backend.')
-  return { level: LEVELS.backend, duration: timed ? 'duration_ms' : undefined, movedBytes: undefined }
+  return {
+    level: LEVELS.backend,
+    duration: timed ? 'duration_ms' : undefined,
+    movedBytes: undefined,
+  }
 }
 
 /** Milliseconds to the nanosecond. */

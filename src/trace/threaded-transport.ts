@@ -27,14 +27,19 @@ export class ThreadedTransport implements Transport {
   }
 
   send(batch: SealedBatch, done: Done): void {
-    if (this.#thread === undefined && performance.now() >= this.#restartMs) this.#thread = this.#start()
+    if (this.#thread === undefined && performance.now() >= this.#restartMs)
+      this.#thread = this.#start()
     const thread = this.#thread
     const { bytes, spans } = batch
     const block = bytes.buffer
     if (thread === undefined) return done(new Error('the transport thread does not run'), block)
     const id = this.#nextId++
     this.#pending.set(id, done)
-    this.#post(thread, { kind: 'send', id, block, offset: bytes.byteOffset, length: bytes.byteLength, spans }, [block])
+    this.#post(
+      thread,
+      { kind: 'send', id, block, offset: bytes.byteOffset, length: bytes.byteLength, spans },
+      [block],
+    )
   }
 
   /** Lets the thread finish what it has, and ends it. */
@@ -60,6 +65,8 @@ export class ThreadedTransport implements Transport {
     const thread = new Worker(new URL('transport-thread.js', import.meta.url), {
       workerData: this.#options,
       name: 'otlp-transport',
+      // What Node was told for the gateway (`--input-type`, say) is not for this thread.
+      execArgv: [],
     })
     // Traces do not keep the gateway alive.
     thread.unref()
@@ -82,6 +89,11 @@ export class ThreadedTransport implements Transport {
     const { id, error, block } = message
     const done = this.#pending.get(id)
     this.#pending.delete(id)
-    done?.(error === undefined ? undefined : Object.assign(new Error(error.message), { code: error.code }), block)
+    done?.(
+      error === undefined
+        ? undefined
+        : Object.assign(new Error(error.message), { code: error.code }),
+      block,
+    )
   }
 }

@@ -62,7 +62,10 @@ export function createTracing(config: TracingConfig, parts: TracingParts): Traci
       try {
         give(sink)
       } catch (error) {
-        parts.log('warn', `a trace could not be exported: ${error instanceof Error ? error.message : String(error)}`)
+        parts.log(
+          'warn',
+          `a trace could not be exported: ${error instanceof Error ? error.message : String(error)}`,
+        )
       }
     }
   }
@@ -100,8 +103,6 @@ export function createTracing(config: TracingConfig, parts: TracingParts): Traci
     },
     async close() {
       await Promise.all(sinks.map((sink) => sink.close(CLOSE_LIMIT_MS)))
-      const { queued } = sumOfStats(sinks.map((sink) => sink.stats()))
-      if (queued > 0) parts.log('warn', `${queued} spans had not left when the gateway stopped`)
     },
   }
 }
@@ -126,7 +127,8 @@ function createSinks(config: TracingConfig, parts: TracingParts): Sink[] {
 }
 
 function createOtlpSink(config: TracingConfig, resource: Attributes, { log }: TracingParts): Sink {
-  const endpoint = config.endpoint === undefined ? undefined : parseEndpoint(config.endpoint, config)
+  const endpoint =
+    config.endpoint === undefined ? undefined : parseEndpoint(config.endpoint, config)
   const { protocol, headers, serviceVersion } = config
   const options = { protocol, headers, serviceVersion, endpoint }
   return new OtlpSink({
@@ -136,7 +138,9 @@ function createOtlpSink(config: TracingConfig, resource: Attributes, { log }: Tr
     batch: config.batch,
     log,
     createTransport: (onRejected) =>
-      COMPILED ? new ThreadedTransport(options, onRejected) : new PackageTransport(options, onRejected),
+      COMPILED
+        ? new ThreadedTransport(options, onRejected)
+        : new PackageTransport(options, onRejected),
   })
 }
 

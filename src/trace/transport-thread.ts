@@ -8,17 +8,30 @@ import { PackageTransport, type TransportOptions } from './exporters.ts'
 
 /** The block is handed over, not copied, and comes back with the answer. */
 export type ToThread =
-  | { readonly kind: 'send'; readonly id: number; readonly block: ArrayBuffer; readonly offset: number; readonly length: number; readonly spans: number }
+  | {
+      readonly kind: 'send'
+      readonly id: number
+      readonly block: ArrayBuffer
+      readonly offset: number
+      readonly length: number
+      readonly spans: number
+    }
   | { readonly kind: 'close' }
 
 export type FromThread =
-  | { readonly kind: 'sent'; readonly id: number; readonly block: ArrayBuffer; readonly error: { readonly message: string; readonly code: string } | undefined }
+  | {
+      readonly kind: 'sent'
+      readonly id: number
+      readonly block: ArrayBuffer
+      readonly error: { readonly message: string; readonly code: string } | undefined
+    }
   | { readonly kind: 'rejected'; readonly spans: number }
   | { readonly kind: 'closed' }
 
 const port = parentPort
 if (port !== null) {
-  const post = (message: FromThread, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer)
+  const post = (message: FromThread, transfer: ArrayBuffer[] = []): void =>
+    port.postMessage(message, transfer)
   const options: TransportOptions = workerData
   const transport = new PackageTransport(options, (spans) => post({ kind: 'rejected', spans }))
   transport.open().catch(() => {})
@@ -30,7 +43,9 @@ if (port !== null) {
     }
     const { id, block, offset, length, spans } = message
     transport.send({ bytes: new Uint8Array(block, offset, length), spans }, (error) => {
-      post({ kind: 'sent', id, block, error: error === undefined ? undefined : describe(error) }, [block])
+      post({ kind: 'sent', id, block, error: error === undefined ? undefined : describe(error) }, [
+        block,
+      ])
     })
   })
 }

@@ -10,7 +10,11 @@ export function makeCertificate(): { key: string; cert: string } {
   const day = 86_400_000
   const validity = sequence(utcTime(Date.now() - day), utcTime(Date.now() + day))
   // dNSName localhost, iPAddress 127.0.0.1 and ::1
-  const addresses = [der(0x82, Buffer.from('localhost')), der(0x87, Buffer.from([127, 0, 0, 1])), der(0x87, Buffer.alloc(16).fill(1, 15))]
+  const addresses = [
+    der(0x82, Buffer.from('localhost')),
+    der(0x87, Buffer.from([127, 0, 0, 1])),
+    der(0x87, Buffer.alloc(16).fill(1, 15)),
+  ]
   const subjectAltName = sequence(OID.subjectAltName, der(0x04, sequence(...addresses)))
   const body = sequence(
     der(0xa0, der(0x02, Buffer.from([2]))),
@@ -25,7 +29,10 @@ export function makeCertificate(): { key: string; cert: string } {
   const signature = sign('sha256', body, privateKey)
   const bitString = der(0x03, Buffer.concat([Buffer.from([0]), signature]))
   const certificate = new X509Certificate(sequence(body, sequence(OID.ecdsaWithSha256), bitString))
-  return { key: privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(), cert: certificate.toString() }
+  return {
+    key: privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(),
+    cert: certificate.toString(),
+  }
 }
 
 /** Object identifiers, encoded. */
@@ -37,7 +44,8 @@ const OID = {
 
 function der(tag: number, content: Buffer): Buffer {
   const { length } = content
-  const size = length < 128 ? [length] : length < 256 ? [0x81, length] : [0x82, length >> 8, length & 255]
+  const size =
+    length < 128 ? [length] : length < 256 ? [0x81, length] : [0x82, length >> 8, length & 255]
   return Buffer.concat([Buffer.from([tag, ...size]), content])
 }
 

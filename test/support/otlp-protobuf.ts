@@ -84,7 +84,11 @@ export function decodeExportRequest(bytes: Uint8Array): ReceivedSpan[] {
   return spans
 }
 
-function decodeSpan(span: Field[], resource: ReceivedAttributes, scope: ReceivedSpan['scope']): ReceivedSpan {
+function decodeSpan(
+  span: Field[],
+  resource: ReceivedAttributes,
+  scope: ReceivedSpan['scope'],
+): ReceivedSpan {
   const status = messages(span, 15)[0] ?? []
   return {
     traceId: hex(span, 1),
@@ -128,11 +132,14 @@ function anyValue(any: Field[]): [type: string, value: ReceivedValue] {
   const field = any[0]
   if (field === undefined) return ['absent', '']
   switch (field.number) {
-    case 1: return ['string', text(any, 1)]
-    case 2: return ['bool', field.value !== 0n]
+    case 1:
+      return ['string', text(any, 1)]
+    case 2:
+      return ['bool', field.value !== 0n]
     case 3: {
       const value = BigInt.asIntN(64, typeof field.value === 'bigint' ? field.value : 0n)
-      const small = value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER)
+      const small =
+        value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER)
       return ['int', small ? Number(value) : value]
     }
     case 4: {
@@ -140,8 +147,13 @@ function anyValue(any: Field[]): [type: string, value: ReceivedValue] {
       bits.setBigUint64(0, typeof field.value === 'bigint' ? field.value : 0n)
       return ['double', bits.getFloat64(0)]
     }
-    case 5: return ['array', messages(messages(any, 5)[0] ?? [], 1).map((element) => anyValue(element)[1])]
-    default: throw new Error(`AnyValue of field ${field.number} is not expected`)
+    case 5:
+      return [
+        'array',
+        messages(messages(any, 5)[0] ?? [], 1).map((element) => anyValue(element)[1]),
+      ]
+    default:
+      throw new Error(`AnyValue of field ${field.number} is not expected`)
   }
 }
 
@@ -181,7 +193,8 @@ export function fields(message: Uint8Array): Field[] {
         break
       case 2: {
         const length = Number(varint())
-        if (at + length > message.length) throw new Error(`field ${number} is longer than its message`)
+        if (at + length > message.length)
+          throw new Error(`field ${number} is longer than its message`)
         found.push({ number, value: message.subarray(at, at + length) })
         at += length
         break
@@ -198,7 +211,9 @@ export function fields(message: Uint8Array): Field[] {
 }
 
 function all(message: Field[], number: number): Uint8Array[] {
-  return message.flatMap((field) => (field.number === number && field.value instanceof Uint8Array ? [field.value] : []))
+  return message.flatMap((field) =>
+    field.number === number && field.value instanceof Uint8Array ? [field.value] : [],
+  )
 }
 
 function messages(message: Field[], number: number): Field[][] {

@@ -1,6 +1,16 @@
 import { once } from 'node:events'
-import { createServer as createHttp, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
-import { createSecureServer, createServer as createHttp2, type IncomingHttpHeaders as Http2Headers, type ServerHttp2Stream } from 'node:http2'
+import {
+  createServer as createHttp,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http'
+import {
+  createSecureServer,
+  createServer as createHttp2,
+  type IncomingHttpHeaders as Http2Headers,
+  type ServerHttp2Stream,
+} from 'node:http2'
 import { createServer as createHttps } from 'node:https'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -45,7 +55,11 @@ export interface OtlpReceiver {
   spans(): ReceivedSpan[]
   trace(traceId: string): ReceivedSpan[]
   /** The spans of a trace once `complete` holds for them: unless given, once the root and all parents are there. */
-  waitForTrace(traceId: string, complete?: (spans: ReceivedSpan[]) => boolean, timeoutMs?: number): Promise<ReceivedSpan[]>
+  waitForTrace(
+    traceId: string,
+    complete?: (spans: ReceivedSpan[]) => boolean,
+    timeoutMs?: number,
+  ): Promise<ReceivedSpan[]>
   waitFor(condition: () => boolean, what: string, timeoutMs?: number): Promise<void>
   /** Names, indented by depth, in the order of their starts. */
   tree(traceId: string): string
@@ -61,16 +75,24 @@ interface Answer {
 export async function startOtlpReceiver(options: ReceiverOptions): Promise<OtlpReceiver> {
   const exports: ReceivedExport[] = []
   const sockets = new Set<Socket>()
-  const handle = async (message: Buffer, compressed: boolean, headers: ReceivedExport['headers']): Promise<Answer | undefined> => {
+  const handle = async (
+    message: Buffer,
+    compressed: boolean,
+    headers: ReceivedExport['headers'],
+  ): Promise<Answer | undefined> => {
     const { fault } = receiver
     if (fault === 'hang') return undefined
     if (fault === 'slow') await delay(receiver.slowMs)
-    if (fault === 'unavailable' || fault === 'bad-request') return { ok: false, body: new Uint8Array() }
+    if (fault === 'unavailable' || fault === 'bad-request')
+      return { ok: false, body: new Uint8Array() }
     const bytes = compressed ? gunzipSync(message) : message
     exports.push({ headers, compressed, bytes: bytes.length, spans: decodeExportRequest(bytes) })
     return { ok: true, body: partialSuccess(options.rejectedSpans ?? 0) }
   }
-  const server = options.protocol === 'grpc' ? grpcServer(options, handle, () => receiver.fault) : httpServer(options, handle, () => receiver.fault)
+  const server =
+    options.protocol === 'grpc'
+      ? grpcServer(options, handle, () => receiver.fault)
+      : httpServer(options, handle, () => receiver.fault)
   server.on('connection', (socket: Socket) => {
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket)).on('error', () => {})
@@ -93,7 +115,8 @@ export async function startOtlpReceiver(options: ReceiverOptions): Promise<OtlpR
       for (;;) {
         const spans = receiver.trace(traceId)
         if (spans.length > 0 && complete(spans)) return spans
-        if (performance.now() > deadline) throw new Error(`trace ${traceId} is not there:\n${formatTree(spans) || '(no span)'}`)
+        if (performance.now() > deadline)
+          throw new Error(`trace ${traceId} is not there:\n${formatTree(spans) || '(no span)'}`)
         await delay(10)
       }
     },
@@ -118,21 +141,34 @@ export async function startOtlpReceiver(options: ReceiverOptions): Promise<OtlpR
 /** A root has come, and every other span's parent. */
 function isWhole(spans: ReceivedSpan[]): boolean {
   const ids = new Set(spans.map((span) => span.spanId))
-  return spans.some((span) => span.kind === 'SERVER') && spans.every((span) => span.kind === 'SERVER' || ids.has(span.parentSpanId))
+  return (
+    spans.some((span) => span.kind === 'SERVER') &&
+    spans.every((span) => span.kind === 'SERVER' || ids.has(span.parentSpanId))
+  )
 }
 
 /** Spans as an indented tree of names; what has no parent among them stands at the margin. */
 export function formatTree(spans: readonly ReceivedSpan[]): string {
   const ids = new Set(spans.map((span) => span.spanId))
-  const inOrder = spans.toSorted((a, b) => (a.startNs < b.startNs ? -1 : a.startNs > b.startNs ? 1 : 0))
+  const inOrder = spans.toSorted((a, b) =>
+    a.startNs < b.startNs ? -1 : a.startNs > b.startNs ? 1 : 0,
+  )
   const lines = (parentSpanId: string | undefined, indent: string): string[] =>
     inOrder
-      .filter((span) => (parentSpanId === undefined ? !ids.has(span.parentSpanId) : span.parentSpanId === parentSpanId))
+      .filter((span) =>
+        parentSpanId === undefined
+          ? !ids.has(span.parentSpanId)
+          : span.parentSpanId === parentSpanId,
+      )
       .flatMap((span) => [indent + span.name, ...lines(span.spanId, `${indent}  `)])
   return lines(undefined, '').join('\n')
 }
 
-type Handle = (message: Buffer, compressed: boolean, headers: ReceivedExport['headers']) => Promise<Answer | undefined>
+type Handle = (
+  message: Buffer,
+  compressed: boolean,
+  headers: ReceivedExport['headers'],
+) => Promise<Answer | undefined>
 
 function httpServer({ tls }: ReceiverOptions, handle: Handle, fault: () => Fault): Server {
   const onRequest = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -141,9 +177,15 @@ function httpServer({ tls }: ReceiverOptions, handle: Handle, fault: () => Fault
       response.writeHead(415).end()
       return
     }
-    const answer = await handle(message, request.headers['content-encoding'] === 'gzip', request.headers)
+    const answer = await handle(
+      message,
+      request.headers['content-encoding'] === 'gzip',
+      request.headers,
+    )
     if (answer === undefined) return
-    response.writeHead(answer.ok ? 200 : fault() === 'unavailable' ? 503 : 400, { 'content-type': 'application/x-protobuf' })
+    response.writeHead(answer.ok ? 200 : fault() === 'unavailable' ? 503 : 400, {
+      'content-type': 'application/x-protobuf',
+    })
     response.end(answer.body)
   }
   const listener = (request: IncomingMessage, response: ServerResponse): void => {

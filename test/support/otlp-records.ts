@@ -20,7 +20,12 @@ export function tracingConfig(given: Partial<TracingConfig> = {}): TracingConfig
     depth: 'io',
     trustParent: 'authenticated',
     semconv: 'dup',
-    batch: { maxQueueSize: 2048, maxExportBatchSize: 512, scheduleDelayMs: 20, exportTimeoutMs: 3000 },
+    batch: {
+      maxQueueSize: 2048,
+      maxExportBatchSize: 512,
+      scheduleDelayMs: 20,
+      exportTimeoutMs: 3000,
+    },
     ...given,
   }
 }
@@ -49,17 +54,37 @@ export function putObjectRecord(startNs: number, parent?: RemoteParent): Recorde
   root.set('vgw.client_wait_ms', 0.25)
   root.set('vgw.sampling.reason', 'error')
   root.set('vgw.sampling.reason', 'head')
-  const auth = root.child(SPAN.auth, { 'auth.method': 'header', 'auth.is_root': true, 'auth.role': 'admin' }, startNs + 10 * US)
+  const auth = root.child(
+    SPAN.auth,
+    { 'auth.method': 'header', 'auth.is_root': true, 'auth.role': 'admin' },
+    startNs + 10 * US,
+  )
   auth.end(startNs + 95 * US)
-  const backend = root.child(SPAN.backend('PutObject'), { 'backend.type': 'posix', 's3.key': 'k' }, startNs + 100 * US)
-  const open = backend.child(SPAN.openTmpFile, { 'posix.dir': '/data/bucket/.sgwtmp', 'posix.size': 0, 'posix.errno': -17 }, startNs + 120 * US)
+  const backend = root.child(
+    SPAN.backend('PutObject'),
+    { 'backend.type': 'posix', 's3.key': 'k' },
+    startNs + 100 * US,
+  )
+  const open = backend.child(
+    SPAN.openTmpFile,
+    { 'posix.dir': '/data/bucket/.sgwtmp', 'posix.size': 0, 'posix.errno': -17 },
+    startNs + 120 * US,
+  )
   open.end(startNs + 150 * US)
   const write = backend.child(SPAN.writeData, { 'posix.queue_ms': 0 }, startNs + 150 * US)
   write.set('posix.bytes_written', 104_857_600)
   write.syscalls = Float64Array.of(startNs + 200 * US)
   write.end(startNs + 150 * US + 450 * MS)
-  const link = backend.child(SPAN.linkFile, { 'posix.bucket': 'bucket', 'posix.link_method': 'linkat' }, startNs + 451 * MS)
-  link.fail({ type: 'ENOSPC', message: 'linkat: ENOSPC', stack: 'IoError: linkat: ENOSPC\n    at somewhere' })
+  const link = backend.child(
+    SPAN.linkFile,
+    { 'posix.bucket': 'bucket', 'posix.link_method': 'linkat' },
+    startNs + 451 * MS,
+  )
+  link.fail({
+    type: 'ENOSPC',
+    message: 'linkat: ENOSPC',
+    stack: 'IoError: linkat: ENOSPC\n    at somewhere',
+  })
   link.end(startNs + 452 * MS)
   backend.end(startNs + 453 * MS)
   root.end(startNs + 454 * MS)
@@ -69,7 +94,15 @@ export function putObjectRecord(startNs: number, parent?: RemoteParent): Recorde
 /** Reads what `putObjectRecord` puts in place of system-call records. */
 export function* readTestSyscalls(records: Float64Array): Generator<SyscallFacts> {
   for (const startNs of records) {
-    yield { name: 'pwrite', startNs, endNs: startNs + 1500, fd: 21, offset: 2 ** 40, bytes: 524_288, errno: 0 }
+    yield {
+      name: 'pwrite',
+      startNs,
+      endNs: startNs + 1500,
+      fd: 21,
+      offset: 2 ** 40,
+      bytes: 524_288,
+      errno: 0,
+    }
     yield { name: 'fsync', startNs: startNs + 2000, endNs: startNs + 3000, fd: 21, errno: 5 }
   }
 }

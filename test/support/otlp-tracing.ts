@@ -10,10 +10,16 @@ export interface LoggedTracing extends Tracing {
   readonly lines: string[]
 }
 
-export function loggedTracing(config: Partial<TracingConfig>, parts: Partial<TracingParts> = {}): LoggedTracing {
+export function loggedTracing(
+  config: Partial<TracingConfig>,
+  parts: Partial<TracingParts> = {},
+): LoggedTracing {
   const lines: string[] = []
   const log = (level: string, message: string): void => void lines.push(`${level} ${message}`)
-  return { ...createTracing(tracingConfig(config), { log, readSyscalls: readTestSyscalls, ...parts }), lines }
+  return {
+    ...createTracing(tracingConfig(config), { log, readSyscalls: readTestSyscalls, ...parts }),
+    lines,
+  }
 }
 
 export interface RequestOptions {

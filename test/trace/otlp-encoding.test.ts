@@ -11,10 +11,19 @@ import { addSyscallSpans, settle } from '../../src/trace/settle.ts'
 import { levelOf } from '../../src/trace/span-kinds.ts'
 import type { Depth } from '../../src/trace/tracing-config.ts'
 import { startOtlpReceiver, type OtlpReceiver } from '../support/otlp-receiver.ts'
-import { CALLER, putObjectRecord, readTestSyscalls, tracingConfig } from '../support/otlp-records.ts'
+import {
+  CALLER,
+  putObjectRecord,
+  readTestSyscalls,
+  tracingConfig,
+} from '../support/otlp-records.ts'
 import type { ReceivedAttributes, ReceivedSpan } from '../support/otlp-protobuf.ts'
 
-const RESOURCE = { 'service.name': 'versitygw', 'process.pid': 4711, 'deployment.environment': 'Prüfung' }
+const RESOURCE = {
+  'service.name': 'versitygw',
+  'process.pid': 4711,
+  'deployment.environment': 'Prüfung',
+}
 const VERSION = '1.2.3'
 
 let ours: OtlpReceiver
@@ -39,7 +48,10 @@ afterAll(async () => {
 })
 
 /** Sends one record both ways, over sockets, and returns what two receivers decoded. */
-async function bothWays(recorder: Recorder, depth: Depth): Promise<{ direct: ReceivedSpan[]; sdk: ReceivedSpan[] }> {
+async function bothWays(
+  recorder: Recorder,
+  depth: Depth,
+): Promise<{ direct: ReceivedSpan[]; sdk: ReceivedSpan[] }> {
   const endpoint = parseEndpoint(ours.url, { protocol: 'http', insecure: true })
   const config = tracingConfig({ protocol: 'http' })
   const sink = new OtlpSink({
@@ -57,7 +69,9 @@ async function bothWays(recorder: Recorder, depth: Depth): Promise<{ direct: Rec
   const read = createSpanReader(RESOURCE, VERSION)
   const spans = recorder.spans.flatMap((span) => read(span, levelOf(depth)) ?? [])
   await new Promise<void>((resolve, reject) => {
-    exporter.export(spans, ({ code, error }) => (code === ExportResultCode.SUCCESS ? resolve() : reject(error)))
+    exporter.export(spans, ({ code, error }) =>
+      code === ExportResultCode.SUCCESS ? resolve() : reject(error),
+    )
   })
   return { direct: ours.spans(), sdk: official.spans() }
 }
@@ -102,9 +116,17 @@ function linked(): Recorder {
 function thousandEvents(): Recorder {
   const start = nowNs()
   const recorder = new Recorder(true, undefined, start)
-  const span = recorder.root.child('Posix.IO.AssembleParts', { 'posix.total_parts': 1000 }, start + 10)
+  const span = recorder.root.child(
+    'Posix.IO.AssembleParts',
+    { 'posix.total_parts': 1000 },
+    start + 10,
+  )
   for (let part = 1; part <= 1000; part++) {
-    span.addEvent('part_assembled', { current_part: part, bytes_copied: part * 104_857_600 }, start + part * 1000)
+    span.addEvent(
+      'part_assembled',
+      { current_part: part, bytes_copied: part * 104_857_600 },
+      start + part * 1000,
+    )
   }
   recorder.root.end(start + 2e9)
   return recorder
@@ -114,7 +136,22 @@ function oddities(): Recorder {
   const start = nowNs()
   const recorder = new Recorder(true, undefined, start)
   const { root } = recorder
-  const numbers = [0, -0, 1, 127, 128, 16_384, 2 ** 31, 2 ** 32, 2 ** 35, 2 ** 49 + 1, Number.MAX_SAFE_INTEGER, 2 ** 62, 2 ** 63, 1e300]
+  const numbers = [
+    0,
+    -0,
+    1,
+    127,
+    128,
+    16_384,
+    2 ** 31,
+    2 ** 32,
+    2 ** 35,
+    2 ** 49 + 1,
+    Number.MAX_SAFE_INTEGER,
+    2 ** 62,
+    2 ** 63,
+    1e300,
+  ]
   for (const number of numbers) {
     root.set(`number.${number}`, number)
     root.set(`negative.${number}`, -number)
@@ -123,7 +160,8 @@ function oddities(): Recorder {
   root.set('infinite', Number.POSITIVE_INFINITY)
   root.set('true', true)
   root.set('false', false)
-  for (const length of [0, 1, 47, 48, 49, 127, 128, 129, 16_383, 16_384, 300_000]) root.set(`text.${length}`, 'x'.repeat(length))
+  for (const length of [0, 1, 47, 48, 49, 127, 128, 129, 16_383, 16_384, 300_000])
+    root.set(`text.${length}`, 'x'.repeat(length))
   root.set('text.é', 'é'.repeat(63))
   root.set('text.64é', 'é'.repeat(64))
   root.set('text.surrogate', '\ud800 alone')

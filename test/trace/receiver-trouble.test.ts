@@ -1,0 +1,189 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { TracingConfig } from '../../src/trace/tracing-config.ts'
+import { makeCertificate } from '../support/otlp-certificate.ts'
+import { startOtlpReceiver, type Fault, type OtlpReceiver } from '../support/otlp-receiver.ts'
+import { loggedTracing, traceRequest, type LoggedTracing } from '../support/otlp-tracing.ts'
+
+const BATCH = {
+  maxQueueSize: 300,
+  maxExportBatchSize: 30,
+  scheduleDelayMs: 10,
+  exportTimeoutMs: 400,
+}
+const LOSES: readonly Fault[] = ['disconnect', 'hang', 'unavailable', 'bad-request']
+
+const dir = mkdtempSync(join(tmpdir(), 'vgw-otlp-'))
+afterAll(() => rmSync(dir, { recursive: true }))
+
+describe.each(['grpc', 'http'] as const)('over %s', (protocol) => {
+  let receiver: OtlpReceiver
+  let tracing: LoggedTracing
+
+  beforeEach(async () => {
+    // So that what a hanging receiver holds up is given up sooner than after ten seconds.
+    vi.stubEnv('OTEL_EXPORTER_OTLP_TIMEOUT', '1000')
+    receiver = await startOtlpReceiver({ protocol })
+  })
+  afterEach(async () => {
+    vi.unstubAllEnvs()
+    await receiver.close()
+    await tracing.close()
+  })
+
+  const start = (config: Partial<TracingConfig> = {}): void => {
+    tracing = loggedTracing({ protocol, endpoint: receiver.url, batch: BATCH, ...config })
+  }
+
+  test.each(LOSES)('a receiver that does this: %s costs a line and a counter', async (fault) => {
+    receiver.fault = fault
+    start()
+    for (let round = 0; round < 5; round++) {
+      for (let i = 0; i < 20; i++) traceRequest(tracing)
+      await tracing.flush()
+    }
+    const { exported, failed, dropped, queued } = tracing.stats()
+    expect({ exported, lost: failed + dropped, queued }).toEqual({
+      exported: 0,
+      lost: 300,
+      queued: 0,
+    })
+    expect(tracing.lines.filter((line) => line.startsWith('warn'))).toHaveLength(1)
+  })
+
+  test('nobody listens: a line and a counter', async () => {
+    start()
+    await receiver.close()
+    traceRequest(tracing)
+    await tracing.flush()
+    expect(tracing.stats()).toMatchObject({ exported: 0, failed: 3 })
+    expect(tracing.lines.filter((line) => line.startsWith('warn'))).toHaveLength(1)
+    expect(tracing.lines.join('\n')).not.toContain('--otel-insecure')
+  })
+
+  test('it comes back: traces leave again, and a line says so', async () => {
+    start({ batch: { ...BATCH, exportTimeoutMs: 3000 } })
+    const { port } = receiver
+    await receiver.close()
+    traceRequest(tracing)
+    await tracing.flush()
+    receiver = await startOtlpReceiver({ protocol, port })
+    await vi.waitFor(
+      async () => {
+        const { traceId } = traceRequest(tracing)
+        await receiver.waitForTrace(traceId, undefined, 500)
+      },
+      { timeout: 15_000, interval: 200 },
+    )
+    await tracing.flush()
+    expect(tracing.lines.join('\n')).toContain('traces are leaving again')
+  })
+
+  test('a slow receiver loses nothing that the queue can hold, though more than 30 exports wait', async () => {
+    receiver.fault = 'slow'
+    receiver.slowMs = 100
+    start({ batch: { ...BATCH, maxQueueSize: 10_000, exportTimeoutMs: 5000 } })
+    for (let i = 0; i < 800; i++) traceRequest(tracing)
+    await tracing.flush()
+    expect(receiver.spans()).toHaveLength(2400)
+    expect(tracing.stats()).toMatchObject({ exported: 2400, dropped: 0, failed: 0 })
+  })
+
+  test('the queue is bounded, and what does not fit is counted', async () => {
+    receiver.fault = 'hang'
+    start({ batch: { ...BATCH, exportTimeoutMs: 2000 } })
+    let slowest = 0
+    for (let i = 0; i < 20_000; i++) {
+      const started = performance.now()
+      traceRequest(tracing)
+      slowest = Math.max(slowest, performance.now() - started)
+    }
+    const { queued, dropped } = tracing.stats()
+    expect(queued + dropped).toBe(60_000)
+    // 15 exports of 30 spans under way, 300 spans waiting, and the record that filled the queue.
+    expect(queued).toBeLessThanOrEqual(15 * 30 + 300 + 3)
+    expect(slowest).toBeLessThan(200)
+  })
+
+  test('one record larger than the queue gets through', async () => {
+    start()
+    const { traceId } = traceRequest(tracing, { children: 5000 })
+    await receiver.waitForTrace(traceId, (spans) => spans.length === 5001)
+    expect(tracing.stats().dropped).toBe(0)
+  })
+
+  test('a stop does not wait for a receiver that hangs', async () => {
+    vi.stubEnv('OTEL_EXPORTER_OTLP_TIMEOUT', '60000')
+    receiver.fault = 'hang'
+    start({ batch: { ...BATCH, exportTimeoutMs: 60_000 } })
+    for (let i = 0; i < 50; i++) traceRequest(tracing)
+    const started = performance.now()
+    await tracing.close()
+    expect(performance.now() - started).toBeLessThan(6000)
+    expect(tracing.lines.at(-1)).toMatch(/^warn 150 spans had not left/)
+  })
+
+  test('a stop sends what waits', async () => {
+    start({ batch: { ...BATCH, scheduleDelayMs: 60_000 } })
+    for (let i = 0; i < 50; i++) traceRequest(tracing)
+    await tracing.close()
+    expect(receiver.spans()).toHaveLength(150)
+    traceRequest(tracing)
+    expect(tracing.stats().dropped).toBe(3)
+  })
+
+  test('TLS towards a receiver that speaks none: the log says what to add', async () => {
+    start({ endpoint: `localhost:${receiver.port}`, insecure: false })
+    traceRequest(tracing)
+    await tracing.flush()
+    expect(tracing.stats()).toMatchObject({ exported: 0, failed: 3 })
+    expect(tracing.lines.join('\n')).toContain('add --otel-insecure')
+  })
+
+  test('a bare host:port is spoken to without TLS when insecure', async () => {
+    start({ endpoint: `localhost:${receiver.port}`, insecure: true })
+    const { traceId } = traceRequest(tracing)
+    await receiver.waitForTrace(traceId)
+  })
+
+  test('TLS with a certificate from OTEL_EXPORTER_OTLP_CERTIFICATE', async () => {
+    const certificate = makeCertificate()
+    const file = join(dir, 'ca.pem')
+    writeFileSync(file, certificate.cert)
+    vi.stubEnv('OTEL_EXPORTER_OTLP_CERTIFICATE', file)
+    const secure = await startOtlpReceiver({ protocol, tls: certificate })
+    start({
+      endpoint: `localhost:${secure.port}`,
+      insecure: false,
+      batch: { ...BATCH, exportTimeoutMs: 5000 },
+    })
+    const { traceId } = traceRequest(tracing)
+    await secure.waitForTrace(traceId)
+    await secure.close()
+  })
+
+  test('a certificate that is not trusted is named as such', async () => {
+    const secure = await startOtlpReceiver({ protocol, tls: makeCertificate() })
+    start({ endpoint: secure.url, insecure: false, batch: { ...BATCH, exportTimeoutMs: 5000 } })
+    traceRequest(tracing)
+    await tracing.flush()
+    expect(tracing.lines.join('\n')).toMatch(/certificate/)
+    expect(tracing.lines.join('\n')).not.toContain('--otel-insecure')
+    await secure.close()
+  })
+
+  test('OTEL_EXPORTER_OTLP_COMPRESSION, _HEADERS and _ENDPOINT are obeyed where no option is given', async () => {
+    vi.stubEnv('OTEL_EXPORTER_OTLP_COMPRESSION', 'gzip')
+    vi.stubEnv('OTEL_EXPORTER_OTLP_HEADERS', 'x-from=environment')
+    vi.stubEnv('OTEL_EXPORTER_OTLP_ENDPOINT', receiver.url)
+    start({ endpoint: undefined })
+    const { traceId } = traceRequest(tracing)
+    await receiver.waitForTrace(traceId)
+    expect(receiver.exports[0]).toMatchObject({
+      compressed: true,
+      headers: { 'x-from': 'environment' },
+    })
+  })
+})
