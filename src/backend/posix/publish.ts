@@ -17,6 +17,7 @@ import {
   usualPlan,
   type Plan,
   type Target,
+  type TmpDirSteps,
 } from './tmp-dir.ts'
 import { TMP_DIR } from './paths.ts'
 import { openBucket, type Volume } from './volume.ts'
@@ -47,13 +48,13 @@ export interface Publication {
   readonly bulk?: boolean
 }
 
-/** The steps that decide what to do when one of them fails; numbers are descriptors from before. */
+/** The steps that decide what to do when one of them fails; undefined where a chain has no such step. */
 interface Attempt {
   readonly chain: Chain
   readonly places: Places
-  readonly tmpDir: Fd
-  readonly file: Fd
-  readonly parent: Fd
+  readonly tmpDir: TmpDirSteps | undefined
+  readonly file: Step<number> | undefined
+  readonly parent: Step<number> | undefined
   readonly link: Step<'linkat' | 'rename'>
 }
 
@@ -92,26 +93,29 @@ function prepare(volume: Volume, publication: Publication, plan: Plan, isFirst: 
   // After a race everything is opened anew: the very bucket may be another one.
   const open = isFirst ? ready : undefined
   const bucket: Fd = open?.bucket ?? openBucket(chain, volume, subject.bucket, places, { readable: volume.durable && isInBucket })
-  const tmpDir: Fd = open?.tmpDir ?? openTmpDir(chain, volume, bucket, plan, target, places)
+  const opening = open === undefined ? openTmpDir(chain, volume, bucket, plan, target, places) : undefined
+  const tmpDir: Fd = open?.tmpDir ?? opening?.opened ?? -1
   const upload = target.makeParents ? undefined : openUploadDir(chain, volume, bucket, publication, places, call)
 
   const name = ready !== undefined ? ready.name : plan.named ? temporaryName() : undefined
-  let file: Fd | undefined = ready?.fd
-  if (file === undefined) {
-    file = chain.openTmpFile(tmpDir, {
+  let made: Step<number> | undefined
+  if (ready === undefined) {
+    made = chain.openTmpFile(tmpDir, {
       size,
       attributes: { 'posix.dir': `${subject.bucket}/${tmpDirPath(plan, target)}`, ...facts, 'posix.size': size },
       ...(name === undefined ? {} : { name }),
     })
-    publication.fill(chain, file)
+    publication.fill(chain, made)
   }
+  const file: Fd = made ?? ready?.fd ?? -1
   chain.writeMetadata(file, publication.attributes)
   chain.verifySize(file, size)
   for (const attribute of publication.optionalAttributes ?? []) {
     chain.writeMetadata(file, [attribute], { tolerate: [ENOSPC, E2BIG] })
   }
   if (volume.durable) chain.sync(file, 'file')
-  const parent = upload ?? (isInBucket ? bucket : openParent(chain, volume, bucket, target, places))
+  const parentMade = upload === undefined && !isInBucket ? openParent(chain, volume, bucket, target, places) : undefined
+  const parent = upload ?? parentMade ?? bucket
   const from = name === undefined ? {} : { from: name }
   const link = places.mark(
     'name',
@@ -119,7 +123,7 @@ function prepare(volume: Volume, publication: Publication, plan: Plan, isFirst: 
   )
   if (volume.durable) chain.sync(parent, 'dir')
   if (plan.besideTarget) chain.remove(parent, TMP_DIR, { directory: true, tolerate: [ENOTEMPTY, EEXIST, ENOENT] })
-  return { chain, places, tmpDir, file, parent, link }
+  return { chain, places, tmpDir: opening, file: made, parent: parentMade, link }
 }
 
 /**
@@ -148,12 +152,17 @@ function otherPlan(
 ): Plan | undefined {
   if (!(error instanceof IoError) || error.step === undefined) return undefined
   const { errno, step } = error
-  if (step === attempt.tmpDir && errno === ENOENT) return plan.makeTmpDir || plan.besideTarget ? plan : { ...plan, makeTmpDir: true }
-  if (step === attempt.file && !plan.named && TMPFILE_REFUSED.has(errno)) return namedPlan(volume, subject.bucket, plan)
-  if (step === attempt.link && errno === EXDEV && !plan.besideTarget) return { ...plan, besideTarget: true }
-  if (step === attempt.link && !plan.named && LINK_REFUSED.has(errno)) return namedPlan(volume, subject.bucket, plan)
-  const isRace = errno === ENOENT && target.makeParents && (step === attempt.link || step === attempt.parent)
-  return isRace ? plan : undefined
+  const { tmpDir, file, parent, link } = attempt
+  if (errno === ENOENT) {
+    if (step === tmpDir?.opened && !plan.makeTmpDir && !plan.besideTarget) return { ...plan, makeTmpDir: true }
+    // A directory was there, and was removed before the next step: an empty parent, `.sgwtmp`, the bucket itself.
+    const isRace = [tmpDir?.made, tmpDir?.opened, file, parent, link].some((raced) => raced === step)
+    return isRace && target.makeParents ? plan : undefined
+  }
+  if (step === file && !plan.named && TMPFILE_REFUSED.has(errno)) return namedPlan(volume, subject.bucket, plan)
+  if (step === link && errno === EXDEV && !plan.besideTarget) return { ...plan, besideTarget: true }
+  if (step === link && !plan.named && LINK_REFUSED.has(errno)) return namedPlan(volume, subject.bucket, plan)
+  return undefined
 }
 
 /** File systems without hard links, and sandboxes that refuse linkat from /proc. */

@@ -16,10 +16,13 @@ import {
   usualPlan,
   type Plan,
   type Target,
+  type TmpDirSteps,
 } from './tmp-dir.ts'
 import { closeFiles, openBucket, type Volume } from './volume.ts'
 
 const { ELOOP, ENOENT, ENOTDIR, EXDEV } = constants.errno
+
+const MAX_TRIES = 10
 
 /** An unfinished file that lives across chains. */
 export interface TemporaryFile {
@@ -73,18 +76,18 @@ export function filledFrom(
 async function openTemporaryFile(volume: Volume, wanted: TemporaryFileWanted, call: Call): Promise<TemporaryFile> {
   const { subject } = wanted
   let plan = usualPlan(volume, subject.bucket)
-  for (;;) {
+  for (let tries = 1; ; tries++) {
     const opening = prepare(volume, wanted, plan, call)
     try {
       await opening.chain.run()
     } catch (error) {
-      const next = otherPlan(volume, subject.bucket, plan, opening, error)
+      const next = tries < MAX_TRIES ? otherPlan(volume, subject.bucket, plan, opening, error) : undefined
       if (next === undefined) throw opening.places.toS3Error(error, subject)
       plan = next
       continue
     }
     const { bucket, tmpDir, name } = opening
-    const file: TemporaryFile = { fd: opening.file.value, bucket: bucket.value, tmpDir: tmpDir.value, plan, name }
+    const file: TemporaryFile = { fd: opening.file.value, bucket: bucket.value, tmpDir: tmpDir.opened.value, plan, name }
     const conflict = conflictOf(opening)
     if (conflict === undefined && isWellPlaced(opening)) return file
     await drop(volume, wanted, file, call)
@@ -97,7 +100,7 @@ interface Opening {
   readonly chain: Chain
   readonly places: Places
   readonly bucket: Step<number>
-  readonly tmpDir: Step<number>
+  readonly tmpDir: TmpDirSteps
   readonly file: Step<number>
   readonly name: string | undefined
   /** Of `.sgwtmp`, the target's directory and the target, where a key is written. */
@@ -111,9 +114,9 @@ function prepare(volume: Volume, wanted: TemporaryFileWanted, plan: Plan, call: 
   const isSynced = volume.durable && target.makeParents && target.directory === ''
   const bucket = openBucket(chain, volume, subject.bucket, places, { readable: isSynced, keep: true })
   const tmpDir = openTmpDir(chain, volume, bucket, plan, target, places, true)
-  const looks = target.makeParents && !plan.besideTarget ? lookAround(chain, bucket, tmpDir, target) : undefined
+  const looks = target.makeParents && !plan.besideTarget ? lookAround(chain, bucket, tmpDir.opened, target) : undefined
   const name = plan.named ? temporaryName() : undefined
-  const file = chain.openTmpFile(tmpDir, {
+  const file = chain.openTmpFile(tmpDir.opened, {
     size,
     preallocate,
     keep: true,
@@ -136,9 +139,12 @@ function lookAround(chain: Chain, bucket: Step<number>, tmpDir: Step<number>, ta
 const ABSENT = [ENOENT, ENOTDIR, ELOOP, EXDEV]
 
 function otherPlan(volume: Volume, bucket: string, plan: Plan, opening: Opening, error: unknown): Plan | undefined {
-  if (!(error instanceof IoError)) return undefined
-  if (error.step === opening.tmpDir && error.errno === ENOENT && !plan.makeTmpDir) return { ...plan, makeTmpDir: true }
-  if (error.step === opening.file && !plan.named && TMPFILE_REFUSED.has(error.errno)) {
+  if (!(error instanceof IoError) || error.step === undefined) return undefined
+  const { tmpDir, file } = opening
+  // `.sgwtmp` is not there, or no longer: then the bucket may be on its way out, too, which opening it will tell.
+  const isTmpDir = [tmpDir.made, tmpDir.opened, file].some((step) => step === error.step)
+  if (error.errno === ENOENT && isTmpDir) return { ...plan, makeTmpDir: true }
+  if (error.step === file && !plan.named && TMPFILE_REFUSED.has(error.errno)) {
     return namedPlan(volume, bucket, plan)
   }
   return undefined

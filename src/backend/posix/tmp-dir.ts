@@ -61,12 +61,18 @@ export function openTmpDir(
   target: Target,
   places: Places,
   keep = false,
-): Step<number> {
+): TmpDirSteps {
   const path = tmpDirPath(plan, target)
-  if (plan.makeTmpDir || plan.besideTarget) {
-    places.mark('parents', chain.makeParents(bucket, path, { mode: volume.dirMode, sync: false }))
-  }
-  return chain.openDir(bucket, path, { keep })
+  const isMade = plan.makeTmpDir || plan.besideTarget
+  const made = isMade
+    ? places.mark('parents', chain.makeParents(bucket, path, { mode: volume.dirMode, sync: false }))
+    : undefined
+  return { made, opened: chain.openDir(bucket, path, { keep }) }
+}
+
+export interface TmpDirSteps {
+  readonly made: Step<number> | undefined
+  readonly opened: Step<number>
 }
 
 /** Removes a temporary file's name, if it still has it. */
