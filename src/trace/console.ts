@@ -28,7 +28,7 @@ export function createConsoleWriter(
  *     ├─ Auth.V4Signature     0.085 ms  +0.010   method=header role=admin
  *     └─ Backend.PutObject    4.300 ms  +0.100   type=posix
  */
-export function formatTrace(spans: readonly ReadableSpan[]): string {
+function formatTrace(spans: readonly ReadableSpan[]): string {
   const rows = treeRows(spans)
   const nameWidth = Math.max(...rows.map(({ label }) => label.length))
   const times = rows.map(({ span }) => milliseconds(span.duration).toFixed(3))

@@ -164,7 +164,7 @@ interface Field {
 }
 
 /** Splits a message into its fields. Strict: what does not end where it should throws. */
-export function fields(message: Uint8Array): Field[] {
+function fields(message: Uint8Array): Field[] {
   const view = new DataView(message.buffer, message.byteOffset, message.byteLength)
   const found: Field[] = []
   let at = 0

@@ -148,7 +148,7 @@ function isWhole(spans: ReceivedSpan[]): boolean {
 }
 
 /** Spans as an indented tree of names; what has no parent among them stands at the margin. */
-export function formatTree(spans: readonly ReceivedSpan[]): string {
+function formatTree(spans: readonly ReceivedSpan[]): string {
   const ids = new Set(spans.map((span) => span.spanId))
   const inOrder = spans.toSorted((a, b) =>
     a.startNs < b.startNs ? -1 : a.startNs > b.startNs ? 1 : 0,
