@@ -65,7 +65,8 @@ struct header {
   uint32_t flags, steps, job_kinds, piece_count;
   /* Out. */
   int32_t failed_step; /* or -1 */
-  uint32_t syscalls, lost_syscalls, unused;
+  uint32_t syscalls, lost_syscalls;
+  uint32_t data_used; /* bytes of the data area that hold output */
   double queued_ns, started_ns, ended_ns, unused2;
 };
 

@@ -45,6 +45,7 @@ void chain_run(struct job *job) {
   if (failed || !(h->flags & CHAIN_MORE)) end(c, failed);
   h->syscalls = c->sys.count;
   h->lost_syscalls = c->sys.lost;
+  h->data_used = c->data_used;
   c->shared->settle(job);
 }
 

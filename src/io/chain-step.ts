@@ -56,7 +56,10 @@ export class ChainStep<T> implements Step<T> {
   queueNs = 0
   ioNs = 0
   hashNs = 0
-  syscalls: Float64Array | undefined
+  /** Its system calls: elements `recordsFrom` to `recordsTo` of those of its job. */
+  records: Float64Array | undefined
+  recordsFrom = 0
+  recordsTo = 0
   detail: StepDetail | undefined
 
   constructor(op: number, index: number, parent: Span | undefined, fd: Fd | undefined, options: Options | undefined) {
@@ -70,9 +73,13 @@ export class ChainStep<T> implements Step<T> {
     this.text2 = undefined
     this.pieces = undefined
     this.wanted = undefined
-    this.syscalls = undefined
+    this.records = undefined
     this.detail = undefined
     this.attributes = options?.attributes
     this.tolerate = options?.tolerate
+  }
+
+  get syscalls(): Float64Array | undefined {
+    return this.recordsTo > this.recordsFrom ? this.records?.subarray(this.recordsFrom, this.recordsTo) : undefined
   }
 }

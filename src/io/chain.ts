@@ -19,7 +19,7 @@ import type {
   Step,
   StepTimes,
 } from './io.ts'
-import { methodFlags } from './job-results.ts'
+import { methodFlags } from './result-reader.ts'
 import { nameBytes, nameList, pathList } from './text.ts'
 
 const FILE_MODE = 0o644

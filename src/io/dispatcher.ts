@@ -3,8 +3,8 @@ import type { NativeIo } from './addon.ts'
 import { Arena, CHAIN, LAYOUT } from './arena.ts'
 import type { ChainStep } from './chain-step.ts'
 import { IoError } from './io-error.ts'
-import { lastSyscall, readResult } from './job-results.ts'
 import { writeJob, type WrittenJob } from './job-writer.ts'
+import { ResultReader } from './result-reader.ts'
 import { StepSpans } from './step-spans.ts'
 import { RECORD_DOUBLES, SYSCALL_NAMES } from './syscalls.ts'
 import { NulError } from './text.ts'
@@ -44,6 +44,7 @@ const MAX_WAITING = 65_536
 export class Dispatcher {
   readonly #native: NativeIo
   readonly #arena: Arena
+  readonly #reader: ResultReader
   readonly #free: number[] = []
   readonly #running: (Running | undefined)[]
   #waiting: Running[] = []
@@ -55,6 +56,7 @@ export class Dispatcher {
   constructor(native: NativeIo, slots: number) {
     this.#native = native
     this.#arena = new Arena(native.arena)
+    this.#reader = new ResultReader(this.#arena, native)
     this.#running = new Array<Running | undefined>(slots).fill(undefined)
     for (let slot = slots - 1; slot >= 0; slot--) this.#free.push(slot)
   }
@@ -119,23 +121,30 @@ export class Dispatcher {
   #settle(running: Running, slot: number): void {
     const { plan, job, spans, from } = running
     const { int32, double } = this.#arena
+    const reader = this.#reader
     const head = this.#arena.base(slot)
     const failed = int32[(head >> 2) + 4] ?? -1
     const queuedNs = running.waitsSinceNs || (double[(head >> 3) + 4] ?? 0)
     const queueNs = (double[(head >> 3) + 5] ?? 0) - queuedNs
     running.waitsSinceNs = 0
     const to = job?.to ?? from
-    let failure: IoError | undefined
+    const records = plan.syscalls ? this.#records(head) : undefined
     let record = 0
+    let failure: IoError | undefined
+    reader.begin(slot)
     for (let i = 0; i < to - from; i++) {
       const step = plan.steps[from + i]
-      if (step === undefined || !readResult(this.#arena, this.#native, slot, i, step)) break
+      if (step === undefined || !reader.read(i, step)) break
+      if (!step.ran) continue
       step.queueNs = queueNs
-      if (i === failed) failure = this.#failure(slot, i, step)
-      if (plan.syscalls) record = this.#takeSyscalls(slot, i, record, step)
-      if (step.ran && (step.errno === 0 || failure === undefined)) spans.add(step, undefined)
-      else if (failure !== undefined) spans.add(step, failure.message)
+      if (records !== undefined) record = giveRecords(records, record, i, step)
+      if (i === failed) {
+        const name = SYSCALL_NAMES[reader.failedSyscall(i)]
+        failure = new IoError(step.errno, name ?? 'chain', step)
+      }
+      spans.add(step, failure?.message)
     }
+    reader.end()
     running.job = undefined
     if (failure === undefined && to < plan.steps.length) {
       running.from = to
@@ -145,27 +154,17 @@ export class Dispatcher {
     this.#end(running, slot, failure, false)
   }
 
-  #failure(slot: number, index: number, step: ChainStep<unknown>): IoError {
-    const name = SYSCALL_NAMES[lastSyscall(this.#arena, slot, index)]
-    return new IoError(step.errno, name ?? 'chain', step)
-  }
-
-  /** Copies the records of one step, which begin at `from`; gives back where the next step's begin. */
-  #takeSyscalls(slot: number, index: number, from: number, step: ChainStep<unknown>): number {
-    const base = this.#arena.base(slot)
-    const { double } = this.#arena
-    const count = this.#arena.int32[(base >> 2) + 5] ?? 0
-    const start = (base + LAYOUT.syscalls) >> 3
-    let to = from
-    while (to < count && double[start + to * RECORD_DOUBLES + 7] === index) to++
-    if (to > from) step.syscalls = double.slice(start + from * RECORD_DOUBLES, start + to * RECORD_DOUBLES)
-    return to
+  /** The system calls of a job, copied once: steps and spans have views of them. */
+  #records(head: number): Float64Array | undefined {
+    const count = this.#arena.int32[(head >> 2) + 5] ?? 0
+    const start = (head + LAYOUT.syscalls) >> 3
+    return count === 0 ? undefined : this.#arena.double.slice(start, start + count * RECORD_DOUBLES)
   }
 
   #end(running: Running, slot: number, error: Error | undefined, isUnfinished: boolean): void {
     // Earlier jobs of the chain may have left descriptors open for one that will not come.
     if (isUnfinished) this.#native.abandon(slot)
-    running.spans.flush()
+    running.spans.end()
     this.#running[slot] = undefined
     this.#busy--
     running.plan.released?.()
@@ -193,4 +192,14 @@ export class Dispatcher {
     running.plan.released?.()
     running.reject(error)
   }
+}
+
+/** Gives a step its records, which begin at `from`; gives back where the next step's begin. */
+function giveRecords(records: Float64Array, from: number, index: number, step: ChainStep<unknown>): number {
+  let to = from
+  while (to < records.length && records[to + 7] === index) to += RECORD_DOUBLES
+  step.records = records
+  step.recordsFrom = from
+  step.recordsTo = to
+  return to
 }

@@ -161,7 +161,7 @@ class Facts {
   #ioNs = 0
   #hashNs = 0
   #idleNs = 0
-  #calls: { syscalls: Float64Array | undefined }[] = []
+  #calls: Float64Array[] = []
   #callsLength = 0
   #isRecorded = false
 
@@ -180,7 +180,7 @@ class Facts {
     this.#hashNs += hashNs
     if (step.errno === 0) this.bytes += step.value
     if (syscalls !== undefined && this.#callsLength + syscalls.length <= MAX_RECORDS) {
-      this.#calls.push({ syscalls })
+      this.#calls.push(syscalls)
       this.#callsLength += syscalls.length
     }
   }
@@ -202,7 +202,7 @@ class Facts {
     }
     if (failure !== undefined) facts['error.type'] = errnoName(failure.errno)
     const child = span.child(SPAN.writeData, facts, startNs)
-    if (this.#callsLength > 0) child.syscalls = joinSyscalls(this.#calls, this.#callsLength)
+    if (this.#callsLength > 0) child.syscalls = joinSyscalls(this.#calls)
     if (failure !== undefined) child.fail({ type: failure.code, message: failure.message })
     child.end(endNs)
   }

@@ -1,10 +1,8 @@
 import { SPAN } from '../trace/names.ts'
-import type { AttributeValue, Span } from '../trace/recorder.ts'
+import type { Attributes, Span } from '../trace/recorder.ts'
 import { FLAG, OP } from './arena.ts'
 import type { ChainStep } from './chain-step.ts'
 import { errnoName } from './io-error.ts'
-
-type Attributes = Record<string, AttributeValue>
 
 /** How an operation shows in the trace: with a span of its own, within the span before it, or not at all. */
 interface Shape {
@@ -18,6 +16,7 @@ interface Shape {
 const own = (name: string): Shape => ({ name, joins: false, shares: false })
 const shared = (name: string): Shape => ({ name, joins: false, shares: true })
 const within = (name: string): Shape => ({ name, joins: true, shares: false })
+const READ_SHAPE = shared(SPAN.readData)
 const HIDDEN: Shape = { name: undefined, joins: false, shares: false }
 
 const SHAPES: Readonly<Record<keyof typeof OP, Shape>> = {
@@ -26,8 +25,8 @@ const SHAPES: Readonly<Record<keyof typeof OP, Shape>> = {
   statAt: own(SPAN.openFile),
   readAttributes: shared(SPAN.readMetadata),
   writeAttributes: shared(SPAN.writeMetadata),
-  read: shared(SPAN.readData),
-  readWhole: shared(SPAN.readData),
+  read: READ_SHAPE,
+  readWhole: READ_SHAPE,
   openTmp: own(SPAN.openTmpFile),
   write: shared(SPAN.writeData),
   hash: within(SPAN.writeData),
@@ -51,178 +50,176 @@ const SHAPES: Readonly<Record<keyof typeof OP, Shape>> = {
   close: HIDDEN,
   owner: within(SPAN.writeMetadata),
 }
-const SHAPE_OF: readonly Shape[] = Object.values(SHAPES)
-
-/** Steps that become one span. */
-interface Draft {
-  readonly parent: Span
-  readonly name: string
-  /** The step whose attributes the span has; a step that joined comes never first. */
-  readonly main: ChainStep<unknown>
-  readonly steps: ChainStep<unknown>[]
-  failure: string | undefined
-}
+const SHAPE_OF: readonly Shape[] = (Object.keys(OP) as (keyof typeof OP)[]).map((name) => SHAPES[name])
 
 /** Makes spans of a chain's steps, in order, as its jobs settle. */
 export class StepSpans {
-  #draft: Draft | undefined
+  /** The step whose name and attributes the next span has; undefined where none is under way. */
+  #main: ChainStep<unknown> | undefined
+  #last: ChainStep<unknown> | undefined
+  #failure: string | undefined
+  #bytes = 0
+  #ioNs = 0
+  #hashNs = 0
+  /** System calls of the span's earlier jobs, where it has more than one. */
+  #earlier: Float64Array[] | undefined
 
   /** `failure` is the message of the error that this step ended the chain with. */
   add(step: ChainStep<unknown>, failure: string | undefined): void {
     const shape = SHAPE_OF[step.op] ?? HIDDEN
-    const readNothing = step.op === OP.readWhole && step.errno === 0 && step.value === undefined
     if (step.parent === undefined || shape.name === undefined) {
-      this.flush()
+      this.#flush()
       return
     }
-    const draft = this.#draft
-    if (draft !== undefined && draft.parent === step.parent && joins(draft, step, shape, readNothing)) {
-      draft.steps.push(step)
-      draft.failure ??= failure
-      return
+    const main = this.#main
+    if (main !== undefined && main.parent === step.parent && joins(main, step, shape)) {
+      if (step.records !== this.#last?.records) this.#keepRecords()
+    } else {
+      this.#flush()
+      this.#main = step
     }
-    this.flush()
-    this.#draft = { parent: step.parent, name: shape.name, main: step, steps: [step], failure }
+    this.#last = step
+    this.#failure = failure
+    this.#ioNs += step.ioNs
+    this.#hashNs += step.hashNs
+    if (step.op === OP.write && step.errno === 0) this.#bytes += step.value as number
+    else if (shape === READ_SHAPE && step.value instanceof Buffer) this.#bytes += step.value.length
   }
 
-  /** Records what is pending: no later step can join it. */
-  flush(): void {
-    const draft = this.#draft
-    if (draft === undefined) return
-    this.#draft = undefined
-    const last = draft.steps[draft.steps.length - 1] ?? draft.main
-    const { parent, main } = draft
-    const attributes = spanAttributes(draft, last.endNs)
-    const span = parent.child(draft.name, attributes, main.startNs)
-    span.syscalls = draftSyscalls(draft)
-    if (draft.failure !== undefined) span.fail({ type: errnoName(last.errno), message: draft.failure })
+  /** Records what is pending: no later step will join it. */
+  end(): void {
+    this.#flush()
+  }
+
+  #flush(): void {
+    const main = this.#main
+    const last = this.#last
+    if (main?.parent === undefined || last === undefined) return
+    let attributes = this.#attributes(main, last.endNs - main.startNs)
+    if (main.attributes !== undefined) attributes = { ...attributes, ...main.attributes }
+    if (this.#failure !== undefined) attributes = { ...attributes, 'error.type': errnoName(last.errno) }
+    const span = main.parent.child(SHAPE_OF[main.op]?.name ?? '', attributes, main.startNs)
+    span.syscalls = this.#syscalls(main, last)
+    if (this.#failure !== undefined) span.fail({ type: errnoName(last.errno), message: this.#failure })
     if (main.op === OP.statBatch) addSlowest(span, main)
     span.end(last.endNs)
     if (main.detail?.syncs !== undefined) addSyncs(span, main)
+    this.#main = undefined
+    this.#last = undefined
+    this.#failure = undefined
+    this.#earlier = undefined
+    this.#bytes = 0
+    this.#ioNs = 0
+    this.#hashNs = 0
+  }
+
+  /** A literal for each kind: an object that grows property by property costs several times as much. */
+  #attributes(main: ChainStep<unknown>, durationNs: number): Attributes {
+    const ms = durationNs / 1e6
+    const queueMs = main.queueNs / 1e6
+    switch (main.op) {
+      case OP.openTmp: {
+        const method = main.text === undefined ? 'o_tmpfile' : 'named'
+        return { 'posix.duration_ms': ms, 'posix.queue_ms': queueMs, 'posix.size': main.a, 'posix.tmp_method': method }
+      }
+      case OP.write:
+        return {
+          'posix.duration_ms': ms,
+          'posix.queue_ms': queueMs,
+          'posix.bytes_written': this.#bytes,
+          'posix.throughput_mbps': mebibytesPerSecond(this.#bytes, durationNs),
+          'posix.io_ms': this.#ioNs / 1e6,
+          'posix.hash_ms': this.#hashNs / 1e6,
+        }
+      case OP.read:
+      case OP.readWhole:
+        return {
+          'posix.duration_ms': ms,
+          'posix.queue_ms': queueMs,
+          'posix.bytes_read': this.#bytes,
+          'posix.range_start': main.op === OP.read ? main.a : 0,
+          'posix.throughput_mbps': mebibytesPerSecond(this.#bytes, durationNs),
+        }
+      case OP.readAttributes:
+      case OP.writeAttributes:
+        return { 'posix.duration_ms': ms, 'posix.queue_ms': queueMs, 'posix.meta_store': 'xattr' }
+      case OP.link:
+        if (typeof main.value !== 'string') break
+        return { 'posix.duration_ms': ms, 'posix.queue_ms': queueMs, 'posix.link_method': main.value }
+      case OP.sync: {
+        const target = main.flags === FLAG.directory ? 'dir' : 'file'
+        return { 'posix.duration_ms': ms, 'posix.queue_ms': queueMs, 'posix.sync_target': target }
+      }
+      case OP.list: {
+        if (main.errno !== 0) break
+        const { count } = main.value as { count: number }
+        const pages = main.detail?.pages ?? 0
+        return { 'posix.duration_ms': ms, 'posix.queue_ms': queueMs, 'posix.entries': count, 'posix.pages': pages }
+      }
+      case OP.statBatch:
+        return { 'posix.duration_ms': ms, 'posix.queue_ms': queueMs, 'posix.count': main.b, ...batchTimes(main) }
+      case OP.removeTree:
+      case OP.prune:
+        if (main.errno !== 0) break
+        return { 'posix.duration_ms': ms, 'posix.queue_ms': queueMs, 'posix.removed': main.value as number }
+      default:
+    }
+    return { 'posix.duration_ms': ms, 'posix.queue_ms': queueMs }
+  }
+
+  /** A span that goes on in another job has its calls in several arrays. */
+  #keepRecords(): void {
+    const main = this.#main
+    const last = this.#last
+    if (main === undefined || last?.records === undefined) return
+    const from = main.records === last.records ? main.recordsFrom : 0
+    ;(this.#earlier ??= []).push(last.records.subarray(from, last.recordsTo))
+  }
+
+  #syscalls(main: ChainStep<unknown>, last: ChainStep<unknown>): Float64Array | undefined {
+    const { records } = last
+    const from = main.records === records ? main.recordsFrom : 0
+    const calls = records !== undefined && last.recordsTo > from ? records.subarray(from, last.recordsTo) : undefined
+    if (this.#earlier === undefined) return calls
+    return joinSyscalls(calls === undefined ? this.#earlier : [...this.#earlier, calls])
   }
 }
 
-function joins(draft: Draft, step: ChainStep<unknown>, shape: Shape, readNothing: boolean): boolean {
-  if (shape.joins || readNothing) return true
-  return shape.shares && draft.name === shape.name && draft.main.fd0 === step.fd0 && step.attributes === undefined
-}
-
-function spanAttributes(draft: Draft, endNs: number): Attributes {
-  const { main } = draft
-  const durationNs = endNs - main.startNs
-  const attributes: Attributes = { 'posix.duration_ms': durationNs / 1e6, 'posix.queue_ms': main.queueNs / 1e6 }
-  if (main.attributes !== undefined) for (const key in main.attributes) attributes[key] = main.attributes[key] ?? ''
-  addOperationAttributes(attributes, draft, durationNs)
-  if (draft.failure !== undefined) {
-    attributes['error.type'] = errnoName(draft.steps[draft.steps.length - 1]?.errno ?? 0)
-  }
-  return attributes
-}
-
-function addOperationAttributes(attributes: Attributes, draft: Draft, durationNs: number): void {
-  const { main } = draft
-  switch (main.op) {
-    case OP.openTmp:
-      attributes['posix.size'] ??= main.a
-      attributes['posix.tmp_method'] = main.text === undefined ? 'o_tmpfile' : 'named'
-      return
-    case OP.write:
-      attributes['posix.bytes_written'] = bytesOf(draft)
-      attributes['posix.throughput_mbps'] = mebibytesPerSecond(bytesOf(draft), durationNs)
-      attributes['posix.io_ms'] = sum(draft, 'ioNs') / 1e6
-      attributes['posix.hash_ms'] = sum(draft, 'hashNs') / 1e6
-      return
-    case OP.read:
-    case OP.readWhole:
-      attributes['posix.bytes_read'] = bytesOf(draft)
-      attributes['posix.range_start'] = main.op === OP.read ? main.a : 0
-      attributes['posix.throughput_mbps'] = mebibytesPerSecond(bytesOf(draft), durationNs)
-      return
-    case OP.readAttributes:
-    case OP.writeAttributes:
-      attributes['posix.meta_store'] = 'xattr'
-      return
-    case OP.link:
-      if (typeof main.value === 'string') attributes['posix.link_method'] = main.value
-      return
-    case OP.sync:
-      attributes['posix.sync_target'] = main.flags === FLAG.directory ? 'dir' : 'file'
-      return
-    case OP.list:
-      if (main.errno !== 0) return
-      attributes['posix.entries'] = (main.value as { count: number }).count
-      attributes['posix.pages'] = main.detail?.pages ?? 0
-      return
-    case OP.statBatch:
-      addBatchAttributes(attributes, main)
-      return
-    case OP.removeTree:
-    case OP.prune:
-      if (main.errno === 0) attributes['posix.removed'] = main.value as number
-      return
-    default:
-  }
-}
-
-function bytesOf(draft: Draft): number {
-  let bytes = 0
-  for (const step of draft.steps) {
-    if (step.errno !== 0) continue
-    if (typeof step.value === 'number') bytes += step.value
-    else if (step.value instanceof Uint8Array && (step.op === OP.read || step.op === OP.readWhole)) bytes += step.value.length
-  }
-  return bytes
-}
-
-function sum(draft: Draft, field: 'ioNs' | 'hashNs'): number {
-  let total = 0
-  for (const step of draft.steps) total += step[field]
-  return total
+function joins(main: ChainStep<unknown>, step: ChainStep<unknown>, shape: Shape): boolean {
+  if (shape.joins) return true
+  // A file that was not read after all has only been looked at.
+  if (step.op === OP.readWhole && step.errno === 0 && step.value === undefined) return true
+  return shape.shares && SHAPE_OF[main.op]?.name === shape.name && main.fd0 === step.fd0 && step.attributes === undefined
 }
 
 export function mebibytesPerSecond(bytes: number, ns: number): number {
   return ns > 0 ? bytes / 1048576 / (ns / 1e9) : 0
 }
 
-/** The system calls of all steps of a span, one after the other. */
-function draftSyscalls({ steps }: Draft): Float64Array | undefined {
-  let only: Float64Array | undefined
+export function joinSyscalls(parts: readonly Float64Array[]): Float64Array {
   let length = 0
-  for (const { syscalls } of steps) {
-    if (syscalls === undefined) continue
-    length += syscalls.length
-    only = syscalls
-  }
-  if (only === undefined || only.length === length) return only
-  return joinSyscalls(steps, length)
-}
-
-export function joinSyscalls(steps: Iterable<{ readonly syscalls: Float64Array | undefined }>, length: number): Float64Array {
+  for (const part of parts) length += part.length
   const all = new Float64Array(length)
   let at = 0
-  for (const { syscalls } of steps) {
-    if (syscalls === undefined) continue
-    all.set(syscalls, at)
-    at += syscalls.length
+  for (const part of parts) {
+    all.set(part, at)
+    at += part.length
   }
   return all
 }
 
-/** How many entries of a batch are named in its span. */
-const SLOWEST = 3
-
-function addBatchAttributes(attributes: Attributes, step: ChainStep<unknown>): void {
-  const entryNs = step.detail?.entryNs ?? new Float64Array(0)
+function batchTimes(step: ChainStep<unknown>): { 'posix.total_ms': number; 'posix.max_ms': number } {
   let total = 0
   let longest = 0
-  for (const ns of entryNs) {
+  for (const ns of step.detail?.entryNs ?? []) {
     total += ns
     if (ns > longest) longest = ns
   }
-  attributes['posix.count'] = step.b
-  attributes['posix.total_ms'] = total / 1e6
-  attributes['posix.max_ms'] = longest / 1e6
+  return { 'posix.total_ms': total / 1e6, 'posix.max_ms': longest / 1e6 }
 }
+
+/** How many entries of a batch are named in its span. */
+const SLOWEST = 3
 
 function addSlowest(span: Span, step: ChainStep<unknown>): void {
   const entryNs = step.detail?.entryNs

@@ -127,6 +127,27 @@ export function nameBytes(name: string): Uint8Array {
   return bytes
 }
 
+/** Names as they were read, by a hash of their bytes. */
+const knownNames = new Map<number, { readonly bytes: Uint8Array; readonly text: string }>()
+
+/** The text of a name that stands in `bytes` with its `user.`: most are seen again and again, and not decoded anew. */
+export function attributeName(bytes: Uint8Array, at: number, size: number): string {
+  let hash = size
+  for (let i = 5; i < size; i++) hash = (Math.imul(hash, 31) + (bytes[at + i] ?? 0)) | 0
+  const known = knownNames.get(hash)
+  if (known !== undefined && isSame(known.bytes, bytes, at, size)) return known.text
+  const name = Buffer.from(bytes.subarray(at, at + size))
+  const text = name.toString('utf8', 5)
+  if (known === undefined && knownNames.size < MAX_NAMES) knownNames.set(hash, { bytes: name, text })
+  return text
+}
+
+function isSame(known: Uint8Array, bytes: Uint8Array, at: number, size: number): boolean {
+  if (known.length !== size) return false
+  for (let i = 5; i < size; i++) if (known[i] !== bytes[at + i]) return false
+  return true
+}
+
 const lists = new WeakMap<readonly string[], Uint8Array>()
 
 /** Names one after the other. Lists are constants of those who ask, so that each is encoded once. */
