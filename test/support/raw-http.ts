@@ -45,11 +45,19 @@ export async function openConnection(port: number, { tls = false } = {}): Promis
     : connectTcp(port, '127.0.0.1')
   await once(socket, tls ? 'secureConnect' : 'connect')
   socket.setNoDelay(true)
-  let buffer = Buffer.alloc(0)
+  // Doubled when full: joining large bodies piece by piece would take longer than sending them.
+  let storage = Buffer.alloc(65_536)
+  let buffer = storage.subarray(0, 0)
   let ended = false
   let wake = (): void => {}
   socket.on('data', (piece) => {
-    buffer = Buffer.concat([buffer, piece])
+    const size = buffer.length + piece.length
+    if (size > storage.length) {
+      storage = Buffer.allocUnsafe(size * 2)
+      buffer.copy(storage)
+    }
+    piece.copy(storage, buffer.length)
+    buffer = storage.subarray(0, size)
     wake()
   })
   const onEnd = (): void => {
@@ -90,7 +98,9 @@ export async function openConnection(port: number, { tls = false } = {}): Promis
         )
       }
       const { response, rest } = parsed as { response: RawResponse; rest: Buffer }
-      buffer = Buffer.from(rest)
+      storage = Buffer.alloc(Math.max(rest.length, 65_536))
+      rest.copy(storage)
+      buffer = storage.subarray(0, rest.length)
       return response
     },
     ended: (timeoutMs = 5000) => waitUntil(() => ended, timeoutMs),
@@ -187,9 +197,10 @@ function readChunked(buffer: Buffer): { body: Buffer; rest: Buffer } | 'more' {
 type Parsed = Pick<RawResponse, 'status' | 'reason' | 'headers' | 'body' | 'interim'>
 
 function describe({ status, reason, headers, body, interim }: Parsed): RawResponse {
-  const text = body.toString('utf8')
+  let decoded: string | undefined
+  const decode = (): string => (decoded ??= body.toString('utf8'))
   const elements = (name: string): string[] =>
-    [...text.matchAll(new RegExp(`<${name}(?: [^>]*)?>([^<]*)</${name}>`, 'g'))].map(
+    [...decode().matchAll(new RegExp(`<${name}(?: [^>]*)?>([^<]*)</${name}>`, 'g'))].map(
       ([, value = '']) => unescapeXml(value),
     )
   return {
@@ -198,7 +209,9 @@ function describe({ status, reason, headers, body, interim }: Parsed): RawRespon
     headers,
     body,
     interim,
-    text,
+    get text() {
+      return decode()
+    },
     elements,
     element: (name) => elements(name)[0],
     get code() {
