@@ -454,6 +454,7 @@ static void end_environment(void *data) {
     next = io->next;
     shut_down(io);
     pthread_mutex_destroy(&io->lock);
+    hash_group_destroy(&io->shared.hashing);
     free(io);
   }
   free(instance);
@@ -499,6 +500,7 @@ static napi_value create(napi_env env, napi_callback_info info) {
   io->shared.settle = settle;
   io->shared.run_later = run_later;
   pthread_mutex_init(&io->lock, NULL);
+  hash_group_init(&io->shared.hashing);
   io->next = instance->first;
   instance->first = io;
   io->chains = calloc(io->slots, sizeof *io->chains);

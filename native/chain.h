@@ -3,7 +3,7 @@
 #define CHAIN_H
 
 #include "arena.h"
-#include "hash.h"
+#include "hash-group.h"
 #include "pool.h"
 
 #include <limits.h>
@@ -30,6 +30,7 @@ struct temporary {
 struct chains {
   struct pool *pool;
   struct hasher *_Atomic hashers[MAX_HASHERS];
+  struct hash_group hashing;
   struct faults faults;
   atomic_bool no_openat2;
   bool follow_symlinks;

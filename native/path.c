@@ -19,12 +19,11 @@ int path_open(struct sys *s, int dir, const char *path, int flags, uint32_t mode
 
   if (!atomic_load_explicit(s->no_openat2, memory_order_relaxed)) {
     int fd;
-    /* EAGAIN: a rename or mount elsewhere raced with the resolution of `..`-safe paths. */
+    /* EAGAIN: a rename or mount raced with the resolution, which cannot tell that it stayed beneath. */
     for (int i = 0; (fd = sys_open_beneath(s, dir, path, (uint64_t)flags, mode)) == -EAGAIN; i++)
       if (i == MAX_RACES) return fd;
     if (fd != -ENOSYS && fd != -EPERM) return fd;
     /* EPERM is also what an immutable directory answers to O_CREAT. */
-    if (fd == -EPERM && (flags & O_ACCMODE) != O_RDONLY) return fd;
     if (fd == -EPERM) {
       int probe = sys_open_beneath(s, dir, ".", O_PATH | O_CLOEXEC, 0);
       if (probe >= 0) {

@@ -200,8 +200,7 @@ static int hash_pieces(struct chain *c, const struct step *s, struct result *r) 
   hasher *h = chain_hasher(c, s->hasher);
   if (h == NULL) return -EINVAL;
   double start = now_ns();
-  for (uint32_t i = s->piece; i < s->piece + s->piece_count; i++)
-    hasher_update(h, c->pieces[i].iov_base, c->pieces[i].iov_len);
+  hash_group_update(&c->shared->hashing, h, c->pieces + s->piece, s->piece_count);
   r->hash_ns = now_ns() - start;
   return 0;
 }

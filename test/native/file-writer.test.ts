@@ -4,6 +4,7 @@ import { constants } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { createFileWriter, type FileWriter } from '../../src/io/file-writer.ts'
+import type { HashKind } from '../../src/io/io.ts'
 import { readSyscalls } from '../../src/io/syscalls.ts'
 import { closeFd, failureOf, useIo } from './fixture.ts'
 
@@ -46,6 +47,37 @@ describe('createFileWriter', () => {
     expect(readFileSync(f.path('file')).equals(content)).toBe(true)
     hasher.free()
     await closeFd(f.io, file)
+  })
+
+  it('hashes many bodies at the same time, each by itself', async () => {
+    const kinds: (readonly HashKind[])[] = [['md5'], ['md5', 'crc64nvme'], ['md5', 'sha256'], ['crc32c']]
+    const bodies = Array.from({ length: 14 }, (_, i) => randomBytes(200_000 + i * 77_777))
+    await Promise.all(
+      bodies.map(async (content, i) => {
+        const open = f.chain({ record: false })
+        const file = open.openTmpFile(f.root, { size: content.length, keep: true })
+        await open.run()
+        const hasher = f.io.hasher(kinds[i % kinds.length] ?? [])
+        const writer = createFileWriter(f.io, { span: f.span, file: file.value, hasher, pieceBytes: 65_536 + i * 10_000 })
+        for (let at = 0; at < content.length; at += 30_011) await feed(writer, [content.subarray(at, at + 30_011)])
+        await writer.finish()
+        const chain = f.chain({ record: false })
+        for (const kind of hasher.kinds) {
+          if (kind === 'md5' || kind === 'sha256') {
+            chain.verifyDigest(hasher, kind, createHash(kind).update(content).digest())
+          } else {
+            const alone = f.chain({ record: false })
+            alone.hash([content], 'job', [kind])
+            const whole = alone.digest('job', kind)
+            await alone.run()
+            chain.verifyDigest(hasher, kind, whole.value)
+          }
+        }
+        chain.close(file.value)
+        await chain.run()
+        hasher.free()
+      }),
+    )
   })
 
   it('is one span for the whole body', async () => {

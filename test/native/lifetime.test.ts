@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -45,8 +46,27 @@ describe('without a usable addon', () => {
   })
 })
 
+const native = fileURLToPath(new URL('../../native/', import.meta.url))
+
+describe('under ThreadSanitizer', () => {
+  const make = spawnSync('make', ['-s', '-C', native, 'races'], { encoding: 'utf8' })
+  if (make.status !== 0) {
+    it.skip(`races does not build: ${make.stderr}`)
+    return
+  }
+
+  it('the core without Node has no races', ({ skip }) => {
+    const dir = mkdtempSync(join(tmpdir(), 'vgw-races-'))
+    const ended = spawnSync(join(native, 'build/races'), [dir, '1000'], { encoding: 'utf8', timeout: 100_000 })
+    rmSync(dir, { recursive: true })
+    // The sanitizer wants its addresses where some kernels put something else.
+    if (ended.stderr.includes('unexpected memory mapping')) skip('ThreadSanitizer does not run on this kernel')
+    expect(ended.stderr).toBe('')
+    expect(ended).toMatchObject({ status: 0, stdout: 'raced 1000\n' })
+  }, 120_000)
+})
+
 describe('under AddressSanitizer and UBSan', () => {
-  const native = fileURLToPath(new URL('../../native/', import.meta.url))
   const runtime = (name: string): string => spawnSync('cc', [`-print-file-name=${name}`], { encoding: 'utf8' }).stdout.trim()
   const libraries = [runtime('libasan.so'), runtime('libubsan.so')]
   if (!libraries.every((library) => existsSync(library))) {
