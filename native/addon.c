@@ -355,11 +355,11 @@ static napi_value open_root(napi_env env, napi_callback_info info) {
   return integer(env, fd < 0 ? -errno : fd);
 }
 
-/* setFault(wholeStep, step, name, after, times, errno); errno 0 ends it. */
+/* setFault(wholeStep, step, name, after, times, errno, delayUs); without the last two it ends. */
 static napi_value set_fault(napi_env env, napi_callback_info info) {
-  napi_value values[6];
-  double n[6] = {0};
-  struct io *io = arguments(env, info, 6, values, n);
+  napi_value values[7];
+  double n[7] = {0};
+  struct io *io = arguments(env, info, 7, values, n);
   if (io == NULL) return fail(env);
   struct faults *f = &io->shared.faults;
   atomic_store(&f->armed, false);
@@ -369,7 +369,8 @@ static napi_value set_fault(napi_env env, napi_callback_info info) {
   atomic_store(&f->left, (int)n[3]);
   atomic_store(&f->times, (int)n[4]);
   atomic_store(&f->err, (int)n[5]);
-  atomic_store(&f->armed, n[5] != 0);
+  atomic_store(&f->delay_us, (int)n[6]);
+  atomic_store(&f->armed, n[5] != 0 || n[6] != 0);
   atomic_store(&io->shared.no_openat2, false);
   return NULL;
 }

@@ -58,8 +58,9 @@ static bool sys_begin(struct sys *s, enum sys_name name) {
   if (f == NULL || !atomic_load_explicit(&f->armed, memory_order_relaxed) || s->cleaning_up)
     return true;
   if (!fault_matches(f, s, name)) return true;
+  if (atomic_load(&f->delay_us) > 0) usleep((useconds_t)atomic_load(&f->delay_us));
   errno = atomic_load(&f->err);
-  return false;
+  return errno == 0;
 }
 
 static int64_t sys_end(struct sys *s, int fd, int64_t offset, int64_t result) {

@@ -24,7 +24,8 @@ enum sys_name {
 };
 extern const char *const sys_names[SYS_NAMES];
 
-/* What a test wants to fail: only one thing at a time. Read by every thread, written by JavaScript. */
+/* What a test wants to fail or to be slow: one thing at a time. Read by every thread, written by
+ * JavaScript. */
 struct faults {
   atomic_bool armed;
   atomic_bool whole_step; /* without running it, instead of a call in it */
@@ -32,7 +33,8 @@ struct faults {
   atomic_int name;        /* an enum sys_name, or -1 for all */
   atomic_int left;        /* matching calls that still pass before one fails */
   atomic_int times;       /* how many fail then */
-  atomic_int err;
+  atomic_int err;         /* 0: the call is made all the same */
+  atomic_int delay_us;    /* before that */
 };
 
 enum { SYS_RECORD_DOUBLES = 8 };

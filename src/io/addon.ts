@@ -23,7 +23,7 @@ export interface NativeIo {
   cancelSend(id: number): void
   takeSend(id: number, out: Float64Array): void
   openRoot(path: string): number
-  setFault(wholeStep: number, step: number, name: number, after: number, times: number, errno: number): void
+  setFault(wholeStep: number, step: number, name: number, after: number, times: number, errno: number, delayUs: number): void
   faultsLeft(): number
   stats(out: Float64Array): void
   stop(): void

@@ -1,9 +1,11 @@
 import type { NativeIo } from './addon.ts'
 import { SYSCALL_NAMES, type SyscallName } from './syscalls.ts'
 
-/** What is to fail. Without `step`, `call` and `after` every system call does. */
+/** What is to fail, or to be slow. Without `step`, `call` and `after` every system call is. */
 export interface Fault {
-  readonly errno: number
+  /** Without it the call is made, after `delayMs`. */
+  readonly errno?: number
+  readonly delayMs?: number
   /** The n-th step of each job, counted from 0: alone, it fails without being run; else calls within it. */
   readonly step?: number
   /** Only calls of this name. */
@@ -26,13 +28,13 @@ const ALWAYS = 0x7fffffff
 
 export function createFaults(native: NativeIo): Faults {
   return {
-    set({ errno, step, call, after, times }) {
-      const isWholeStep = step !== undefined && call === undefined && after === undefined
+    set({ errno = 0, delayMs = 0, step, call, after, times }) {
+      const isWholeStep = step !== undefined && call === undefined && after === undefined && delayMs === 0
       const name = call === undefined ? -1 : SYSCALL_NAMES.indexOf(call)
-      native.setFault(isWholeStep ? 1 : 0, step ?? -1, name, after ?? 0, times ?? ALWAYS, errno)
+      native.setFault(isWholeStep ? 1 : 0, step ?? -1, name, after ?? 0, times ?? ALWAYS, errno, delayMs * 1000)
     },
     clear() {
-      native.setFault(0, -1, -1, 0, 0, 0)
+      native.setFault(0, -1, -1, 0, 0, 0, 0)
     },
     remaining: () => native.faultsLeft(),
   }

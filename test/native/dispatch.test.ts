@@ -148,6 +148,54 @@ describe('bulk work', () => {
   })
 })
 
+describe('a disk that stalls', () => {
+  it('holds up only those that wait for it', async () => {
+    writeFileSync(f.path('file'), 'x')
+    f.io.faults.set({ call: 'pread', delayMs: 200, times: 4 })
+    const reads = Array.from({ length: 4 }, () => {
+      const chain = f.chain()
+      chain.readWhole(chain.openFile(f.root, 'file'), { wholeIfAtMost: 10 })
+      return chain.run()
+    })
+    const waits: number[] = []
+    for (let i = 0; i < 30; i++) {
+      const chains = Array.from({ length: 8 }, () => f.chain())
+      const steps = chains.map((chain) => chain.statAt(f.root, 'file'))
+      await Promise.all(chains.map((chain) => chain.run()))
+      waits.push(...steps.map((step, at) => (chains[at]?.times(step).queueNs ?? 0) / 1e6))
+    }
+    await Promise.all(reads)
+    expect(waits.sort((a, b) => a - b)[Math.floor(waits.length * 0.95)]).toBeLessThan(50)
+  })
+
+  it('is passed by the watcher when a job blocks just after others were queued', async () => {
+    writeFileSync(f.path('file'), 'x')
+    const waits: number[] = []
+    for (let i = 0; i < 10; i++) {
+      f.io.faults.set({ call: 'pread', delayMs: 100, times: 1 })
+      const slow = f.chain()
+      slow.readWhole(slow.openFile(f.root, 'file'), { wholeIfAtMost: 10 })
+      const quick = Array.from({ length: 5 }, () => f.chain())
+      const steps = quick.map((chain) => chain.statAt(f.root, 'file'))
+      const running = slow.run()
+      await Promise.all(quick.map((chain) => chain.run()))
+      waits.push(...steps.map((step, at) => (quick[at]?.times(step).queueNs ?? 0) / 1e6))
+      await running
+    }
+    expect(waits.sort((a, b) => a - b)[Math.floor(waits.length * 0.8)]).toBeLessThan(50)
+  })
+
+  it('shows in the span that waited', async () => {
+    writeFileSync(f.path('file'), 'x')
+    f.io.faults.set({ call: 'pread', delayMs: 50 })
+    const chain = f.chain()
+    chain.readWhole(chain.openFile(f.root, 'file'), { wholeIfAtMost: 10 })
+    await chain.run()
+    const read = f.span.recorder.spans.find((span) => span.name === 'Posix.IO.ReadData')
+    expect(read?.attributes['posix.duration_ms']).toBeGreaterThan(49)
+  })
+})
+
 it('runs a chain once, and an empty one at once', async () => {
   const chain = f.chain()
   chain.stat(f.root)
