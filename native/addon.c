@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 enum { DONE_IDS = 1024, ARENA_HEAD = DONE_IDS * sizeof(uint32_t), MAX_SENDS = 65536 };
+enum { REPORT_AT = 8 }; /* completions that are worth a report of their own */
 enum { SEND_ID = 0x40000000 }; /* added to a send's index: what else is done is a slot */
 
 /* One createIo. Lives until the environment ends, since its functions may be called until then. */
@@ -30,6 +31,8 @@ struct io {
   bool closed;
   pthread_mutex_t lock; /* of the list of finished jobs */
   struct job *done, **done_last;
+  int done_count;
+  bool reported; /* the event loop has been told, and has not looked yet */
 };
 
 /* All of one environment. */
@@ -78,12 +81,24 @@ static void settle(struct job *job) {
   struct io *io = job->id < SEND_ID ? (struct io *)((struct chain *)job)->shared
                                     : (struct io *)((struct send *)job)->shared;
   pthread_mutex_lock(&io->lock);
-  bool was_empty = io->done == NULL;
   job->next = NULL;
   *io->done_last = job;
   io->done_last = &job->next;
+  bool due = !io->reported && (++io->done_count >= REPORT_AT || !pool_has_more(io->shared.pool));
+  if (due) io->reported = true;
   pthread_mutex_unlock(&io->lock);
-  if (was_empty) napi_call_threadsafe_function(io->wake, NULL, napi_tsfn_nonblocking);
+  if (due) napi_call_threadsafe_function(io->wake, NULL, napi_tsfn_nonblocking);
+}
+
+/* Completions are held back while more are about to follow: waking the event loop, and then the client, once for several
+ * answers is what makes many small requests cheap. The pool calls this before a thread sleeps. */
+static void report_rest(void *owner) {
+  struct io *io = owner;
+  pthread_mutex_lock(&io->lock);
+  bool due = io->done != NULL && !io->reported;
+  if (due) io->reported = true;
+  pthread_mutex_unlock(&io->lock);
+  if (due) napi_call_threadsafe_function(io->wake, NULL, napi_tsfn_nonblocking);
 }
 
 static void run_later(struct job *job, double ns) {
@@ -110,6 +125,8 @@ static void report_done(napi_env env, napi_value unused, void *context, void *da
   struct job *job = io->done;
   io->done = NULL;
   io->done_last = &io->done;
+  io->done_count = 0;
+  io->reported = false;
   pthread_mutex_unlock(&io->lock);
 
   napi_value on_done, receiver, count;
@@ -510,7 +527,7 @@ static napi_value create(napi_env env, napi_callback_info info) {
     io->closed = io->chains == NULL;
     return fail(env);
   }
-  io->shared.pool = pool_new((int)n[0]);
+  io->shared.pool = pool_new((int)n[0], report_rest, io);
   if (io->shared.pool != NULL) io->events = events_new(io->shared.pool);
   if (io->events == NULL) {
     shut_down(io);

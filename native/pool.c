@@ -1,20 +1,22 @@
 /* How few wake-ups can be enough.
  *
- * A thread that ends a job takes the next one without sleeping, so under load one thread may do
- * all the work. A submit wakes another only if nobody is running or waking, if the last start is
- * more than QUIET_NS ago, or if the queue is long. What remains is a job that blocks (a disk) just
- * after one was left in the queue. For that, one idle thread is the watcher: it sleeps WATCH_NS at
- * a time while anything runs and takes over when the queue has not moved. A thread that is about
- * to run a job and leaves others queued makes sure that there is a watcher. */
+ * Waking a sleeping thread costs the one who wakes it 5 to 20 us, more than a small job takes, and it is the event loop
+ * that pays. So while there is work, two threads sleep by the clock instead: the poller looks every POLL_NS for jobs that
+ * nobody runs, and the watcher every WATCH_NS whether the queue has moved; if a job blocks (a disk) and others wait behind
+ * it, the watcher takes over. A thread that ends a job takes the next one without sleeping, so under load one thread
+ * may do all the work. A submit wakes a thread only if the last start is more than QUIET_NS ago, if nobody sleeps
+ * by the clock, or if the queue is long. KEEP_NS after the last start all threads sleep without a timeout. */
 #include "pool.h"
 #include "sys.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <time.h>
 
-enum { QUIET_NS = 100000, WATCH_NS = 300000, LONG_QUEUE = 8, KEPT_FROM_BULK = 2 };
+enum { QUIET_NS = 100000, POLL_NS = 150000, WATCH_NS = 300000, KEEP_NS = 2000000 };
+enum { LONG_QUEUE = 8, KEPT_FROM_BULK = 2 };
 enum { STACK_BYTES = 512 * 1024 };
 
 struct queue {
@@ -33,13 +35,16 @@ struct worker {
 struct pool {
   pthread_mutex_t lock;
   struct queue metadata, bulk;
-  struct worker *idle;    /* asleep without a timeout, the most recent first */
-  struct worker *watcher; /* asleep with one */
+  struct worker *idle;             /* asleep without a timeout, the most recent first */
+  struct worker *poller, *watcher; /* asleep by the clock */
   int threads, running, running_bulk, waking, max_bulk;
   double last_start;
   unsigned long starts, wakes, takeovers;
   atomic_bool stopping;
+  atomic_int more; /* metadata.length, to be read without the lock */
   bool closing;
+  void (*flush)(void *owner);
+  void *owner;
   struct worker workers[];
 };
 
@@ -48,14 +53,17 @@ static int ready(const struct pool *p);
 static struct job *take(struct pool *p);
 static void run(struct worker *w, struct job *job);
 static void sleep_idle(struct worker *w);
-static void watch(struct worker *w);
+static void watch(struct worker *w, struct worker **role, long period_ns);
+static bool recently_active(const struct pool *p);
 static bool wake_one(struct pool *p);
 static void push(struct queue *q, struct job *job);
 static struct job *shift(struct queue *q);
 
-struct pool *pool_new(int threads) {
+struct pool *pool_new(int threads, void (*flush)(void *owner), void *owner) {
   struct pool *p = calloc(1, sizeof *p + (size_t)threads * sizeof p->workers[0]);
   if (p == NULL) return NULL;
+  p->flush = flush;
+  p->owner = owner;
   pthread_mutex_init(&p->lock, NULL);
   p->metadata.last = &p->metadata.first;
   p->bulk.last = &p->bulk.first;
@@ -93,11 +101,17 @@ void pool_submit(struct pool *p, struct job *job) {
   job->queued_ns = now;
   pthread_mutex_lock(&p->lock);
   push(job->bulk ? &p->bulk : &p->metadata, job);
-  if (p->waking == 0 && (p->running == 0 || p->watcher == NULL || now - p->last_start > QUIET_NS))
+  atomic_store_explicit(&p->more, p->metadata.length, memory_order_relaxed);
+  bool polled = p->poller != NULL || (p->running > 0 && p->watcher != NULL);
+  if (p->waking == 0 && (!polled || now - p->last_start > QUIET_NS))
     wake_one(p);
   else if (ready(p) > LONG_QUEUE * (p->running + p->waking))
     wake_one(p);
   pthread_mutex_unlock(&p->lock);
+}
+
+bool pool_has_more(const struct pool *p) {
+  return atomic_load_explicit(&p->more, memory_order_relaxed) > 0;
 }
 
 void pool_stop(struct pool *p) { atomic_store(&p->stopping, true); }
@@ -140,15 +154,24 @@ struct pool_stats pool_stats(struct pool *p) {
 static void *work(void *argument) {
   struct worker *w = argument;
   struct pool *p = w->pool;
+  prctl(PR_SET_TIMERSLACK, 1000); /* ns; the default of 50 us is as long as the poller sleeps */
   pthread_mutex_lock(&p->lock);
-  for (;;) {
+  for (bool flushed = true;;) {
     struct job *job = take(p);
     if (job != NULL) {
       run(w, job);
+      flushed = false;
+    } else if (!flushed) {
+      pthread_mutex_unlock(&p->lock);
+      p->flush(p->owner);
+      pthread_mutex_lock(&p->lock);
+      flushed = true;
     } else if (p->closing && p->metadata.length + p->bulk.length == 0) {
       break;
-    } else if (p->watcher == NULL && p->running > 0) {
-      watch(w);
+    } else if (p->poller == NULL && recently_active(p)) {
+      watch(w, &p->poller, POLL_NS);
+    } else if (p->watcher == NULL && recently_active(p)) {
+      watch(w, &p->watcher, WATCH_NS);
     } else {
       sleep_idle(w);
     }
@@ -164,7 +187,11 @@ static int ready(const struct pool *p) {
 }
 
 static struct job *take(struct pool *p) {
-  if (p->metadata.length > 0) return shift(&p->metadata);
+  if (p->metadata.length > 0) {
+    struct job *job = shift(&p->metadata);
+    atomic_store_explicit(&p->more, p->metadata.length, memory_order_relaxed);
+    return job;
+  }
   /* While closing nothing can be starved any more, and the last thread must empty both queues. */
   if (p->bulk.length > 0 && (p->running_bulk < p->max_bulk || p->closing)) return shift(&p->bulk);
   return NULL;
@@ -179,6 +206,7 @@ static void run(struct worker *w, struct job *job) {
   p->last_start = now_ns();
   if (p->watcher == NULL && p->waking == 0 && ready(p) > 0) wake_one(p);
   pthread_mutex_unlock(&p->lock);
+  if (bulk) p->flush(p->owner);
   job->run(job);
   pthread_mutex_lock(&p->lock);
   p->running--;
@@ -200,34 +228,47 @@ static void sleep_idle(struct worker *w) {
   w->signalled = false;
 }
 
-/* Returns when there may be something to do: signalled, or nothing moved for one period. */
-static void watch(struct worker *w) {
+static bool recently_active(const struct pool *p) {
+  return p->running > 0 || now_ns() - p->last_start < KEEP_NS;
+}
+
+/* Sleeps by the clock, in the role of poller or watcher. Returns when there may be something to do: signalled, jobs that
+ * nobody runs, or jobs behind one that has not ended for a whole period. */
+static void watch(struct worker *w, struct worker **role, long period_ns) {
   struct pool *p = w->pool;
-  p->watcher = w;
-  unsigned long starts = p->starts - 1;
-  while (!w->signalled && !p->closing && (p->running > 0 || p->starts != starts)) {
-    starts = p->starts;
+  *role = w;
+  while (!w->signalled && !p->closing && recently_active(p)) {
+    unsigned long starts = p->starts;
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += WATCH_NS;
+    until.tv_nsec += period_ns;
     if (until.tv_nsec >= 1000000000) {
       until.tv_sec++;
       until.tv_nsec -= 1000000000;
     }
     if (pthread_cond_timedwait(&w->wake, &p->lock, &until) != ETIMEDOUT) continue;
-    if (p->starts != starts || ready(p) == 0) continue;
+    if (p->running > 0) {
+      pthread_mutex_unlock(&p->lock);
+      p->flush(p->owner);
+      pthread_mutex_lock(&p->lock);
+    }
+    if (ready(p) == 0) continue;
+    if (p->running == 0) break;
+    if (p->starts != starts || role == &p->poller) continue;
     p->takeovers++;
     break;
   }
-  p->watcher = NULL;
+  *role = NULL;
   if (w->signalled && !p->closing) p->waking--;
   w->signalled = false;
 }
 
-/* Wakes the thread that slept least, the watcher last; false when all are busy. */
+/* Wakes the poller, or the thread that slept least, the watcher last; false when all are busy. */
 static bool wake_one(struct pool *p) {
   struct worker *w = p->idle;
-  if (w != NULL) {
+  if (p->poller != NULL && !p->poller->signalled) {
+    w = p->poller;
+  } else if (w != NULL) {
     p->idle = w->next_idle;
   } else if (p->watcher != NULL && !p->watcher->signalled) {
     w = p->watcher;

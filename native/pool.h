@@ -24,8 +24,12 @@ struct job {
 
 struct pool;
 
-/* Starts `threads` threads; NULL when that fails. */
-struct pool *pool_new(int threads);
+/* Starts `threads` threads; NULL when that fails. `flush` is called with `owner` by a thread that is about to sleep or to
+ * run a bulk job, and now and then while one is busy: what was held back to go out together goes out then. */
+struct pool *pool_new(int threads, void (*flush)(void *owner), void *owner);
+
+/* Whether a job waits that will be run soon. */
+bool pool_has_more(const struct pool *p);
 
 void pool_submit(struct pool *p, struct job *job);
 
