@@ -205,8 +205,10 @@ static void run(struct worker *w, struct job *job) {
   p->starts++;
   p->last_start = now_ns();
   if (p->watcher == NULL && p->waking == 0 && ready(p) > 0) wake_one(p);
+  /* The job may block, and then nobody else would come to send off what is held back. */
+  bool alone = p->poller == NULL && p->watcher == NULL;
   pthread_mutex_unlock(&p->lock);
-  if (bulk) p->flush(p->owner);
+  if (bulk || alone) p->flush(p->owner);
   job->run(job);
   pthread_mutex_lock(&p->lock);
   p->running--;

@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { describe, expect, it } from 'vitest'
 import { createIo } from '../../src/io/native.ts'
+import { nowNs } from '../../src/trace/clock.ts'
 import { Recorder } from '../../src/trace/recorder.ts'
 import { failureOf, openFiles, useIo } from './fixture.ts'
 
@@ -9,6 +10,7 @@ const { ECANCELED, ENOENT, EIO } = constants.errno
 
 const f = useIo()
 const small = useIo({ threads: 1, slots: 2 })
+const narrow = useIo({ threads: 3 })
 
 describe('a chain longer than a slot', () => {
   it('runs as one', async () => {
@@ -183,6 +185,21 @@ describe('a disk that stalls', () => {
       await running
     }
     expect(waits.sort((a, b) => a - b)[Math.floor(waits.length * 0.8)]).toBeLessThan(50)
+  })
+
+  it('holds back no completion, however many threads are busy and jobs queued', async () => {
+    writeFileSync(narrow.path('file'), 'x')
+    narrow.io.faults.set({ call: 'pread', delayMs: 60 })
+    const late: number[] = []
+    await Promise.all(
+      Array.from({ length: 10 }, async (_, i) => {
+        const chain = narrow.chain({ bulk: i % 4 === 3 })
+        const step = chain.readWhole(chain.openFile(narrow.root, 'file'), { wholeIfAtMost: 10 })
+        await chain.run()
+        late.push((nowNs() - chain.times(step).endNs) / 1e6)
+      }),
+    )
+    expect(Math.max(...late)).toBeLessThan(40)
   })
 
   it('shows in the span that waited', async () => {

@@ -30,6 +30,8 @@ static void settle(struct job *job) {
   pthread_mutex_unlock(&lock);
 }
 
+static void flush(void *owner) { (void)owner; }
+
 static void run_later(struct job *job, double ns) { events_later(events, job, ns); }
 
 static struct job *next_settled(void) {
@@ -142,7 +144,7 @@ int main(int count, char **arguments) {
   shared.run_later = run_later;
   hash_group_init(&shared.hashing);
   shared.hashing.max_leaders = 2;
-  shared.pool = pool_new(8);
+  shared.pool = pool_new(8, flush, NULL);
   events = events_new(shared.pool);
   struct chain *chains = calloc(CHAINS, sizeof *chains);
   uint8_t *slots = aligned_alloc(4096, (size_t)CHAINS * SLOT_BYTES);
