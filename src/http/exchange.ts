@@ -42,14 +42,14 @@ export interface S3Server {
 }
 
 export function createS3Server(parts: ExchangeParts): S3Server {
-  const active = new Set<HttpExchange>()
+  const active = new ActiveExchanges()
   return {
     serve(incoming, outgoing, expectsContinue = false) {
       const exchange = new HttpExchange(parts, incoming, outgoing, expectsContinue)
       active.add(exchange)
       outgoing.on('close', () => exchange.onClose())
       exchange
-        .run(active.size > parts.maxRequests)
+        .run(active.list.length > parts.maxRequests)
         .catch((error: unknown) => {
           parts.log.error({ err: error, trace_id: exchange.recorder.traceId }, 'answer failed')
           outgoing.destroy()
@@ -58,11 +58,32 @@ export function createS3Server(parts: ExchangeParts): S3Server {
     },
     sweep() {
       const now = nowNs()
-      for (const exchange of active) exchange.giveUpIfStalled(now)
+      for (const exchange of active.list) exchange.giveUpIfStalled(now)
     },
     get inFlight() {
-      return active.size
+      return active.list.length
     },
+  }
+}
+
+/**
+ * The exchanges under way. An array whose gaps are filled from its end, not a Set: a Set that is added to and deleted from
+ * with every request leaves a trail of tables behind, each of which keeps the next one and its dead exchanges alive until a full
+ * garbage collection.
+ */
+class ActiveExchanges {
+  readonly list: HttpExchange[] = []
+
+  add(exchange: HttpExchange): void {
+    exchange.place = this.list.length
+    this.list.push(exchange)
+  }
+
+  delete(exchange: HttpExchange): void {
+    const last = this.list.pop()
+    if (last === undefined || last === exchange) return
+    this.list[exchange.place] = last
+    last.place = exchange.place
   }
 }
 
@@ -76,6 +97,8 @@ class HttpExchange implements Exchange {
   operation: Operation | undefined
   authentication: Authentication | undefined
   backendSpan: Span | undefined
+  /** Where `ActiveExchanges` has it. */
+  place = -1
   readonly #parts: ExchangeParts
   readonly #incoming: IncomingMessage
   readonly #outgoing: ServerResponse

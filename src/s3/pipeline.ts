@@ -1,6 +1,6 @@
 import type { Authentication, AuthFacts, Authenticator } from '../auth/authenticate.ts'
 import { authorize } from '../auth/authorize.ts'
-import type { Backend } from '../backend/backend.ts'
+import type { Backend, Call } from '../backend/backend.ts'
 import type { Payload } from '../backend/payload.ts'
 import { SPAN } from '../trace/names.ts'
 import type { Recorder, Span } from '../trace/recorder.ts'
@@ -57,14 +57,31 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     const document = operation.body.kind === 'document' ? await exchange.readDocument(operation.body) : EMPTY
     const context: OperationContext = {
       backend: parts.backend,
-      // The controller behind the signal is made only when somebody asks: most requests never do.
-      call: { span, get signal() { return exchange.signal } },
+      call: new ExchangeCall(span, exchange),
       caller: authentication.identity,
       request,
       settings: parts.settings,
     }
     if (expectsOwner(request)) await checkExpectedOwner(context)
     return operation.invoke({ request, payload, document }, context)
+  }
+}
+
+/**
+ * The controller behind the signal is made only when somebody asks: most requests never do. A class, because an object
+ * literal with a getter gets a hidden class of its own each time, which keeps the request in memory for long.
+ */
+class ExchangeCall implements Call {
+  readonly span: Span
+  readonly #exchange: Exchange
+
+  constructor(span: Span, exchange: Exchange) {
+    this.span = span
+    this.#exchange = exchange
+  }
+
+  get signal(): AbortSignal {
+    return this.#exchange.signal
   }
 }
 
