@@ -16,26 +16,53 @@ export interface Backend {
   headBucket(bucket: string, call: Call): Promise<void>
   deleteBucket(bucket: string, call: Call): Promise<void>
   /** A small document hung on a bucket (acl, policy, …), raw; undefined where there is none. */
-  getBucketSubresource(bucket: string, name: BucketSubresource, call: Call): Promise<Buffer | undefined>
+  getBucketSubresource(
+    bucket: string,
+    name: BucketSubresource,
+    call: Call,
+  ): Promise<Buffer | undefined>
 
   /**
    * Opens an object, lets `select` decide which bytes are wanted, and answers with them. `select` sees the head of the
    * very file that is served; it may throw (304, 412, 416).
    */
-  getObject(ref: ObjectRef, select: (head: ObjectHead) => ByteSlice, call: Call): Promise<{ head: ObjectHead; slice: ByteSlice; body: Body }>
+  getObject(
+    ref: ObjectRef,
+    select: (head: ObjectHead) => ByteSlice,
+    call: Call,
+  ): Promise<{ head: ObjectHead; slice: ByteSlice; body: Body }>
   headObject(ref: ObjectRef, call: Call): Promise<ObjectHead>
   putObject(ref: ObjectRef, object: NewObject, payload: Payload, call: Call): Promise<WrittenObject>
   /** Deleting what is not there is no error. */
   deleteObject(ref: ObjectRef, precondition: DeletePrecondition, call: Call): Promise<void>
-  copyObject(source: CopySource, target: ObjectRef, object: CopyTarget, call: Call): Promise<CopiedObject>
+  copyObject(
+    source: CopySource,
+    target: ObjectRef,
+    object: CopyTarget,
+    call: Call,
+  ): Promise<CopiedObject>
   listObjects(bucket: string, page: ListPage, call: Call): Promise<ObjectListing>
 
   createUpload(ref: ObjectRef, upload: NewUpload, call: Call): Promise<{ uploadId: string }>
-  uploadPart(part: PartRef, payload: Payload, checksum: ChecksumAlgorithm | undefined, call: Call): Promise<WrittenPart>
-  uploadPartCopy(source: CopySource, part: PartRef, range: ByteRange | undefined, call: Call): Promise<CopiedPart>
+  uploadPart(
+    part: PartRef,
+    payload: Payload,
+    checksum: ChecksumAlgorithm | undefined,
+    call: Call,
+  ): Promise<WrittenPart>
+  uploadPartCopy(
+    source: CopySource,
+    part: PartRef,
+    range: ByteRange | undefined,
+    call: Call,
+  ): Promise<CopiedPart>
   completeUpload(upload: UploadRef, completion: Completion, call: Call): Promise<CompletedUpload>
   abortUpload(upload: UploadRef, ifInitiatedAt: Date | undefined, call: Call): Promise<void>
-  listParts(upload: UploadRef, page: { partNumberMarker: number; maxParts: number }, call: Call): Promise<PartListing>
+  listParts(
+    upload: UploadRef,
+    page: { partNumberMarker: number; maxParts: number },
+    call: Call,
+  ): Promise<PartListing>
   listUploads(bucket: string, page: UploadListPage, call: Call): Promise<UploadListing>
 
   close(): Promise<void>
@@ -49,7 +76,15 @@ export interface Call {
   readonly signal: AbortSignal
 }
 
-export type BucketSubresource = 'acl' | 'ownership' | 'X-Amz-Tagging' | 'policy' | 'cors' | 'website' | 'bucket-lock' | 'versioning'
+export type BucketSubresource =
+  | 'acl'
+  | 'ownership'
+  | 'X-Amz-Tagging'
+  | 'policy'
+  | 'cors'
+  | 'website'
+  | 'bucket-lock'
+  | 'versioning'
 
 export interface BucketSummary {
   readonly name: string
@@ -121,7 +156,9 @@ export interface ObjectHead {
   /** Number of tags. */
   readonly tagCount: number
   /** May be of an algorithm this gateway cannot compute yet: then `value` is what is stored. */
-  readonly checksum: { readonly algorithm: string; readonly type: ChecksumType; readonly value: string } | undefined
+  readonly checksum:
+    | { readonly algorithm: string; readonly type: ChecksumType; readonly value: string }
+    | undefined
   /** Of an object made by a multipart upload: where each part ends (cumulative), if known. */
   readonly partEnds: readonly number[] | undefined
   readonly versionId: string | undefined
@@ -165,7 +202,9 @@ export interface CopySource extends ObjectRef {
 
 export interface CopyTarget {
   /** COPY keeps the source's; REPLACE takes these. */
-  readonly metadata: 'COPY' | { readonly headers: ContentHeaders; readonly userMetadata: UserMetadata }
+  readonly metadata:
+    | 'COPY'
+    | { readonly headers: ContentHeaders; readonly userMetadata: UserMetadata }
   readonly tags: 'COPY' | { readonly tags: Tags | undefined }
   /** Requested; else the source's own, else CRC64NVME. */
   readonly checksum: ChecksumAlgorithm | undefined
@@ -210,7 +249,9 @@ export interface NewUpload {
   readonly userMetadata: UserMetadata
   readonly tags: Tags | undefined
   /** Declared by the client, or undefined (then parts get a CRC64NVME of the gateway's own). */
-  readonly checksum: { readonly algorithm: ChecksumAlgorithm; readonly type: ChecksumType } | undefined
+  readonly checksum:
+    | { readonly algorithm: ChecksumAlgorithm; readonly type: ChecksumType }
+    | undefined
 }
 
 export interface UploadRef extends ObjectRef {

@@ -3,7 +3,15 @@ import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { attributesOf } from '../support/tree.ts'
-import { codeOf, makeBucket, newCall, openBackend, put, spanTree, type TestBackend } from './support.ts'
+import {
+  codeOf,
+  makeBucket,
+  newCall,
+  openBackend,
+  put,
+  spanTree,
+  type TestBackend,
+} from './support.ts'
 
 describe.each(['none', 'full'] as const)('buckets, durability %s', (durability) => {
   let t: TestBackend
@@ -12,7 +20,10 @@ describe.each(['none', 'full'] as const)('buckets, durability %s', (durability) 
   })
   afterEach(() => t.close())
   const create = (name: string, owner = 'root'): Promise<void> =>
-    t.backend.createBucket({ name, owner, subresources: new Map([['ownership', 'BucketOwnerEnforced']]) }, newCall())
+    t.backend.createBucket(
+      { name, owner, subresources: new Map([['ownership', 'BucketOwnerEnforced']]) },
+      newCall(),
+    )
 
   test('a new bucket has its owner’s ACL, byte for byte (contract 2.2)', async () => {
     await create('b', 'o<w"ner')
@@ -21,9 +32,13 @@ describe.each(['none', 'full'] as const)('buckets, durability %s', (durability) 
       ownership: 'BucketOwnerEnforced',
     })
     expect(readdirSync(join(t.root, 'b'))).toEqual([])
-    expect((await t.backend.getBucketSubresource('b', 'ownership', newCall()))?.toString()).toBe('BucketOwnerEnforced')
+    expect((await t.backend.getBucketSubresource('b', 'ownership', newCall()))?.toString()).toBe(
+      'BucketOwnerEnforced',
+    )
     expect(await t.backend.getBucketSubresource('b', 'policy', newCall())).toBeUndefined()
-    expect(await codeOf(t.backend.getBucketSubresource('none', 'acl', newCall()))).toBe('NoSuchBucket')
+    expect(await codeOf(t.backend.getBucketSubresource('none', 'acl', newCall()))).toBe(
+      'NoSuchBucket',
+    )
   })
 
   test('a name that is taken', async () => {
@@ -62,7 +77,11 @@ describe.each(['none', 'full'] as const)('buckets, durability %s', (durability) 
     await put(t.backend, ref, 'x')
     expect(await codeOf(t.backend.deleteBucket('bucket', newCall()))).toBe('BucketNotEmpty')
     await t.backend.deleteObject(ref, {}, newCall())
-    await t.backend.createUpload(ref, { headers: {}, userMetadata: {}, tags: undefined, checksum: undefined }, newCall())
+    await t.backend.createUpload(
+      ref,
+      { headers: {}, userMetadata: {}, tags: undefined, checksum: undefined },
+      newCall(),
+    )
     await t.backend.deleteBucket('bucket', newCall())
     expect(readdirSync(t.root)).toEqual([])
     expect(await codeOf(t.backend.deleteBucket('bucket', newCall()))).toBe('NoSuchBucket')
@@ -83,27 +102,38 @@ describe.each(['none', 'full'] as const)('buckets, durability %s', (durability) 
       expect(['ok', 'BucketNotEmpty']).toContain(deleted)
       if (deleted === 'ok') expect([first, second]).toEqual(['NoSuchBucket', 'NoSuchBucket'])
       else {
-        for (const key of ['a/b/k', 'top']) await t.backend.deleteObject({ bucket: 'bucket', key }, {}, newCall())
+        for (const key of ['a/b/k', 'top'])
+          await t.backend.deleteObject({ bucket: 'bucket', key }, {}, newCall())
         await t.backend.deleteBucket('bucket', newCall())
       }
     }
   })
 
   test('what is synced', async () => {
-    const syncs = async (run: (call: ReturnType<typeof newCall>) => Promise<unknown>): Promise<number> => {
+    const syncs = async (
+      run: (call: ReturnType<typeof newCall>) => Promise<unknown>,
+    ): Promise<number> => {
       const call = newCall()
       await run(call)
       return spanTree(call.span).filter((line) => line.includes('Sync')).length
     }
     const times = durability === 'full' ? 1 : 0
-    expect(await syncs((call) => t.backend.createBucket({ name: 'b', owner: 'o', subresources: new Map() }, call))).toBe(2 * times)
+    expect(
+      await syncs((call) =>
+        t.backend.createBucket({ name: 'b', owner: 'o', subresources: new Map() }, call),
+      ),
+    ).toBe(2 * times)
     expect(await syncs((call) => t.backend.deleteBucket('b', call))).toBe(times)
   })
 })
 
 async function codeOrOk(promise: Promise<unknown>): Promise<string> {
   let isOk = false
-  return codeOf(promise.then(() => { isOk = true })).catch((error: unknown) => {
+  return codeOf(
+    promise.then(() => {
+      isOk = true
+    }),
+  ).catch((error: unknown) => {
     if (isOk) return 'ok'
     throw error
   })

@@ -2,7 +2,16 @@ import { mkdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { strayFiles } from '../support/tree.ts'
-import { codeOf, makeBucket, md5, newCall, openBackend, put, spanTree, type TestBackend } from './support.ts'
+import {
+  codeOf,
+  makeBucket,
+  md5,
+  newCall,
+  openBackend,
+  put,
+  spanTree,
+  type TestBackend,
+} from './support.ts'
 
 const BUCKET = 'bucket'
 
@@ -16,7 +25,8 @@ describe.each(['none', 'full'] as const)('DeleteObject, durability %s', (durabil
   const at = (...names: string[]): string => join(t.root, BUCKET, ...names)
   const remove = (name: string, precondition = {}): Promise<void> =>
     t.backend.deleteObject({ bucket: BUCKET, key: name }, precondition, newCall())
-  const add = (name: string, text = ''): Promise<unknown> => put(t.backend, { bucket: BUCKET, key: name }, text)
+  const add = (name: string, text = ''): Promise<unknown> =>
+    put(t.backend, { bucket: BUCKET, key: name }, text)
   const left = (): string[] => strayFiles(at())
 
   test('an object, and the parents that it leaves empty', async () => {
@@ -41,7 +51,8 @@ describe.each(['none', 'full'] as const)('DeleteObject, durability %s', (durabil
     await add('file', 'x')
     await add('dir/file', 'x')
     mkdirSync(at('empty'))
-    for (const name of ['none', 'none/deep', 'file/', 'file/below', 'dir', 'empty', 'none/']) await remove(name)
+    for (const name of ['none', 'none/deep', 'file/', 'file/below', 'dir', 'empty', 'none/'])
+      await remove(name)
     expect(left()).toEqual(['dir/', 'dir/file', 'empty/', 'file'])
   })
 
@@ -53,7 +64,9 @@ describe.each(['none', 'full'] as const)('DeleteObject, durability %s', (durabil
     await add('explicit/')
     await add('explicit/file', 'x')
     await remove('explicit/')
-    expect(await codeOf(t.backend.headObject({ bucket: BUCKET, key: 'explicit/' }, newCall()))).toBe('NoSuchKey')
+    expect(
+      await codeOf(t.backend.headObject({ bucket: BUCKET, key: 'explicit/' }, newCall())),
+    ).toBe('NoSuchKey')
     expect(left()).toEqual(['explicit/', 'explicit/file', 'implicit/', 'implicit/file'])
     await remove('explicit/file')
     expect(left()).toEqual(['implicit/', 'implicit/file'])
@@ -72,7 +85,12 @@ describe.each(['none', 'full'] as const)('DeleteObject, durability %s', (durabil
     await add('k', 'hello')
     const head = await t.backend.headObject({ bucket: BUCKET, key: 'k' }, newCall())
     const modified = new Date(Math.floor(head.lastModifiedMs / 1000) * 1000)
-    for (const precondition of [{ ifMatch: '"x"' }, { ifSize: 4 }, { ifLastModified: new Date(0) }, { ifMatch: head.etag, ifSize: 9 }]) {
+    for (const precondition of [
+      { ifMatch: '"x"' },
+      { ifSize: 4 },
+      { ifLastModified: new Date(0) },
+      { ifMatch: head.etag, ifSize: 9 },
+    ]) {
       expect(await codeOf(remove('k', precondition))).toBe('PreconditionFailed')
     }
     await remove('none', { ifMatch: '"x"' })
@@ -85,7 +103,29 @@ describe.each(['none', 'full'] as const)('DeleteObject, durability %s', (durabil
     await add('d/k', 'x')
     const call = newCall()
     await t.backend.deleteObject({ bucket: BUCKET, key: 'd/k' }, {}, call)
-    const prune = durability === 'full' ? ['Posix.IO.PruneParents', 'Posix.IO.Sync'] : ['Posix.IO.PruneParents']
-    expect(spanTree(call.span).map((line) => line.trim())).toEqual(['Posix.IO.OpenFile', 'Posix.IO.OpenFile', 'Posix.IO.RemoveFile', ...prune])
+    const prune =
+      durability === 'full' ? ['Posix.IO.PruneParents', 'Posix.IO.Sync'] : ['Posix.IO.PruneParents']
+    expect(spanTree(call.span).map((line) => line.trim())).toEqual([
+      'Posix.IO.OpenFile',
+      'Posix.IO.OpenFile',
+      'Posix.IO.RemoveFile',
+      ...prune,
+    ])
   })
+})
+
+test('a request that deletes a thousand objects has few spans (trace contract 3.4)', async () => {
+  const t = await openBackend()
+  await makeBucket(t.backend)
+  const call = newCall()
+  const keys = Array.from({ length: 1000 }, (_, i) => `k${i}`)
+  for (const key of keys) await put(t.backend, { bucket: BUCKET, key }, '')
+  await Promise.all(keys.map((key) => t.backend.deleteObject({ bucket: BUCKET, key }, {}, call)))
+  const removals = call.recorder.spans.filter(({ name }) => name === 'Posix.IO.RemoveFile')
+  expect(removals).toHaveLength(17)
+  const folded = removals.find(({ attributes }) => attributes['posix.count'] !== undefined)
+  expect(folded?.attributes['posix.count']).toBe(1000 - 16)
+  expect(folded?.events).toHaveLength(5)
+  expect(strayFiles(join(t.root, BUCKET))).toEqual([])
+  await t.close()
 })

@@ -5,7 +5,17 @@ import { createServer } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { gzipSync } from 'node:zlib'
 import { setAttribute } from '../support/tree.ts'
-import { codeOf, makeBucket, newCall, openBackend, put, read, someBytes, spanTree, type TestBackend } from './support.ts'
+import {
+  codeOf,
+  makeBucket,
+  newCall,
+  openBackend,
+  put,
+  read,
+  someBytes,
+  spanTree,
+  type TestBackend,
+} from './support.ts'
 
 const BUCKET = 'bucket'
 
@@ -23,9 +33,15 @@ describe('GetObject and HeadObject', () => {
     for (const size of [1000, 65_536, 65_537, 1_000_000]) {
       const bytes = someBytes(size)
       await put(t.backend, key('k'), bytes)
-      for (const slice of [{ offset: 0, length: 0 }, { offset: 10, length: 20 }, { offset: size - 1, length: 1 }]) {
+      for (const slice of [
+        { offset: 0, length: 0 },
+        { offset: 10, length: 20 },
+        { offset: size - 1, length: 1 },
+      ]) {
         const got = await read(t, key('k'), slice)
-        expect(got.bytes.equals(bytes.subarray(slice.offset, slice.offset + slice.length))).toBe(true)
+        expect(got.bytes.equals(bytes.subarray(slice.offset, slice.offset + slice.length))).toBe(
+          true,
+        )
       }
     }
   })
@@ -34,10 +50,19 @@ describe('GetObject and HeadObject', () => {
     await put(t.backend, key('d/k'), someBytes(4096))
     const call = newCall()
     await t.backend.getObject(key('d/k'), ({ size }) => ({ offset: 0, length: size }), call)
-    expect(spanTree(call.span)).toEqual(['Posix.IO.OpenFile', 'Posix.IO.OpenFile', 'Posix.IO.ReadMetadata', 'Posix.IO.ReadData'])
+    expect(spanTree(call.span)).toEqual([
+      'Posix.IO.OpenFile',
+      'Posix.IO.OpenFile',
+      'Posix.IO.ReadMetadata',
+      'Posix.IO.ReadData',
+    ])
     const head = newCall()
     await t.backend.headObject(key('d/k'), head)
-    expect(spanTree(head.span)).toEqual(['Posix.IO.OpenFile', 'Posix.IO.OpenFile', 'Posix.IO.ReadMetadata'])
+    expect(spanTree(head.span)).toEqual([
+      'Posix.IO.OpenFile',
+      'Posix.IO.OpenFile',
+      'Posix.IO.ReadMetadata',
+    ])
   })
 
   test('what select throws is what the caller gets, and no descriptor stays open', async () => {
@@ -46,7 +71,13 @@ describe('GetObject and HeadObject', () => {
     await put(t.backend, key('dir/'), '')
     const before = openFiles()
     for (const name of ['small', 'large', 'dir/']) {
-      const refused = t.backend.getObject(key(name), () => { throw new Error('304') }, newCall())
+      const refused = t.backend.getObject(
+        key(name),
+        () => {
+          throw new Error('304')
+        },
+        newCall(),
+      )
       await expect(refused).rejects.toThrow('304')
     }
     expect(openFiles()).toEqual(before)
@@ -60,7 +91,19 @@ describe('GetObject and HeadObject', () => {
     await put(t.backend, key('explicit/'), '')
     const before = openFiles()
     const started = Date.now()
-    for (const name of ['fifo', 'socket', 'implicit', 'implicit/', 'file/', 'explicit', 'none', 'none/', 'none/deep', 'file/below', 'fifo/']) {
+    for (const name of [
+      'fifo',
+      'socket',
+      'implicit',
+      'implicit/',
+      'file/',
+      'explicit',
+      'none',
+      'none/',
+      'none/deep',
+      'file/below',
+      'fifo/',
+    ]) {
       expect(await codeOf(read(t, key(name)))).toBe('NoSuchKey')
       expect(await codeOf(t.backend.headObject(key(name), newCall()))).toBe('NoSuchKey')
     }
@@ -75,8 +118,16 @@ describe('GetObject and HeadObject', () => {
     utimesSync(at('foreign'), 1_600_000_000.25, 1_600_000_000.25)
     const { head, bytes } = await read(t, key('foreign'))
     expect(bytes.toString()).toBe('hello')
-    expect(head).toMatchObject({ size: 5, etag: 'none', lastModifiedMs: 1_600_000_000_250, headers: {}, tagCount: 0 })
-    expect([head.checksum, head.partEnds, head.versionId, head.retention, head.legalHold]).toEqual(Array(5).fill(undefined))
+    expect(head).toMatchObject({
+      size: 5,
+      etag: 'none',
+      lastModifiedMs: 1_600_000_000_250,
+      headers: {},
+      tagCount: 0,
+    })
+    expect([head.checksum, head.partEnds, head.versionId, head.retention, head.legalHold]).toEqual(
+      Array(5).fill(undefined),
+    )
     expect({ ...head.userMetadata }).toEqual({})
   })
 
@@ -84,9 +135,16 @@ describe('GetObject and HeadObject', () => {
     writeFileSync(at('k'), 'hello')
     setAttribute(at('k'), 'X-Amz-Meta.Color', 'blue')
     setAttribute(at('k'), 'X-Amz-Meta.path', '/a/b')
-    expect({ ...(await read(t, key('k'))).head.userMetadata }).toEqual({ Color: 'blue', path: '/a/b' })
+    expect({ ...(await read(t, key('k'))).head.userMetadata }).toEqual({
+      Color: 'blue',
+      path: '/a/b',
+    })
     setAttribute(at('k'), 'metadata', '{"x":"1"}')
-    setAttribute(at('k'), 'object-retention', '{"XMLName":{"Space":"","Local":"Retention"},"Mode":"COMPLIANCE","RetainUntilDate":"2126-01-02T03:04:05Z"}')
+    setAttribute(
+      at('k'),
+      'object-retention',
+      '{"XMLName":{"Space":"","Local":"Retention"},"Mode":"COMPLIANCE","RetainUntilDate":"2126-01-02T03:04:05Z"}',
+    )
     setAttribute(at('k'), 'object-legal-hold', '\u0001')
     setAttribute(at('k'), 'version-id', '01M7YWYTHQM1RXRRBW4ZYD14RF')
     setAttribute(at('k'), 'mp-metadata', '{"uploadId":"u","parts":[2,5]}')
@@ -98,15 +156,33 @@ describe('GetObject and HeadObject', () => {
       versionId: '01M7YWYTHQM1RXRRBW4ZYD14RF',
       partEnds: [2, 5],
     })
-    execFileSync('setfattr', ['-n', 'user.mp-metadata', '-v', `0x${gzipSync('{"uploadId":"u","parts":[5]}').toString('hex')}`, at('k')])
+    execFileSync('setfattr', [
+      '-n',
+      'user.mp-metadata',
+      '-v',
+      `0x${gzipSync('{"uploadId":"u","parts":[5]}').toString('hex')}`,
+      at('k'),
+    ])
     expect((await read(t, key('k'))).head.partEnds).toEqual([5])
   })
 
   test('attributes that mean nothing are no error', async () => {
     writeFileSync(at('k'), 'hello')
-    for (const name of ['metadata', 'X-Amz-Tagging', 'checksums', 'mp-metadata', 'object-retention']) setAttribute(at('k'), name, '{"[')
+    for (const name of [
+      'metadata',
+      'X-Amz-Tagging',
+      'checksums',
+      'mp-metadata',
+      'object-retention',
+    ])
+      setAttribute(at('k'), name, '{"[')
     const { head } = await read(t, key('k'))
-    expect([head.tagCount, head.checksum, head.partEnds, head.retention]).toEqual([0, undefined, undefined, undefined])
+    expect([head.tagCount, head.checksum, head.partEnds, head.retention]).toEqual([
+      0,
+      undefined,
+      undefined,
+      undefined,
+    ])
     expect({ ...head.userMetadata }).toEqual({})
   })
 
@@ -115,10 +191,22 @@ describe('GetObject and HeadObject', () => {
     expect(written.etag).toBe('"d41d8cd98f00b204e9800998ecf8427e"')
     const { head, bytes } = await read(t, key('a/b/'))
     expect(bytes).toHaveLength(0)
-    expect(head).toMatchObject({ size: 0, etag: written.etag, headers: { contentType: 'application/x-directory' } })
-    expect(head.checksum).toEqual({ algorithm: 'CRC64NVME', type: 'FULL_OBJECT', value: 'AAAAAAAAAAA=' })
-    expect(await codeOf(put(t.backend, key('a/b/'), '', { precondition: { ifNoneMatch: '*' } }))).toBe('PreconditionFailed')
-    expect(await codeOf(put(t.backend, key('a/b/'), '', { precondition: { ifMatch: 'x' } }))).toBe('PreconditionFailed')
+    expect(head).toMatchObject({
+      size: 0,
+      etag: written.etag,
+      headers: { contentType: 'application/x-directory' },
+    })
+    expect(head.checksum).toEqual({
+      algorithm: 'CRC64NVME',
+      type: 'FULL_OBJECT',
+      value: 'AAAAAAAAAAA=',
+    })
+    expect(
+      await codeOf(put(t.backend, key('a/b/'), '', { precondition: { ifNoneMatch: '*' } })),
+    ).toBe('PreconditionFailed')
+    expect(await codeOf(put(t.backend, key('a/b/'), '', { precondition: { ifMatch: 'x' } }))).toBe(
+      'PreconditionFailed',
+    )
     // The implicit parent is no object yet.
     await put(t.backend, key('a/'), '', { precondition: { ifNoneMatch: '*' } })
     await put(t.backend, key('a/b/'), '')

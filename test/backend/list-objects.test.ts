@@ -4,7 +4,15 @@ import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { ListPage, ObjectListing } from '../../src/backend/backend.ts'
 import { setAttribute } from '../support/tree.ts'
-import { codeOf, makeBucket, newCall, openBackend, put, spanTree, type TestBackend } from './support.ts'
+import {
+  codeOf,
+  makeBucket,
+  newCall,
+  openBackend,
+  put,
+  spanTree,
+  type TestBackend,
+} from './support.ts'
 
 const BUCKET = 'bucket'
 
@@ -18,7 +26,11 @@ afterEach(() => t.close())
 const at = (...names: string[]): string => join(t.root, BUCKET, ...names)
 
 function list(page: Partial<ListPage> = {}): Promise<ObjectListing> {
-  return t.backend.listObjects(BUCKET, { prefix: '', delimiter: '', after: '', maxKeys: 1000, ...page }, newCall())
+  return t.backend.listObjects(
+    BUCKET,
+    { prefix: '', delimiter: '', after: '', maxKeys: 1000, ...page },
+    newCall(),
+  )
 }
 
 async function keys(page: Partial<ListPage> = {}): Promise<string[]> {
@@ -33,21 +45,39 @@ function makeFile(key: string): void {
 describe('ListObjects', () => {
   test('byte order across directories: a directory sorts as its name and a slash', async () => {
     const names = ['a', 'a!', 'a-/x', 'a.b', 'a0', 'b/', 'b/c', 'ä', '￮', '😀', '\u{1F600}/x', 'Z']
-    for (const name of names.filter((n) => n !== '\u{1F600}/x')) await put(t.backend, { bucket: BUCKET, key: name }, '')
-    const expected = names.filter((n) => n !== '\u{1F600}/x').toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+    for (const name of names.filter((n) => n !== '\u{1F600}/x'))
+      await put(t.backend, { bucket: BUCKET, key: name }, '')
+    const expected = names
+      .filter((n) => n !== '\u{1F600}/x')
+      .toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
     expect(await keys()).toEqual(expected)
   })
 
   test('what is told of an object', async () => {
-    const written = await put(t.backend, { bucket: BUCKET, key: 'k' }, 'hello', { checksum: 'CRC32' })
+    const written = await put(t.backend, { bucket: BUCKET, key: 'k' }, 'hello', {
+      checksum: 'CRC32',
+    })
     writeFileSync(at('foreign'), '123')
     utimesSync(at('foreign'), 1_600_000_000.5, 1_600_000_000.5)
     await put(t.backend, { bucket: BUCKET, key: 'd/' }, '')
     const { objects } = await list()
     expect(objects).toMatchObject([
       { key: 'd/', size: 0, etag: '"d41d8cd98f00b204e9800998ecf8427e"' },
-      { key: 'foreign', size: 3, etag: '', lastModifiedMs: 1_600_000_000_500, checksumAlgorithm: '', checksumType: '' },
-      { key: 'k', size: 5, etag: written.etag, checksumAlgorithm: 'CRC32', checksumType: 'FULL_OBJECT' },
+      {
+        key: 'foreign',
+        size: 3,
+        etag: '',
+        lastModifiedMs: 1_600_000_000_500,
+        checksumAlgorithm: '',
+        checksumType: '',
+      },
+      {
+        key: 'k',
+        size: 5,
+        etag: written.etag,
+        checksumAlgorithm: 'CRC32',
+        checksumType: 'FULL_OBJECT',
+      },
     ])
   })
 
@@ -65,8 +95,14 @@ describe('ListObjects', () => {
     execFileSync('bash', ['-c', `touch "$1"/$'bad\\xff'; mkdir "$1"/$'bad-dir\\xff'`, 'bash', at()])
     expect(await keys()).toEqual(['dir/.sgwtmp.not', 'file', 'marked/'])
     // As VersityGW: a directory shows up as a common prefix whatever is in it.
-    expect((await list({ delimiter: '/' })).commonPrefixes).toEqual(['dir/', 'implicit/', 'marked/'])
-    expect((await list({ prefix: 'marked/', delimiter: '/' })).objects.map(({ key }) => key)).toEqual(['marked/'])
+    expect((await list({ delimiter: '/' })).commonPrefixes).toEqual([
+      'dir/',
+      'implicit/',
+      'marked/',
+    ])
+    expect(
+      (await list({ prefix: 'marked/', delimiter: '/' })).objects.map(({ key }) => key),
+    ).toEqual(['marked/'])
   })
 
   test('prefixes', async () => {
@@ -76,10 +112,36 @@ describe('ListObjects', () => {
     expect(await keys({ prefix: 'a/b' })).toEqual(['a/b/c', 'a/bb'])
     expect(await keys({ prefix: 'a/b/' })).toEqual(['a/b/c'])
     expect(await keys({ prefix: 'a/b/c' })).toEqual(['a/b/c'])
-    for (const prefix of ['/', 'a//', './', '../', 'a/../', '.sgwtmp/', 'b/', 'none/', `${'x'.repeat(300)}/`, 'a\0/', 'a/b/c/', 'z']) {
-      expect(await list({ prefix })).toEqual({ objects: [], commonPrefixes: [], isTruncated: false, next: undefined })
+    for (const prefix of [
+      '/',
+      'a//',
+      './',
+      '../',
+      'a/../',
+      '.sgwtmp/',
+      'b/',
+      'none/',
+      `${'x'.repeat(300)}/`,
+      'a\0/',
+      'a/b/c/',
+      'z',
+    ]) {
+      expect(await list({ prefix })).toEqual({
+        objects: [],
+        commonPrefixes: [],
+        isTruncated: false,
+        next: undefined,
+      })
     }
-    expect(await codeOf(t.backend.listObjects('none', { prefix: '', delimiter: '', after: '', maxKeys: 0 }, newCall()))).toBe('NoSuchBucket')
+    expect(
+      await codeOf(
+        t.backend.listObjects(
+          'none',
+          { prefix: '', delimiter: '', after: '', maxKeys: 0 },
+          newCall(),
+        ),
+      ),
+    ).toBe('NoSuchBucket')
   })
 
   test('a marker inside a common prefix, at one, and beyond everything', async () => {
@@ -101,9 +163,17 @@ describe('ListObjects', () => {
 
   test('pages are full, and the last one says so', async () => {
     for (let i = 0; i < 5; i++) makeFile(`k${i}`)
-    expect(await list({ maxKeys: 0 })).toEqual({ objects: [], commonPrefixes: [], isTruncated: false, next: undefined })
+    expect(await list({ maxKeys: 0 })).toEqual({
+      objects: [],
+      commonPrefixes: [],
+      isTruncated: false,
+      next: undefined,
+    })
     expect(await list({ maxKeys: 2 })).toMatchObject({ isTruncated: true, next: 'k1' })
-    expect(await list({ maxKeys: 2, after: 'k2' })).toMatchObject({ isTruncated: false, next: undefined })
+    expect(await list({ maxKeys: 2, after: 'k2' })).toMatchObject({
+      isTruncated: false,
+      next: undefined,
+    })
     expect(await list({ maxKeys: 5 })).toMatchObject({ isTruncated: false })
   })
 
@@ -112,7 +182,11 @@ describe('ListObjects', () => {
     await new Promise((resolve) => setTimeout(resolve, 60))
     const reads = async (): Promise<number> => {
       const call = newCall()
-      await t.backend.listObjects(BUCKET, { prefix: 'd/', delimiter: '', after: '', maxKeys: 1000 }, call)
+      await t.backend.listObjects(
+        BUCKET,
+        { prefix: 'd/', delimiter: '', after: '', maxKeys: 1000 },
+        call,
+      )
       return spanTree(call.span).filter((line) => line.includes('ListDir')).length
     }
     expect([await reads(), await reads(), await reads()]).toEqual([1, 0, 0])
@@ -156,14 +230,21 @@ describe('ListObjects', () => {
 })
 
 /** What S3 lists, from a sorted list of all keys: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html */
-function reference(all: readonly string[], { prefix, delimiter, after }: ListPage): { key: string; isPrefix: boolean }[] {
+function reference(
+  all: readonly string[],
+  { prefix, delimiter, after }: ListPage,
+): { key: string; isPrefix: boolean }[] {
   const found: { key: string; isPrefix: boolean }[] = []
   const seen = new Set<string>()
   for (const key of all) {
     if (!key.startsWith(prefix)) continue
     const end = delimiter === '' ? -1 : key.indexOf(delimiter, prefix.length)
-    const item = end < 0 ? { key, isPrefix: false } : { key: key.slice(0, end + delimiter.length), isPrefix: true }
-    if (seen.has(item.key) || Buffer.compare(Buffer.from(item.key), Buffer.from(after)) <= 0) continue
+    const item =
+      end < 0
+        ? { key, isPrefix: false }
+        : { key: key.slice(0, end + delimiter.length), isPrefix: true }
+    if (seen.has(item.key) || Buffer.compare(Buffer.from(item.key), Buffer.from(after)) <= 0)
+      continue
     seen.add(item.key)
     found.push(item)
   }
@@ -174,7 +255,25 @@ describe('ListObjects against a reference', () => {
   test.each(Array.from({ length: 25 }, (_, i) => i + 1))('random tree %i', async (seed) => {
     const random = generator(seed)
     const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)] as T
-    const names = ['a', 'b', 'aa', 'a-', 'a.', 'a0', 'ab', '-', '.x', 'ü', '日', '😀', '￮', 'b c', '+', '!', '~']
+    const names = [
+      'a',
+      'b',
+      'aa',
+      'a-',
+      'a.',
+      'a0',
+      'ab',
+      '-',
+      '.x',
+      'ü',
+      '日',
+      '😀',
+      '￮',
+      'b c',
+      '+',
+      '!',
+      '~',
+    ]
     const files = new Set<string>()
     const directories = new Set<string>()
     for (let i = 0; i < 60; i++) {
@@ -188,19 +287,22 @@ describe('ListObjects against a reference', () => {
     const marked = [...directories].filter(() => random() < 0.3)
     for (const path of files) makeFile(path)
     for (const path of marked) await put(t.backend, { bucket: BUCKET, key: `${path}/` }, '')
-    const all = [...files, ...marked.map((path) => `${path}/`)].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+    const all = [...files, ...marked.map((path) => `${path}/`)].sort((a, b) =>
+      Buffer.compare(Buffer.from(a), Buffer.from(b)),
+    )
 
     for (let round = 0; round < 25; round++) {
       const some = pick(all)
       const prefix = random() < 0.4 ? '' : some.slice(0, Math.floor(random() * (some.length + 1)))
       if (prefix !== '' && /[\ud800-\udbff]$/.test(prefix)) continue
       const delimiter = pick(['', '/', '/', 'a', '-', 'b/', '/a', 'aa', '日', '.'])
-      const start = random() < 0.5 ? '' : pick([pick(all), `${pick(all)}!`, pick(all).slice(0, 2), 'a', 'zz'])
+      const start =
+        random() < 0.5 ? '' : pick([pick(all), `${pick(all)}!`, pick(all).slice(0, 2), 'a', 'zz'])
       if (/[\ud800-\udbff]$/.test(start)) continue
       const page = { prefix, delimiter, after: start, maxKeys: 1 + Math.floor(random() * 7) }
       const expected = reference(all, page)
       const found: { key: string; isPrefix: boolean }[] = []
-      for (let after = start; ; ) {
+      for (let after = start; ;) {
         const { objects, commonPrefixes, isTruncated, next } = await list({ ...page, after })
         expect(objects.length + commonPrefixes.length).toBeLessThanOrEqual(page.maxKeys)
         const items = [
@@ -228,3 +330,17 @@ function generator(seed: number): () => number {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
   }
 }
+
+test('a listing through a thousand directories has few spans (trace contract 3.4)', async () => {
+  for (let i = 0; i < 500; i++) makeFile(`d${i}/${i % 10}/k`)
+  const call = newCall()
+  const page = { prefix: '', delimiter: '', after: '', maxKeys: 1000 }
+  const { objects } = await t.backend.listObjects(BUCKET, page, call)
+  expect(objects).toHaveLength(500)
+  expect(call.recorder.spans.length).toBeLessThan(120)
+  const folded = call.recorder.spans.find(
+    ({ attributes }) =>
+      attributes['posix.count'] !== undefined && attributes['posix.max_ms'] !== undefined,
+  )
+  expect(folded?.name).toBe('Posix.IO.ListDir')
+})

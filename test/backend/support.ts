@@ -69,7 +69,8 @@ export function payloadOf(bytes: Uint8Array | string, options: TestPayload = {})
   const pieceBytes = options.pieceBytes ?? 64 * 1024
   async function* pieces(): AsyncIterable<Buffer> {
     for (let at = 0; at < body.length; at += pieceBytes) {
-      if (options.breaksAfter !== undefined && at >= options.breaksAfter) throw new BrokenBody('the connection broke')
+      if (options.breaksAfter !== undefined && at >= options.breaksAfter)
+        throw new BrokenBody('the connection broke')
       await options.beforePiece?.(at)
       yield body.subarray(at, at + pieceBytes)
     }
@@ -97,10 +98,22 @@ export function payloadOf(bytes: Uint8Array | string, options: TestPayload = {})
 }
 
 export function newObject(object: Partial<NewObject> = {}): NewObject {
-  return { headers: {}, userMetadata: {}, tags: undefined, checksum: 'CRC64NVME', precondition: {}, ...object }
+  return {
+    headers: {},
+    userMetadata: {},
+    tags: undefined,
+    checksum: 'CRC64NVME',
+    precondition: {},
+    ...object,
+  }
 }
 
-export function put(backend: Backend, ref: ObjectRef, bytes: Uint8Array | string, object: Partial<NewObject> = {}) {
+export function put(
+  backend: Backend,
+  ref: ObjectRef,
+  bytes: Uint8Array | string,
+  object: Partial<NewObject> = {},
+) {
   return backend.putObject(ref, newObject(object), payloadOf(bytes), newCall())
 }
 
@@ -115,7 +128,11 @@ export async function read(
   slice?: { offset: number; length: number },
 ): Promise<{ head: ObjectHead; bytes: Buffer }> {
   const call = newCall()
-  const { head, body } = await backend.getObject(ref, (h) => slice ?? { offset: 0, length: h.size }, call)
+  const { head, body } = await backend.getObject(
+    ref,
+    (h) => slice ?? { offset: 0, length: h.size },
+    call,
+  )
   if (body.kind === 'bytes') return { head, bytes: body.bytes }
   const chain = io.chain(call.span)
   const data = chain.readData(body.fd, { offset: body.offset, length: body.length })
@@ -137,7 +154,12 @@ export async function codeOf(promise: Promise<unknown>): Promise<string> {
 /** Everything below a directory but the gateway's empty working directories, sorted. */
 export function treeOf(root: string): string[] {
   const names = readdirSync(root, { recursive: true, encoding: 'utf8' })
-  return names.filter((name) => !name.split('/').includes('.sgwtmp') || !/\.sgwtmp(?:\/(?:multipart|locks))?$/.test(name)).sort()
+  return names
+    .filter(
+      (name) =>
+        !name.split('/').includes('.sgwtmp') || !/\.sgwtmp(?:\/(?:multipart|locks))?$/.test(name),
+    )
+    .sort()
 }
 
 export function md5(bytes: Uint8Array | string): string {

@@ -23,7 +23,10 @@ export const ATTRIBUTE = {
   acl: 'acl',
 } as const
 
-export const CONTENT_ATTRIBUTES: readonly (readonly [name: string, header: keyof ContentHeaders])[] = [
+export const CONTENT_ATTRIBUTES: readonly (readonly [
+  name: string,
+  header: keyof ContentHeaders,
+])[] = [
   ['content-type', 'contentType'],
   ['content-encoding', 'contentEncoding'],
   ['content-language', 'contentLanguage'],
@@ -45,14 +48,19 @@ export interface Description {
 }
 
 /** What an upload or an object says of itself, in the form it is stored in. */
-export function describingAttributes(object: Description, defaultType = 'binary/octet-stream'): Attribute[] {
+export function describingAttributes(
+  object: Description,
+  defaultType = 'binary/octet-stream',
+): Attribute[] {
   const attributes: Attribute[] = []
   for (const [name, header] of CONTENT_ATTRIBUTES) {
     const value = object.headers[header] ?? (header === 'contentType' ? defaultType : undefined)
     if (value !== undefined && value !== '') attributes.push([name, value])
   }
-  if (hasEntries(object.userMetadata)) attributes.push([ATTRIBUTE.metadata, goMap(object.userMetadata)])
-  if (object.tags !== undefined && hasEntries(object.tags)) attributes.push([ATTRIBUTE.tags, goMap(object.tags)])
+  if (hasEntries(object.userMetadata))
+    attributes.push([ATTRIBUTE.metadata, goMap(object.userMetadata)])
+  if (object.tags !== undefined && hasEntries(object.tags))
+    attributes.push([ATTRIBUTE.tags, goMap(object.tags)])
   return attributes
 }
 
@@ -68,7 +76,10 @@ export function goMap(map: Readonly<Record<string, string>>): string {
 }
 
 export function goString(text: string): string {
-  return JSON.stringify(text).replace(/[<>&\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  return JSON.stringify(text).replace(
+    /[<>&\u2028\u2029]/g,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 }
 
 /** Order of the UTF-8 bytes, which is that of code points and not of JavaScript's UTF-16 units. */
@@ -78,13 +89,28 @@ export function compareUtf8(a: string, b: string): number {
 
 /** In the order in which VersityGW writes the keys; `XXHASH…` and the like are kept though this gateway cannot compute them. */
 const CHECKSUM_KEYS = [
-  'CRC32', 'CRC32C', 'SHA1', 'SHA256', 'CRC64NVME', 'SHA512', 'MD5', 'XXHASH64', 'XXHASH3', 'XXHASH128',
+  'CRC32',
+  'CRC32C',
+  'SHA1',
+  'SHA256',
+  'CRC64NVME',
+  'SHA512',
+  'MD5',
+  'XXHASH64',
+  'XXHASH3',
+  'XXHASH128',
 ] as const
 
 /** The JSON of `checksums` around its one value; `type` is empty for a part. */
-function checksumsAround(algorithm: string, type: string): readonly [before: string, after: string] {
+function checksumsAround(
+  algorithm: string,
+  type: string,
+): readonly [before: string, after: string] {
   const at = CHECKSUM_KEYS.findIndex((key) => key === algorithm)
-  const nulls = (from: number, to: number): string => CHECKSUM_KEYS.slice(from, to).map((key) => `"${key}":null,`).join('')
+  const nulls = (from: number, to: number): string =>
+    CHECKSUM_KEYS.slice(from, to)
+      .map((key) => `"${key}":null,`)
+      .join('')
   const before = `{"Algorithm":"${algorithm}","Type":"${type}",${nulls(0, at)}"${algorithm}":`
   const after = `,${nulls(at + 1, CHECKSUM_KEYS.length)}`
   return [before, `${after.slice(0, -1)}}`]
@@ -146,13 +172,19 @@ export function decodeMultipart(value: Buffer | undefined): MultipartFacts | und
 /** `checksums` as stored; undefined where there is none or its value is null. */
 export function decodeChecksums(
   value: Buffer | undefined,
-): { readonly algorithm: string; readonly type: string; readonly value: string | undefined } | undefined {
+):
+  | { readonly algorithm: string; readonly type: string; readonly value: string | undefined }
+  | undefined {
   const stored = parseObject(value)
   const algorithm = stored?.['Algorithm']
   if (stored === undefined || typeof algorithm !== 'string' || algorithm === '') return undefined
   const type = stored['Type']
   const sum = stored[algorithm]
-  return { algorithm, type: typeof type === 'string' ? type : '', value: typeof sum === 'string' && sum !== '' ? sum : undefined }
+  return {
+    algorithm,
+    type: typeof type === 'string' ? type : '',
+    value: typeof sum === 'string' && sum !== '' ? sum : undefined,
+  }
 }
 
 /** A JSON object of strings, such as metadata and tags; empty where it is no such thing. */
@@ -171,7 +203,9 @@ export function parseObject(value: Buffer | undefined): Record<string, unknown> 
   if (value === undefined || value.length === 0) return undefined
   try {
     const parsed: unknown = JSON.parse(value.toString())
-    return typeof parsed === 'object' && parsed !== null ? (parsed as Record<string, unknown>) : undefined
+    return typeof parsed === 'object' && parsed !== null
+      ? (parsed as Record<string, unknown>)
+      : undefined
   } catch {
     return undefined
   }

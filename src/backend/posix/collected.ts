@@ -1,17 +1,20 @@
+import type { IoError } from '../../io/io-error.ts'
 import type { HashKind, Step } from '../../io/io.ts'
-import { IoError } from '../../io/io-error.ts'
 import type { Payload, PayloadCheck } from '../payload.ts'
 import type { Publication } from './publish.ts'
 
 /** Bodies up to this size are gathered in memory and published in one chain. */
 export const COLLECTED_BYTES = 256 * 1024
 
+/** Reads a digest that was computed on the way. */
+export type DigestReader = (kind: HashKind) => Buffer
+
 /** The steps that hash, write and verify a body held in memory. */
 export function collectedFill(
   pieces: readonly Buffer[],
   payload: Payload,
   kinds: readonly HashKind[],
-): Required<Pick<Publication, 'fill' | 'explain'>> & { digest(kind: HashKind): Buffer } {
+): Required<Pick<Publication, 'fill' | 'explain'>> & { readonly digest: DigestReader } {
   const checks = payload.checks()
   const wanted = [...new Set<HashKind>(['md5', ...kinds, ...payload.kinds])]
   let verified: Step<Buffer>[] = []
@@ -20,7 +23,9 @@ export function collectedFill(
     fill: (chain, file) => {
       chain.writeData(file, pieces, { hasher: 'job', kinds: wanted })
       verified = checks.map(({ kind, expected }) => chain.verifyDigest('job', kind, expected))
-      digests = new Map((['md5', ...kinds] as const).map((kind) => [kind, chain.digest('job', kind)]))
+      digests = new Map(
+        (['md5', ...kinds] as const).map((kind) => [kind, chain.digest('job', kind)]),
+      )
     },
     explain: (error) => mismatch(error, verified, checks),
     digest: (kind) => digests.get(kind)?.value ?? Buffer.alloc(0),
@@ -28,7 +33,11 @@ export function collectedFill(
 }
 
 /** The error a client expects whose declared digest differs. */
-export function mismatch(error: IoError, verified: readonly Step<Buffer>[], checks: readonly PayloadCheck[]): Error | undefined {
+export function mismatch(
+  error: IoError,
+  verified: readonly Step<Buffer>[],
+  checks: readonly PayloadCheck[],
+): Error | undefined {
   const failed = verified.findIndex((step) => step === error.step)
   const check = checks[failed]
   const step = verified[failed]

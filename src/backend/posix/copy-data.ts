@@ -1,10 +1,11 @@
 import type { CopyMethod, FileStat, HashKind } from '../../io/io.ts'
 import { SPAN } from '../../trace/names.ts'
-import type { ByteSlice, Call, ChecksumAlgorithm } from '../backend.ts'
+import type { ByteSlice, ChecksumAlgorithm } from '../backend.ts'
+import type { DigestReader } from './collected.ts'
 import { copyFacts, drawCopy } from './copy-spans.ts'
-import { toS3Error, type Subject } from './errors.ts'
+import { toS3Error } from './errors.ts'
 import type { OpenObject } from './get-object.ts'
-import type { Volume } from './volume.ts'
+import type { Task } from './task.ts'
 
 /** Below this size hashing costs less than it can save. */
 const WORTH_REUSING = 1024 * 1024
@@ -19,7 +20,9 @@ export function reusableSums(
   algorithm: ChecksumAlgorithm,
 ): { readonly md5: string; readonly checksum: string } | undefined {
   const md5 = PLAIN_ETAG.exec(head.etag)?.[1]
-  const isUntouched = stat.ctimeSec > stat.mtimeSec || (stat.ctimeSec === stat.mtimeSec && stat.ctimeNsec > stat.mtimeNsec)
+  const isUntouched =
+    stat.ctimeSec > stat.mtimeSec ||
+    (stat.ctimeSec === stat.mtimeSec && stat.ctimeNsec > stat.mtimeNsec)
   if (md5 === undefined || !isUntouched || head.size < WORTH_REUSING) return undefined
   const { checksum } = head
   if (checksum?.type !== 'FULL_OBJECT' || checksum.algorithm !== algorithm) return undefined
@@ -34,38 +37,45 @@ export interface DataCopy {
   readonly to: number
   /** Computed on the way. */
   readonly kinds: readonly HashKind[]
-  readonly subject: Subject
 }
 
 export interface CopiedData {
   /** Of the file copied to. */
   readonly stat: FileStat
-  digest(kind: HashKind): Buffer
+  readonly digest: DigestReader
 }
 
 /** Copies a range of one file to the beginning of another, under one FastFileCopy span. */
-export async function copyData(volume: Volume, { from, range, to, kinds, subject }: DataCopy, call: Call): Promise<CopiedData> {
+export async function copyData(
+  task: Task,
+  { from, range, to, kinds }: DataCopy,
+): Promise<CopiedData> {
+  const { span, volume } = task
   const hasher = kinds.length > 0 ? volume.io.hasher(kinds) : undefined
   try {
-    const chain = volume.io.chain(call.span, { bulk: true, record: false })
-    const options = hasher === undefined ? { methods: volume.copyMethods } : { methods: hashingMethods(volume), hasher }
+    const chain = task.chain({ bulk: true, record: false })
+    const options =
+      hasher === undefined
+        ? { methods: volume.copyMethods }
+        : { methods: hashingMethods(task), hasher }
     const copy = chain.copyRange(from, range.offset, to, 0, range.length, options)
     const stat = chain.stat(to)
-    const digests = new Map(kinds.map((kind) => [kind, hasher === undefined ? undefined : chain.digest(hasher, kind)]))
+    const digests = new Map(kinds.map((kind) => [kind, hasher && chain.digest(hasher, kind)]))
     await chain.run()
-    if (call.span.recording) {
+    if (span.recording) {
       const times = chain.times(copy)
-      drawCopy(call.span.child(SPAN.fastFileCopy, {}, times.startNs), copyFacts(copy.value, hasher !== undefined), range.length, times)
+      const fast = span.child(SPAN.fastFileCopy, {}, times.startNs)
+      drawCopy(fast, copyFacts(copy.value, hasher !== undefined), range.length, times)
     }
     return { stat: stat.value, digest: (kind) => digests.get(kind)?.value ?? Buffer.alloc(0) }
   } catch (error) {
-    throw toS3Error(error, 'other', subject)
+    throw toS3Error(error, 'other', task.subject)
   } finally {
     hasher?.free()
   }
 }
 
 /** Bytes that have to be read for their sums are best written from where they were read to. */
-function hashingMethods(volume: Volume): readonly CopyMethod[] {
+function hashingMethods({ volume }: Task): readonly CopyMethod[] {
   return volume.copyMethods.filter((method) => method !== 'copy_file_range')
 }

@@ -1,5 +1,11 @@
 import { S3Error } from '../../s3/errors.ts'
-import type { Call, ChecksumAlgorithm, CopiedObject, CopySource, CopyTarget, ObjectRef } from '../backend.ts'
+import type {
+  ChecksumAlgorithm,
+  CopiedObject,
+  CopySource,
+  CopyTarget,
+  ObjectRef,
+} from '../backend.ts'
 import {
   ATTRIBUTE,
   checksumsAttribute,
@@ -17,45 +23,45 @@ import { withPrecondition } from './preconditions.ts'
 import { publish } from './publish.ts'
 import { objectFacts, objectTarget } from './put-object.ts'
 import { replaceDescription } from './replace-description.ts'
+import type { Task } from './task.ts'
 import { filledFrom, withTemporaryFile } from './temporary-file.ts'
-import type { Volume } from './volume.ts'
+
+const DIRECTORY_TYPE = 'application/x-directory'
 
 /** Copies inside the file system: the bytes never leave it, and where it shares extents they are not even copied. */
 export async function copyObject(
-  volume: Volume,
+  task: Task<ObjectRef>,
   source: CopySource,
-  target: ObjectRef,
   object: CopyTarget,
-  call: Call,
 ): Promise<CopiedObject> {
-  const opened = await openObject(volume, source, 'keep', call)
+  const { subject } = task
+  const opened = await openObject(task.about(source), 'keep')
   try {
     source.check(opened.head)
-    if (source.bucket === target.bucket && source.key === target.key) return await copyOntoItself(volume, target, opened, object, call)
-    if (keyPath(target.key).isDirectory) return await copyToDirectory(volume, target, opened, object, call)
-    return await copyToFile(volume, target, opened, object, call)
+    const isItself = source.bucket === subject.bucket && source.key === subject.key
+    if (isItself) return await copyOntoItself(task, opened, object)
+    if (keyPath(subject.key).isDirectory) return await copyToDirectory(task, opened, object)
+    return await copyToFile(task, opened, object)
   } finally {
-    await opened.close()
+    await task.close(opened.fd)
   }
 }
 
 async function copyToFile(
-  volume: Volume,
-  ref: ObjectRef,
+  task: Task<ObjectRef>,
   source: OpenObject,
   object: CopyTarget,
-  call: Call,
 ): Promise<CopiedObject> {
   const { size } = source.head
   const algorithm = targetAlgorithm(source, object)
   const kind = hashKindOf(algorithm)
-  const target = objectTarget(keyPath(ref.key), object.precondition.ifNoneMatch === undefined)
-  const facts = objectFacts(ref)
-  return withTemporaryFile(volume, { subject: ref, target, facts, size, preallocate: false }, call, async (file) => {
+  const target = objectTarget(task, object)
+  const facts = objectFacts(task)
+  return withTemporaryFile(task, { target, facts, size, preallocate: false }, async (file) => {
     const known = reusableSums(source, algorithm)
     const kinds = known === undefined ? (['md5', kind] as const) : []
     const range = { offset: 0, length: size }
-    const copied = await copyData(volume, { from: source.fd, range, to: file.fd, kinds, subject: ref }, call)
+    const copied = await copyData(task, { from: source.fd, range, to: file.fd, kinds })
     const md5 = known?.md5 ?? copied.digest('md5').toString('hex')
     const value = known?.checksum ?? copied.digest(kind).toString('base64')
     const attributes = [
@@ -63,8 +69,8 @@ async function copyToFile(
       etagAttribute(md5),
       checksumsAttribute(algorithm, 'FULL_OBJECT', value),
     ]
-    await withPrecondition(volume, ref, object.precondition, call, () =>
-      publish(volume, { subject: ref, target, attributes, facts, ...filledFrom(volume, file, size) }, call),
+    await withPrecondition(task, object.precondition, () =>
+      publish(task, { target, attributes, facts, ...filledFrom(task, file, size) }),
     )
     return {
       etag: `"${md5}"`,
@@ -83,12 +89,20 @@ function targetAlgorithm(source: OpenObject, object: CopyTarget): ChecksumAlgori
 }
 
 /** What the copy says of itself. The source's website redirect is never taken over. */
-function copiedDescription(source: OpenObject, { metadata, tags }: CopyTarget, defaultType?: string): Attribute[] {
-  const { headers, userMetadata } =
-    metadata === 'COPY'
-      ? { headers: { ...source.head.headers, websiteRedirectLocation: undefined }, userMetadata: source.head.userMetadata }
-      : metadata
-  const attributes = describingAttributes({ headers, userMetadata, tags: tags === 'COPY' ? undefined : tags.tags }, defaultType)
+function copiedDescription(
+  source: OpenObject,
+  object: CopyTarget,
+  defaultType?: string,
+): Attribute[] {
+  const { metadata, tags } = object
+  const { head } = source
+  const own = {
+    headers: { ...head.headers, websiteRedirectLocation: undefined },
+    userMetadata: head.userMetadata,
+  }
+  const { headers, userMetadata } = metadata === 'COPY' ? own : metadata
+  const description = { headers, userMetadata, tags: tags === 'COPY' ? undefined : tags.tags }
+  const attributes = describingAttributes(description, defaultType)
   const stored = source.attributes.get(ATTRIBUTE.tags)
   if (tags === 'COPY' && stored !== undefined) attributes.push([ATTRIBUTE.tags, stored])
   return attributes
@@ -96,53 +110,37 @@ function copiedDescription(source: OpenObject, { metadata, tags }: CopyTarget, d
 
 /** A directory object has no bytes: it can be the copy of anything that has none. */
 async function copyToDirectory(
-  volume: Volume,
-  ref: ObjectRef,
+  task: Task<ObjectRef>,
   source: OpenObject,
   object: CopyTarget,
-  call: Call,
 ): Promise<CopiedObject> {
   if (source.head.size > 0) throw new S3Error('DirectoryObjectContainsData')
-  const checksum = targetAlgorithm(source, object)
-  const description = copiedDescription(source, object, 'application/x-directory')
-  const written = await putDirectoryObject(volume, ref, { description, checksum, precondition: object.precondition, checks: [] }, call)
-  return {
-    etag: written.etag,
-    lastModifiedMs: written.lastModifiedMs,
-    checksum: written.checksum,
-    sourceVersionId: source.head.versionId,
-    versionId: undefined,
-  }
+  const written = await putDirectoryObject(task, {
+    description: copiedDescription(source, object, DIRECTORY_TYPE),
+    checksum: targetAlgorithm(source, object),
+    precondition: object.precondition,
+    checks: [],
+  })
+  return { ...written, sourceVersionId: source.head.versionId, versionId: undefined }
 }
 
 /** The same bytes under the same key: only what describes them can change, and it changes where it is. */
 async function copyOntoItself(
-  volume: Volume,
-  ref: ObjectRef,
+  task: Task<ObjectRef>,
   source: OpenObject,
   object: CopyTarget,
-  call: Call,
 ): Promise<CopiedObject> {
-  if (object.metadata === 'COPY') {
-    throw new S3Error(
-      'InvalidRequest',
-      {},
-      {
-        message:
-          "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
-      },
-    )
-  }
-  const description = copiedDescription(source, object, keyPath(ref.key).isDirectory ? 'application/x-directory' : undefined)
+  if (object.metadata === 'COPY')
+    throw new S3Error('InvalidRequest', {}, { message: NOTHING_CHANGES })
+  const isDirectory = task.subject.key.endsWith('/')
+  const description = copiedDescription(source, object, isDirectory ? DIRECTORY_TYPE : undefined)
   const keepsTags = object.tags === 'COPY'
-  const checksum = await withPrecondition(volume, ref, object.precondition, call, () =>
-    replaceDescription(volume, ref, source, { description, keepsTags, checksum: object.checksum }, call),
+  const checksum = await withPrecondition(task, object.precondition, () =>
+    replaceDescription(task, source, { description, keepsTags, checksum: object.checksum }),
   )
-  return {
-    etag: source.head.etag,
-    lastModifiedMs: source.head.lastModifiedMs,
-    checksum,
-    sourceVersionId: source.head.versionId,
-    versionId: source.head.versionId,
-  }
+  const { etag, lastModifiedMs, versionId } = source.head
+  return { etag, lastModifiedMs, checksum, sourceVersionId: versionId, versionId }
 }
+
+const NOTHING_CHANGES =
+  "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes."

@@ -16,7 +16,8 @@ export function copyFacts(result: CopyResult, isHashed: boolean): CopyFacts {
 
 /** CopyPart: below it FastFileCopy, unless extents were shared or the bytes hashed on their way. */
 export function drawCopyPart(span: Span, facts: CopyFacts, bytes: number, times: StepTimes): void {
-  if (isPlain(facts)) drawCopy(span.child(SPAN.fastFileCopy, {}, times.startNs), facts, bytes, times)
+  if (isPlain(facts))
+    drawCopy(span.child(SPAN.fastFileCopy, {}, times.startNs), facts, bytes, times)
   else span.syscalls = times.syscalls
   span.set('posix.copy_method', facts.method)
   finish(span, bytes, times)
@@ -48,5 +49,9 @@ function finish(span: Span, bytes: number, times: StepTimes): void {
   const ns = span.endNs - span.startNs
   span.set('posix.duration_ms', ns / 1e6)
   span.set('posix.queue_ms', times.queueNs / 1e6)
-  span.set('posix.throughput_mbps', ns > 0 ? bytes / 1048576 / (ns / 1e9) : 0)
+  span.set('posix.throughput_mbps', mebibytesPerSecond(bytes, ns))
+}
+
+export function mebibytesPerSecond(bytes: number, ns: number): number {
+  return ns > 0 ? bytes / 1048576 / (ns / 1e9) : 0
 }

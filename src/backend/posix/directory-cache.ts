@@ -45,7 +45,7 @@ export class DirectoryCache {
   }
 
   /** `stat` must have been taken before `entries` were read, and `readAtMs` before both. */
-  put(path: string, stat: FileStat, entries: DirEntries, readAtMs: number): void {
+  put(path: string, { stat, entries }: CachedDirectory, readAtMs: number): void {
     const changedMs = Math.max(stat.mtimeMs, stat.ctimeSec * 1000 + stat.ctimeNsec / 1e6)
     const bytes = byteSize(entries)
     if (readAtMs - changedMs < SETTLED_MS || bytes > this.#maxBytes) return

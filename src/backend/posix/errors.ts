@@ -24,7 +24,13 @@ type Rule = S3ErrorCode | (Partial<Record<Place, S3ErrorCode>> & { other?: S3Err
  * and nothing else; ESTALE is a file that another host replaced on a shared file system, gone at the next try.
  */
 const RULES: Readonly<Record<string, Rule>> = {
-  ENOENT: { bucket: 'NoSuchBucket', object: 'NoSuchKey', upload: 'NoSuchUpload', parents: 'SlowDown', name: 'SlowDown' },
+  ENOENT: {
+    bucket: 'NoSuchBucket',
+    object: 'NoSuchKey',
+    upload: 'NoSuchUpload',
+    parents: 'SlowDown',
+    name: 'SlowDown',
+  },
   ENOTDIR: {
     bucket: 'NoSuchBucket',
     object: 'NoSuchKey',
@@ -33,8 +39,18 @@ const RULES: Readonly<Record<string, Rule>> = {
     upload: 'NoSuchUpload',
   },
   // A link, or a path that leaves the bucket through one: openat2 refuses both.
-  ELOOP: { bucket: 'NoSuchBucket', object: 'NoSuchKey', parents: 'ObjectParentIsFile', upload: 'NoSuchUpload' },
-  EXDEV: { bucket: 'NoSuchBucket', object: 'NoSuchKey', parents: 'ObjectParentIsFile', upload: 'NoSuchUpload' },
+  ELOOP: {
+    bucket: 'NoSuchBucket',
+    object: 'NoSuchKey',
+    parents: 'ObjectParentIsFile',
+    upload: 'NoSuchUpload',
+  },
+  EXDEV: {
+    bucket: 'NoSuchBucket',
+    object: 'NoSuchKey',
+    parents: 'ObjectParentIsFile',
+    upload: 'NoSuchUpload',
+  },
   EEXIST: { parents: 'ObjectParentIsFile', name: 'PreconditionFailed' },
   EISDIR: { object: 'NoSuchKey', name: 'ExistingObjectIsDirectory' },
   ENOTEMPTY: { name: 'ExistingObjectIsDirectory' },
@@ -77,9 +93,20 @@ export class Places {
 
   /** The error a client is told; what is no IoError comes back as it is. */
   toS3Error(error: unknown, subject: Subject): unknown {
-    const place = error instanceof IoError && error.step !== undefined ? this.#places.get(error.step) : undefined
+    const place =
+      error instanceof IoError && error.step !== undefined
+        ? this.#places.get(error.step)
+        : undefined
     return toS3Error(error, place ?? 'other', subject)
   }
+}
+
+/** What failed; nothing that is no step of a chain has an errno. */
+export function failureOf(error: unknown): {
+  readonly step: Step<unknown> | undefined
+  readonly errno: number
+} {
+  return error instanceof IoError ? error : { step: undefined, errno: 0 }
 }
 
 export function toS3Error(error: unknown, place: Place, subject: Subject): unknown {

@@ -23,7 +23,12 @@ export class PosixObjectHead implements ObjectHead {
   readonly headers: ContentHeaders
   readonly #attributes: StoredAttributes
 
-  constructor(stat: FileStat, attributes: StoredAttributes, isDirectory: boolean, defaultEtag: string) {
+  constructor(
+    stat: FileStat,
+    attributes: StoredAttributes,
+    isDirectory: boolean,
+    defaultEtag: string,
+  ) {
     this.size = isDirectory ? 0 : stat.size
     this.lastModifiedMs = stat.mtimeMs
     this.etag = attributes.get(ATTRIBUTE.etag)?.toString() ?? defaultEtag
@@ -62,7 +67,9 @@ export class PosixObjectHead implements ObjectHead {
     const stored = parseObject(this.#attributes.get(ATTRIBUTE.retention))
     const mode = stored?.['Mode']
     const retainUntil = stored?.['RetainUntilDate']
-    return typeof mode === 'string' && typeof retainUntil === 'string' ? { mode, retainUntil } : undefined
+    return typeof mode === 'string' && typeof retainUntil === 'string'
+      ? { mode, retainUntil }
+      : undefined
   }
 }
 
@@ -81,7 +88,8 @@ export function storedMetadata(attributes: StoredAttributes): UserMetadata {
   if (stored !== undefined) return decodeMap(stored)
   const legacy: Record<string, string> = Object.create(null) as Record<string, string>
   for (const [name, value] of attributes) {
-    if (name.startsWith(LEGACY_METADATA)) legacy[name.slice(LEGACY_METADATA.length)] = value.toString()
+    if (name.startsWith(LEGACY_METADATA))
+      legacy[name.slice(LEGACY_METADATA.length)] = value.toString()
   }
   return legacy
 }

@@ -2,15 +2,24 @@ import { constants } from 'node:os'
 import type { CopyMethod, Io } from '../../io/io.ts'
 import { IoError } from '../../io/io-error.ts'
 import { Recorder } from '../../trace/recorder.ts'
-import type { Backend } from '../backend.ts'
+import type { Backend, Call } from '../backend.ts'
 import { ATTRIBUTE } from './attributes.ts'
-import { createBucket, deleteBucket, getBucketSubresource, headBucket, listBuckets } from './buckets.ts'
+import {
+  createBucket,
+  deleteBucket,
+  getBucketSubresource,
+  headBucket,
+  listBuckets,
+} from './buckets.ts'
 import { copyObject } from './copy-object.ts'
 import { deleteObject } from './delete-object.ts'
 import { DirectoryCache } from './directory-cache.ts'
+import type { Subject } from './errors.ts'
+import { Folds } from './folds.ts'
 import { getObject, headObject } from './get-object.ts'
 import { listObjects } from './listing.ts'
 import { putObject } from './put-object.ts'
+import { Task } from './task.ts'
 import { abortUpload } from './uploads/abort-upload.ts'
 import { completeUpload } from './uploads/complete-upload.ts'
 import { createUpload } from './uploads/create-upload.ts'
@@ -18,7 +27,7 @@ import { listParts } from './uploads/list-parts.ts'
 import { listUploads } from './uploads/list-uploads.ts'
 import { uploadPart } from './uploads/upload-part.ts'
 import { uploadPartCopy } from './uploads/upload-part-copy.ts'
-import { closeFiles, type Volume } from './volume.ts'
+import type { Volume } from './volume.ts'
 
 export interface PosixBackendOptions {
   readonly io: Io
@@ -44,30 +53,34 @@ const IN_KERNEL: readonly CopyMethod[] = ['reflink', 'copy_file_range', 'read_wr
 export async function createPosixBackend(options: PosixBackendOptions): Promise<Backend> {
   const volume = openVolume(options)
   await checkAttributes(volume, options.directory)
+  const task = <S extends Subject>(subject: S, { span }: Call): Task<S> =>
+    new Task(volume, span, subject)
+  const root = new Task(volume, volume.silent, { bucket: '' })
   return {
     type: 'posix',
-    listBuckets: (call) => listBuckets(volume, call),
-    createBucket: (bucket, call) => createBucket(volume, bucket, call),
-    headBucket: (bucket, call) => headBucket(volume, bucket, call),
-    deleteBucket: (bucket, call) => deleteBucket(volume, bucket, call),
-    getBucketSubresource: (bucket, name, call) => getBucketSubresource(volume, bucket, name, call),
+    listBuckets: (call) => listBuckets(task({ bucket: '' }, call)),
+    createBucket: (bucket, call) => createBucket(task({ bucket: bucket.name }, call), bucket),
+    headBucket: (bucket, call) => headBucket(task({ bucket }, call)),
+    deleteBucket: (bucket, call) => deleteBucket(task({ bucket }, call)),
+    getBucketSubresource: (bucket, name, call) =>
+      getBucketSubresource(task({ bucket }, call), name),
 
-    getObject: (ref, select, call) => getObject(volume, ref, select, call),
-    headObject: (ref, call) => headObject(volume, ref, call),
-    putObject: (ref, object, payload, call) => putObject(volume, ref, object, payload, call),
-    deleteObject: (ref, precondition, call) => deleteObject(volume, ref, precondition, call),
-    copyObject: (source, target, object, call) => copyObject(volume, source, target, object, call),
-    listObjects: (bucket, page, call) => listObjects(volume, bucket, page, call),
+    getObject: (ref, select, call) => getObject(task(ref, call), select),
+    headObject: (ref, call) => headObject(task(ref, call)),
+    putObject: (ref, object, payload, call) => putObject(task(ref, call), object, payload),
+    deleteObject: (ref, precondition, call) => deleteObject(task(ref, call), precondition),
+    copyObject: (source, target, object, call) => copyObject(task(target, call), source, object),
+    listObjects: (bucket, page, call) => listObjects(task({ bucket }, call), page),
 
-    createUpload: (ref, upload, call) => createUpload(volume, ref, upload, call),
-    uploadPart: (part, payload, checksum, call) => uploadPart(volume, part, payload, checksum, call),
-    uploadPartCopy: (source, part, range, call) => uploadPartCopy(volume, source, part, range, call),
-    completeUpload: (upload, completion, call) => completeUpload(volume, upload, completion, call),
-    abortUpload: (upload, ifInitiatedAt, call) => abortUpload(volume, upload, ifInitiatedAt, call),
-    listParts: (upload, page, call) => listParts(volume, upload, page, call),
-    listUploads: (bucket, page, call) => listUploads(volume, bucket, page, call),
+    createUpload: (ref, upload, call) => createUpload(task(ref, call), upload),
+    uploadPart: (part, payload, checksum, call) => uploadPart(task(part, call), payload, checksum),
+    uploadPartCopy: (source, part, range, call) => uploadPartCopy(task(part, call), source, range),
+    completeUpload: (upload, completion, call) => completeUpload(task(upload, call), completion),
+    abortUpload: (upload, ifInitiatedAt, call) => abortUpload(task(upload, call), ifInitiatedAt),
+    listParts: (upload, page, call) => listParts(task(upload, call), page),
+    listUploads: (bucket, page, call) => listUploads(task({ bucket }, call), page),
 
-    close: () => closeFiles(volume, volume.silent, volume.root),
+    close: () => root.close(volume.root),
   }
 }
 
@@ -84,6 +97,7 @@ function openVolume(options: PosixBackendOptions): Volume {
     copyMethods: options.useCopyFileRange ? IN_KERNEL : ['read_write'],
     defaultEtag: options.defaultEtag ?? '',
     directories: new DirectoryCache(LISTING_CACHE_BYTES),
+    folds: new Folds(),
     lockLines: new Map(),
     uploads: new Map(),
   }
@@ -93,7 +107,8 @@ function openRoot(io: Io, directory: string): number {
   try {
     return io.openRoot(directory)
   } catch (cause) {
-    const reason = cause instanceof IoError ? (OPEN_FAILURES[cause.code] ?? cause.message) : String(cause)
+    const reason =
+      cause instanceof IoError ? (OPEN_FAILURES[cause.code] ?? cause.message) : String(cause)
     throw new Error(`cannot serve ${directory}: ${reason}`, { cause })
   }
 }
@@ -111,8 +126,10 @@ async function checkAttributes(volume: Volume, directory: string): Promise<void>
   try {
     await chain.run()
   } catch (cause) {
-    await closeFiles(volume, volume.silent, volume.root)
+    await new Task(volume, volume.silent, { bucket: '' }).close(volume.root)
     if (!(cause instanceof IoError) || cause.errno !== constants.errno.EOPNOTSUPP) throw cause
-    throw new Error(`cannot serve ${directory}: its file system has no extended attributes`, { cause })
+    throw new Error(`cannot serve ${directory}: its file system has no extended attributes`, {
+      cause,
+    })
   }
 }

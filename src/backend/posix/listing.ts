@@ -1,50 +1,57 @@
 import { constants } from 'node:os'
 import type { BatchEntry, DirEntries, FileStat, Step } from '../../io/io.ts'
-import type { Call, ListPage, ListedObject, ObjectListing } from '../backend.ts'
+import { SPAN } from '../../trace/names.ts'
+import type { ListPage, ListedObject, ObjectListing } from '../backend.ts'
 import { ATTRIBUTE, decodeChecksums } from './attributes.ts'
 import { headBucket } from './buckets.ts'
-import { Places } from './errors.ts'
 import { isRegular } from './file-types.ts'
-import { openBucket, type Volume } from './volume.ts'
-import { Walk, type DirectoryReader, type Found, type ReadDirectory } from './walk.ts'
+import type { Task } from './task.ts'
+import { Walk, type Found, type ReadDirectory } from './walk.ts'
 
 /** What a listing tells of an object beyond its file's size and time. */
 const LISTED_ATTRIBUTES = [ATTRIBUTE.etag, ATTRIBUTE.checksums]
 
-export async function listObjects(volume: Volume, bucket: string, page: ListPage, call: Call): Promise<ObjectListing> {
-  if (page.maxKeys === 0) {
-    await headBucket(volume, bucket, call)
+export async function listObjects(task: Task, page: ListPage): Promise<ObjectListing> {
+  const { maxKeys } = page
+  if (maxKeys === 0) {
+    await headBucket(task)
     return { objects: [], commonPrefixes: [], isTruncated: false, next: undefined }
   }
-  const read: DirectoryReader = (paths) => readDirectories(volume, bucket, call, paths)
   // One more than asked for tells whether there is more.
-  const found = await new Walk(read, page).collect(page.maxKeys + 1)
-  const isTruncated = found.length > page.maxKeys
-  if (isTruncated) found.length = page.maxKeys
-  const files = await statFiles(volume, bucket, found, call)
+  const walk = new Walk((paths) => readDirectories(task, paths), page, maxKeys + 1)
+  const found = await walk.collect()
+  const isTruncated = found.length > maxKeys
+  if (isTruncated) found.length = maxKeys
+  const files = await statFiles(task, found)
+  const { defaultEtag } = task.volume
   const objects: ListedObject[] = []
   const commonPrefixes: string[] = []
   let file = 0
   for (const item of found) {
     if (item.kind === 'prefix') commonPrefixes.push(item.key)
-    else if (item.kind === 'directory') objects.push(listed(volume, item.key, 0, item.directory.stat, item.directory.attributes))
+    else if (item.kind === 'directory') objects.push(listed(item.key, item.directory, defaultEtag))
     else {
       const entry = files[file++]
-      // Deleted since its directory was read, or no longer what it was: it is not listed.
-      if (entry === undefined || entry.errno !== 0 || !isRegular(entry.stat)) continue
-      objects.push(listed(volume, item.key, entry.stat.size, entry.stat, entry.attributes))
+      // Else it was deleted since its directory was read, or is no longer what it was.
+      if (entry?.errno === 0 && isRegular(entry.stat))
+        objects.push(listed(item.key, entry, defaultEtag))
     }
   }
   return { objects, commonPrefixes, isTruncated, next: isTruncated ? found.at(-1)?.key : undefined }
 }
 
-function listed(volume: Volume, key: string, size: number, stat: FileStat, attributes: ReadonlyMap<string, Buffer>): ListedObject {
+/** A directory object has no bytes, whatever size its directory has. */
+function listed(
+  key: string,
+  { stat, attributes }: Pick<BatchEntry, 'stat' | 'attributes'>,
+  defaultEtag: string,
+): ListedObject {
   const checksum = decodeChecksums(attributes.get(ATTRIBUTE.checksums))
   return {
     key,
-    size,
+    size: isRegular(stat) ? stat.size : 0,
     lastModifiedMs: stat.mtimeMs,
-    etag: attributes.get(ATTRIBUTE.etag)?.toString() ?? volume.defaultEtag,
+    etag: attributes.get(ATTRIBUTE.etag)?.toString() ?? defaultEtag,
     checksumAlgorithm: checksum?.algorithm ?? '',
     checksumType: checksum?.type ?? '',
   }
@@ -54,28 +61,20 @@ function listed(volume: Volume, key: string, size: number, stat: FileStat, attri
 const FILES_AT_ONCE = 250
 
 /** Size, time and attributes of the files on the page. */
-async function statFiles(volume: Volume, bucket: string, found: readonly Found[], call: Call): Promise<readonly BatchEntry[]> {
+async function statFiles(task: Task, found: readonly Found[]): Promise<readonly BatchEntry[]> {
   const paths: string[] = []
   for (const item of found) if (item.kind === 'file') paths.push(item.key)
-  if (paths.length <= FILES_AT_ONCE) return statSome(volume, bucket, paths, call)
   const batches: Promise<readonly BatchEntry[]>[] = []
   for (let i = 0; i < paths.length; i += FILES_AT_ONCE) {
-    batches.push(statSome(volume, bucket, paths.slice(i, i + FILES_AT_ONCE), call))
+    batches.push(statSome(task, paths.slice(i, i + FILES_AT_ONCE)))
   }
   return (await Promise.all(batches)).flat()
 }
 
-async function statSome(volume: Volume, bucket: string, paths: readonly string[], call: Call): Promise<readonly BatchEntry[]> {
-  if (paths.length === 0) return []
-  const places = new Places()
-  const chain = volume.io.chain(call.span)
-  const dir = openBucket(chain, volume, bucket, places)
-  const batch = chain.statBatch(dir, paths, LISTED_ATTRIBUTES)
-  try {
-    await chain.run()
-  } catch (error) {
-    throw places.toS3Error(error, { bucket })
-  }
+async function statSome(task: Task, paths: readonly string[]): Promise<readonly BatchEntry[]> {
+  const chain = task.begin()
+  const batch = chain.steps.statBatch(chain.bucket, paths, LISTED_ATTRIBUTES)
+  await chain.run()
   return batch.value
 }
 
@@ -84,6 +83,7 @@ const { ENOENT, ENOTDIR, ELOOP, EXDEV, ENAMETOOLONG } = constants.errno
 const ABSENT = [ENOENT, ENOTDIR, ELOOP, EXDEV, ENAMETOOLONG]
 
 interface Reading {
+  readonly path: string
   readonly dir: Step<number>
   readonly stat: Step<FileStat>
   readonly attributes: Step<ReadonlyMap<string, Buffer>>
@@ -96,49 +96,48 @@ interface Reading {
  * Entries that are remembered are not read, unless the state shows that they are outdated: then in a second chain.
  */
 async function readDirectories(
-  volume: Volume,
-  bucket: string,
-  call: Call,
+  task: Task,
   paths: readonly string[],
   trustCache = true,
 ): Promise<readonly (ReadDirectory | undefined)[]> {
-  const places = new Places()
-  const chain = volume.io.chain(call.span)
-  const root = openBucket(chain, volume, bucket, places)
+  const { directories, folds } = task.volume
+  const fold = folds.next(task.span, SPAN.listDir, paths.length)
+  const chain = task.begin({ record: fold === undefined })
+  const { steps, bucket } = chain
   const readAtMs = Date.now()
   const readings = paths.map((path): Reading => {
-    const dir = chain.openDir(root, path.slice(0, -1), { readable: true, tolerate: ABSENT })
-    const stat = chain.stat(dir)
-    const attributes = chain.readMetadata(dir, LISTED_ATTRIBUTES)
-    const isRemembered = trustCache && volume.directories.has(cacheKey(bucket, path))
-    return { dir, stat, attributes, entries: isRemembered ? undefined : chain.listDir(dir, { attributes: { 'posix.dir': `${bucket}/${path}` } }) }
+    const dir = steps.openDir(bucket, path.slice(0, -1), { readable: true, tolerate: ABSENT })
+    const stat = steps.stat(dir)
+    const attributes = steps.readMetadata(dir, LISTED_ATTRIBUTES)
+    const isRemembered = trustCache && directories.has(nameOf(task, path))
+    const entries = isRemembered
+      ? undefined
+      : steps.listDir(dir, { attributes: { 'posix.dir': nameOf(task, path) } })
+    return { path, dir, stat, attributes, entries }
   })
-  try {
-    await chain.run()
-  } catch (error) {
-    throw places.toS3Error(error, { bucket })
-  }
+  await chain.run()
+  for (const { dir, entries } of readings) fold?.add(steps.times(entries ?? dir))
 
   const outdated: string[] = []
-  const directories = readings.map((reading, i): ReadDirectory | undefined => {
-    if (reading.dir.errno !== 0) return undefined
-    const key = cacheKey(bucket, paths[i] ?? '')
-    const stat = reading.stat.value
-    const entries = reading.entries === undefined ? volume.directories.get(key, stat) : reading.entries.value
-    if (entries === undefined) {
-      outdated.push(paths[i] ?? '')
-      return undefined
-    }
-    if (reading.entries !== undefined) volume.directories.put(key, stat, entries, readAtMs)
-    return { stat, attributes: reading.attributes.value, entries }
-  })
-  if (outdated.length === 0) return directories
-  const fresh = await readDirectories(volume, bucket, call, outdated, false)
-  const byPath = new Map(outdated.map((path, i) => [path, fresh[i]]))
-  return directories.map((directory, i) => directory ?? byPath.get(paths[i] ?? ''))
+  const read = readings.map(
+    ({ path, dir, stat, attributes, entries }): ReadDirectory | undefined => {
+      if (dir.errno !== 0) return undefined
+      const known =
+        entries === undefined ? directories.get(nameOf(task, path), stat.value) : entries.value
+      if (known === undefined) outdated.push(path)
+      if (known === undefined) return undefined
+      if (entries !== undefined)
+        directories.put(nameOf(task, path), { stat: stat.value, entries: known }, readAtMs)
+      return { stat: stat.value, attributes: attributes.value, entries: known }
+    },
+  )
+  if (outdated.length === 0) return read
+  const again = await readDirectories(task, outdated, false)
+  const byPath = new Map(outdated.map((path, i) => [path, again[i]]))
+  return read.map((directory, i) => directory ?? byPath.get(paths[i] ?? ''))
 }
 
 /** No bucket has a slash in its name. */
-function cacheKey(bucket: string, path: string): string {
-  return `${bucket}/${path}`
+function nameOf({ subject }: Task, path: string): string {
+  return `${subject.bucket}/${path}`
 }

@@ -1,9 +1,8 @@
 import { constants } from 'node:os'
-import { IoError } from '../../io/io-error.ts'
-import type { Call, ObjectRef } from '../backend.ts'
-import { Places } from './errors.ts'
+import type { ObjectRef } from '../backend.ts'
+import { failureOf } from './errors.ts'
 import { TMP_DIR, keyHash } from './paths.ts'
-import { closeFiles, openBucket, type Volume } from './volume.ts'
+import type { Task } from './task.ts'
 
 const { EINVAL, ENOENT, ENOLCK, ENOSYS, EOPNOTSUPP } = constants.errno
 
@@ -16,17 +15,17 @@ const LOCK_TIMEOUT_MS = 30_000
 const UNSUPPORTED = new Set([EINVAL, ENOLCK, ENOSYS, EOPNOTSUPP])
 
 /** Runs `body` while nobody else compares and replaces this key. 256 locks a bucket: keys share them by hash. */
-export function withKeyLock<T>(volume: Volume, ref: ObjectRef, call: Call, body: () => Promise<T>): Promise<T> {
-  return withLock(volume, ref.bucket, keyHash(ref.key).slice(0, 2), call, body)
+export function withKeyLock<T>(task: Task<ObjectRef>, body: () => Promise<T>): Promise<T> {
+  return withLock(task, keyHash(task.subject.key).slice(0, 2), body)
 }
 
-/** As `withKeyLock`, for a lock of a single use: its file is removed at the end. */
-export function withPassingLock<T>(volume: Volume, bucket: string, name: string, call: Call, body: () => Promise<T>): Promise<T> {
-  return withLock(volume, bucket, name, call, async () => {
+/** Runs `body` while nobody else holds a lock that is used once: its file is removed at the end. */
+export function withPassingLock<T>(task: Task, name: string, body: () => Promise<T>): Promise<T> {
+  return withLock(task, name, async () => {
     try {
       return await body()
     } finally {
-      await removeLockFile(volume, bucket, name, call)
+      await removeLockFile(task, name)
     }
   })
 }
@@ -37,64 +36,57 @@ export function withPassingLock<T>(volume: Volume, bucket: string, name: string,
  * Requests of one process queue up here, so that only the first of them waits in the kernel. The lock is an open file
  * description's: it goes with its descriptor, also when the process dies.
  */
-async function withLock<T>(volume: Volume, bucket: string, name: string, call: Call, body: () => Promise<T>): Promise<T> {
-  const id = `${bucket}/${name}`
-  const ahead = volume.lockLines.get(id)
-  const turn = takeTurn(volume, bucket, name, call, ahead, body)
-  volume.lockLines.set(id, turn)
+async function withLock<T>(task: Task, name: string, body: () => Promise<T>): Promise<T> {
+  const { lockLines } = task.volume
+  const id = `${task.subject.bucket}/${name}`
+  const ahead = lockLines.get(id)
+  const turn = (async () => {
+    await ahead?.catch(() => undefined)
+    const fd = await takeLock(task, name)
+    try {
+      return await body()
+    } finally {
+      if (fd !== undefined) await task.close(fd)
+    }
+  })()
+  lockLines.set(id, turn)
   try {
     return await turn
   } finally {
-    if (volume.lockLines.get(id) === turn) volume.lockLines.delete(id)
-  }
-}
-
-async function takeTurn<T>(
-  volume: Volume,
-  bucket: string,
-  name: string,
-  call: Call,
-  ahead: Promise<unknown> | undefined,
-  body: () => Promise<T>,
-): Promise<T> {
-  await ahead?.catch(() => undefined)
-  const fd = await takeLock(volume, bucket, name, call)
-  try {
-    return await body()
-  } finally {
-    if (fd !== undefined) await closeFiles(volume, call.span, fd)
+    if (lockLines.get(id) === turn) lockLines.delete(id)
   }
 }
 
 /** The descriptor that holds the lock; undefined where the file system knows no locks. */
-async function takeLock(volume: Volume, bucket: string, name: string, call: Call, make = false): Promise<number | undefined> {
-  const places = new Places()
-  const chain = volume.io.chain(call.span)
-  const dir = openBucket(chain, volume, bucket, places)
-  const locks = make
-    ? chain.makeParents(dir, LOCK_DIR, { mode: volume.dirMode, sync: false })
-    : chain.openDir(dir, LOCK_DIR)
-  const lock = chain.lock(locks, name, { exclusive: true, timeoutMs: LOCK_TIMEOUT_MS, keep: true })
-  const stat = chain.stat(lock)
+async function takeLock(
+  task: Task,
+  name: string,
+  makeDirectory = false,
+): Promise<number | undefined> {
+  const chain = task.begin()
+  const { steps, bucket } = chain
+  const locks = makeDirectory
+    ? steps.makeParents(bucket, LOCK_DIR, { mode: task.volume.dirMode, sync: false })
+    : steps.openDir(bucket, LOCK_DIR)
+  const lock = steps.lock(locks, name, { exclusive: true, timeoutMs: LOCK_TIMEOUT_MS, keep: true })
+  const stat = steps.stat(lock)
   try {
-    await chain.run()
+    await steps.run()
   } catch (error) {
-    if (error instanceof IoError && error.step === lock && UNSUPPORTED.has(error.errno)) return undefined
-    if (error instanceof IoError && error.step === locks && error.errno === ENOENT && !make) {
-      return takeLock(volume, bucket, name, call, true)
-    }
-    throw places.toS3Error(error, { bucket })
+    const { step, errno } = failureOf(error)
+    if (step === lock && UNSUPPORTED.has(errno)) return undefined
+    if (step === locks && errno === ENOENT && !makeDirectory) return takeLock(task, name, true)
+    throw chain.toS3Error(error)
   }
   if (stat.value.nlink > 0) return lock.value
   // Whoever held the lock before us has removed the file: the next one to come would lock another.
-  await closeFiles(volume, call.span, lock.value)
-  return takeLock(volume, bucket, name, call)
+  await task.close(lock.value)
+  return takeLock(task, name)
 }
 
 /** While the lock is held: whoever waits for it finds out (`takeLock`). */
-async function removeLockFile(volume: Volume, bucket: string, name: string, call: Call): Promise<void> {
-  const chain = volume.io.chain(call.span)
-  const locks = chain.openDir(openBucket(chain, volume, bucket, new Places()), LOCK_DIR)
-  chain.remove(locks, name)
-  await chain.run().catch(() => undefined)
+async function removeLockFile(task: Task, name: string): Promise<void> {
+  const chain = task.begin()
+  chain.steps.remove(chain.steps.openDir(chain.bucket, LOCK_DIR), name)
+  await chain.attempt()
 }

@@ -16,7 +16,8 @@ function compareEntry(entries: DirEntries, index: number, name: Buffer): number 
   const length = (entries.offsets[index + 1] ?? start) - start
   const common = Math.min(length, name.length)
   const order = entries.names.compare(name, 0, common, start, start + common)
-  if (order !== 0 || entries.types[index] !== DT_DIR) return order === 0 ? length - name.length : order
+  if (order !== 0 || entries.types[index] !== DT_DIR)
+    return order === 0 ? length - name.length : order
   if (name.length <= length) return 1
   const next = name[length] ?? 0
   return next === SLASH ? length + 1 - name.length : SLASH - next
@@ -42,6 +43,16 @@ export function isEntry(entries: DirEntries, index: number, name: Buffer): boole
 export function entryName(entries: DirEntries, index: number): string | undefined {
   const bytes = entries.names.subarray(entries.offsets[index], entries.offsets[index + 1])
   return isUtf8(bytes) ? bytes.toString() : undefined
+}
+
+/** The names of the directories among the entries. */
+export function directoryNames(entries: DirEntries): string[] {
+  const names: string[] = []
+  for (let i = 0; i < entries.count; i++) {
+    const name = entries.types[i] === DT_DIR ? entryName(entries, i) : undefined
+    if (name !== undefined) names.push(name)
+  }
+  return names
 }
 
 /** The least byte string greater than all that begin with `prefix`; undefined where there is none. */

@@ -35,7 +35,6 @@ export function keyPath(key: string): KeyPath {
 }
 
 /** A component that is empty, `.`, `..` or the gateway's own; a NUL anywhere. */
-// oxlint-disable-next-line no-control-regex
 const UNSAFE = /(?:^|\/)(?:\.{0,2}|\.sgwtmp)(?:\/|$)|\0/
 
 /** Whether any key could begin with `prefix`, which ends in a slash or is empty. */
@@ -45,8 +44,13 @@ export function isPossiblePrefix(prefix: string): boolean {
 
 /** The directory entry of a bucket beneath the root; NoSuchBucket where no bucket can have that name. */
 export function bucketEntry(bucket: string): string {
-  // oxlint-disable-next-line no-control-regex
-  if (bucket === '' || bucket === '.' || bucket === '..' || bucket === TMP_DIR || /[/\0]/.test(bucket)) {
+  if (
+    bucket === '' ||
+    bucket === '.' ||
+    bucket === '..' ||
+    bucket === TMP_DIR ||
+    /[/\0]/.test(bucket)
+  ) {
     throw new S3Error('NoSuchBucket', { BucketName: bucket })
   }
   return bucket

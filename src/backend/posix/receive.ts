@@ -1,33 +1,40 @@
 import { createFileWriter } from '../../io/file-writer.ts'
 import type { HashKind } from '../../io/io.ts'
 import { S3Error } from '../../s3/errors.ts'
-import type { Call } from '../backend.ts'
 import type { Payload } from '../payload.ts'
-import { toS3Error, type Subject } from './errors.ts'
-import type { TemporaryFile } from './temporary-file.ts'
-import type { Volume } from './volume.ts'
+import type { DigestReader } from './collected.ts'
+import { toS3Error } from './errors.ts'
+import type { Task } from './task.ts'
+
+/** Where a body goes. */
+export interface Reception {
+  readonly fd: number
+  /** The kernel begins to write to the disk as the bytes come. */
+  readonly startWriteback: boolean
+  /** Digests wanted. */
+  readonly kinds: readonly HashKind[]
+}
 
 /**
  * Writes a body to a temporary file while it arrives, hashing it on the way, and holds its digests against what the client
- * declared. Gives back a reader of the digests asked for. Throws unless every byte came and every digest is right.
+ * declared. Throws unless every byte came and every digest is right.
  */
 export async function receive(
-  volume: Volume,
-  { fd, subject, startWriteback }: Pick<TemporaryFile, 'fd'> & { subject: Subject; startWriteback: boolean },
+  task: Task,
   payload: Payload,
-  kinds: readonly HashKind[],
-  call: Call,
-): Promise<(kind: HashKind) => Buffer> {
+  { fd, startWriteback, kinds }: Reception,
+): Promise<DigestReader> {
+  const { io } = task.volume
   const wanted = [...new Set([...kinds, ...payload.kinds])]
-  const hasher = volume.io.hasher(wanted)
-  const writer = createFileWriter(volume.io, { span: call.span, file: fd, hasher, startWriteback })
+  const hasher = io.hasher(wanted)
+  const writer = createFileWriter(io, { span: task.span, file: fd, hasher, startWriteback })
   try {
     await payload.pump(writer)
     if ((await writer.finish()) !== payload.length) throw new S3Error('IncompleteBody')
-    const chain = volume.io.chain(call.span, { record: false })
+    const chain = task.chain({ record: false })
     const steps = new Map(wanted.map((kind) => [kind, chain.digest(hasher, kind)]))
     await chain.run()
-    const digest = (kind: HashKind): Buffer => steps.get(kind)?.value ?? Buffer.alloc(0)
+    const digest: DigestReader = (kind) => steps.get(kind)?.value ?? Buffer.alloc(0)
     for (const check of payload.checks()) {
       const actual = digest(check.kind)
       if (!actual.equals(check.expected)) throw check.mismatch(actual)
@@ -35,7 +42,7 @@ export async function receive(
     return digest
   } catch (error) {
     await writer.abort()
-    throw toS3Error(error, 'other', subject)
+    throw toS3Error(error, 'other', task.subject)
   } finally {
     hasher.free()
   }

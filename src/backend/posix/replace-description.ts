@@ -1,9 +1,19 @@
 import type { HashKind } from '../../io/io.ts'
-import type { Call, Checksum, ChecksumAlgorithm, ObjectRef } from '../backend.ts'
-import { ATTRIBUTE, CONTENT_ATTRIBUTES, LEGACY_METADATA, checksumsAttribute, hashKindOf, isComputable, type Attribute } from './attributes.ts'
+import { SPAN } from '../../trace/names.ts'
+import type { Checksum, ChecksumAlgorithm, ObjectRef } from '../backend.ts'
+import {
+  ATTRIBUTE,
+  CONTENT_ATTRIBUTES,
+  LEGACY_METADATA,
+  checksumsAttribute,
+  hashKindOf,
+  isComputable,
+  type Attribute,
+} from './attributes.ts'
+import { mebibytesPerSecond } from './copy-spans.ts'
 import { toS3Error } from './errors.ts'
 import type { OpenObject } from './get-object.ts'
-import type { Volume } from './volume.ts'
+import type { Task } from './task.ts'
 
 export interface NewDescription {
   readonly description: readonly Attribute[]
@@ -17,27 +27,28 @@ export interface NewDescription {
  * written before what is gone is removed, so that a reader in between sees too much rather than too little.
  */
 export async function replaceDescription(
-  volume: Volume,
-  ref: ObjectRef,
+  task: Task<ObjectRef>,
   object: OpenObject,
   { description, keepsTags, checksum: wanted }: NewDescription,
-  call: Call,
 ): Promise<Checksum | undefined> {
-  const checksum = await newChecksum(volume, ref, object, wanted, call)
-  const attributes = [...description]
-  if (checksum !== undefined) attributes.push(checksumsAttribute(checksum.algorithm, checksum.type, checksum.value))
-  const kept = new Set(attributes.map(([name]) => name))
-  const removed = [...object.attributes.keys()].filter((name) => isDescription(name, keepsTags) && !kept.has(name))
-  const chain = volume.io.chain(call.span)
-  chain.writeMetadata(object.fd, attributes)
-  chain.writeMetadata(object.fd, [], { removed })
-  if (volume.durable) chain.sync(object.fd, ref.key.endsWith('/') ? 'dir' : 'file')
   try {
+    const checksum = await newChecksum(task, object, wanted)
+    const attributes = [...description]
+    if (checksum !== undefined) {
+      attributes.push(checksumsAttribute(checksum.algorithm, checksum.type, checksum.value))
+    }
+    const kept = new Set(attributes.map(([name]) => name))
+    const stored = [...object.attributes.keys()]
+    const removed = stored.filter((name) => isDescription(name, keepsTags) && !kept.has(name))
+    const chain = task.chain()
+    chain.writeMetadata(object.fd, attributes)
+    chain.writeMetadata(object.fd, [], { removed })
+    if (task.volume.durable) chain.sync(object.fd, task.subject.key.endsWith('/') ? 'dir' : 'file')
     await chain.run()
+    return checksum
   } catch (error) {
-    throw toS3Error(error, 'other', ref)
+    throw toS3Error(error, 'other', task.subject)
   }
-  return checksum
 }
 
 const CONTENT_NAMES: ReadonlySet<string> = new Set(CONTENT_ATTRIBUTES.map(([name]) => name))
@@ -49,40 +60,45 @@ function isDescription(name: string, keepsTags: boolean): boolean {
 
 /** The stored checksum where it will do; else one of all bytes. */
 async function newChecksum(
-  volume: Volume,
-  ref: ObjectRef,
+  task: Task,
   object: OpenObject,
   wanted: ChecksumAlgorithm | undefined,
-  call: Call,
 ): Promise<Checksum | undefined> {
   const stored = object.head.checksum
   const algorithm = wanted ?? stored?.algorithm
   if (algorithm === undefined || !isComputable(algorithm)) return undefined
   if (stored?.algorithm === algorithm) return { ...stored, algorithm }
-  const sum = await hashFile(volume, ref, object, hashKindOf(algorithm), call)
+  const sum = await hashFile(task, object, hashKindOf(algorithm))
   return { algorithm, type: 'FULL_OBJECT', value: sum.toString('base64') }
 }
 
 const PIECE_BYTES = 1024 * 1024
 
-async function hashFile(volume: Volume, ref: ObjectRef, { fd, head }: OpenObject, kind: HashKind, call: Call): Promise<Buffer> {
-  const hasher = volume.io.hasher([kind])
+async function hashFile(task: Task, { fd, head }: OpenObject, kind: HashKind): Promise<Buffer> {
+  const hasher = task.volume.io.hasher([kind])
+  const span = task.span.child(SPAN.readData, {
+    'posix.bytes_read': head.size,
+    'posix.range_start': 0,
+  })
   try {
     for (let offset = 0; offset < head.size; offset += PIECE_BYTES) {
-      const reading = volume.io.chain(call.span, { bulk: true })
-      const piece = reading.readData(fd, { offset, length: Math.min(PIECE_BYTES, head.size - offset) })
+      const reading = task.chain({ bulk: true, record: false })
+      const length = Math.min(PIECE_BYTES, head.size - offset)
+      const piece = reading.readData(fd, { offset, length })
       await reading.run()
-      const hashing = volume.io.chain(call.span, { bulk: true, record: false })
+      const hashing = task.chain({ bulk: true, record: false })
       hashing.hash([piece.value], hasher)
       await hashing.run()
     }
-    const chain = volume.io.chain(call.span, { record: false })
+    const chain = task.chain({ record: false })
     const digest = chain.digest(hasher, kind)
     await chain.run()
     return digest.value
-  } catch (error) {
-    throw toS3Error(error, 'object', ref)
   } finally {
     hasher.free()
+    span.end()
+    const ns = span.endNs - span.startNs
+    span.set('posix.duration_ms', ns / 1e6)
+    span.set('posix.throughput_mbps', mebibytesPerSecond(head.size, ns))
   }
 }

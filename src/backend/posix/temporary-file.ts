@@ -1,11 +1,10 @@
 import { constants } from 'node:os'
-import { IoError } from '../../io/io-error.ts'
-import type { Chain, FileStat, Step } from '../../io/io.ts'
+import type { FileStat, Step } from '../../io/io.ts'
 import { S3Error } from '../../s3/errors.ts'
-import type { Call } from '../backend.ts'
-import { Places, type Subject } from './errors.ts'
+import { failureOf } from './errors.ts'
 import { isDirectory } from './file-types.ts'
 import type { Facts, Publication } from './publish.ts'
+import type { BucketChain, Task } from './task.ts'
 import {
   TMPFILE_REFUSED,
   namedPlan,
@@ -18,7 +17,6 @@ import {
   type Target,
   type TmpDirSteps,
 } from './tmp-dir.ts'
-import { closeFiles, openBucket, type Volume } from './volume.ts'
 
 const { ELOOP, ENOENT, ENOTDIR, EXDEV } = constants.errno
 
@@ -36,7 +34,6 @@ export interface TemporaryFile {
 }
 
 export interface TemporaryFileWanted {
-  readonly subject: Subject
   readonly target: Target
   readonly facts: Facts
   readonly size: number
@@ -45,22 +42,21 @@ export interface TemporaryFileWanted {
 
 /** Gives `use` a temporary file on the target's file system, and sees to it that nothing of it is left afterwards. */
 export async function withTemporaryFile<T>(
-  volume: Volume,
+  task: Task,
   wanted: TemporaryFileWanted,
-  call: Call,
   use: (file: TemporaryFile) => Promise<T>,
 ): Promise<T> {
-  const file = await openTemporaryFile(volume, wanted, call)
+  const file = await openTemporaryFile(task, wanted)
   try {
     return await use(file)
   } finally {
-    await drop(volume, wanted, file, call)
+    await drop(task, wanted.target, file)
   }
 }
 
 /** What a Publication says of a temporary file that holds its bytes: should it be needed elsewhere, it is copied. */
 export function filledFrom(
-  volume: Volume,
+  task: Task,
   file: TemporaryFile,
   size: number,
 ): Pick<Publication, 'size' | 'filled' | 'fill'> {
@@ -68,101 +64,117 @@ export function filledFrom(
     size,
     filled: file,
     fill: (chain, to) => {
-      chain.copyRange(file.fd, 0, to, 0, size, { methods: volume.copyMethods })
+      chain.copyRange(file.fd, 0, to, 0, size, { methods: task.volume.copyMethods })
     },
   }
 }
 
-async function openTemporaryFile(volume: Volume, wanted: TemporaryFileWanted, call: Call): Promise<TemporaryFile> {
-  const { subject } = wanted
-  let plan = usualPlan(volume, subject.bucket)
+async function openTemporaryFile(task: Task, wanted: TemporaryFileWanted): Promise<TemporaryFile> {
+  let plan = usualPlan(task)
   for (let tries = 1; ; tries++) {
-    const opening = prepare(volume, wanted, plan, call)
+    const opening = prepare(task, wanted, plan)
     try {
-      await opening.chain.run()
+      await opening.chain.steps.run()
     } catch (error) {
-      const next = tries < MAX_TRIES ? otherPlan(volume, subject.bucket, plan, opening, error) : undefined
-      if (next === undefined) throw opening.places.toS3Error(error, subject)
+      const next = tries < MAX_TRIES ? otherPlan(task, plan, opening, error) : undefined
+      if (next === undefined) throw opening.chain.toS3Error(error)
       plan = next
       continue
     }
-    const { bucket, tmpDir, name } = opening
-    const file: TemporaryFile = { fd: opening.file.value, bucket: bucket.value, tmpDir: tmpDir.opened.value, plan, name }
+    const file: TemporaryFile = {
+      fd: opening.file.value,
+      bucket: opening.chain.bucketFd,
+      tmpDir: opening.tmpDir.opened.value,
+      plan,
+      name: opening.name,
+    }
     const conflict = conflictOf(opening)
     if (conflict === undefined && isWellPlaced(opening)) return file
-    await drop(volume, wanted, file, call)
+    await drop(task, wanted.target, file)
     if (conflict !== undefined) throw conflict
     plan = { ...plan, besideTarget: true }
   }
 }
 
 interface Opening {
-  readonly chain: Chain
-  readonly places: Places
-  readonly bucket: Step<number>
+  readonly chain: BucketChain
   readonly tmpDir: TmpDirSteps
   readonly file: Step<number>
   readonly name: string | undefined
   /** Of `.sgwtmp`, the target's directory and the target, where a key is written. */
-  readonly looks: { readonly tmpDir: Step<FileStat>; readonly parent: Step<FileStat> | undefined; readonly existing: Step<FileStat> } | undefined
+  readonly looks: Looks | undefined
 }
 
-function prepare(volume: Volume, wanted: TemporaryFileWanted, plan: Plan, call: Call): Opening {
-  const { subject, target, size, preallocate } = wanted
-  const places = new Places()
-  const chain = volume.io.chain(call.span)
-  const isSynced = volume.durable && target.makeParents && target.directory === ''
-  const bucket = openBucket(chain, volume, subject.bucket, places, { readable: isSynced, keep: true })
-  const tmpDir = openTmpDir(chain, volume, bucket, plan, target, places, true)
-  const looks = target.makeParents && !plan.besideTarget ? lookAround(chain, bucket, tmpDir.opened, target) : undefined
+interface Looks {
+  readonly tmpDir: Step<FileStat>
+  readonly parent: Step<FileStat> | undefined
+  readonly existing: Step<FileStat>
+}
+
+function prepare(task: Task, wanted: TemporaryFileWanted, plan: Plan): Opening {
+  const { target, size, preallocate } = wanted
+  const readable = task.volume.durable && target.makeParents && target.directory === ''
+  const chain = task.begin({ readable, keep: true })
+  const path = tmpDirPath(plan, target)
+  const make = plan.makeTmpDir || plan.besideTarget
+  const tmpDir = openTmpDir(chain, task, path, { make, keep: true })
+  const looks =
+    target.makeParents && !plan.besideTarget ? lookAround(chain, tmpDir.opened, target) : undefined
   const name = plan.named ? temporaryName() : undefined
-  const file = chain.openTmpFile(tmpDir.opened, {
+  const file = chain.steps.openTmpFile(tmpDir.opened, {
     size,
     preallocate,
     keep: true,
-    attributes: { 'posix.dir': `${subject.bucket}/${tmpDirPath(plan, target)}`, ...wanted.facts, 'posix.size': size },
+    attributes: {
+      'posix.dir': `${task.subject.bucket}/${path}`,
+      ...wanted.facts,
+      'posix.size': size,
+    },
     ...(name === undefined ? {} : { name }),
   })
-  return { chain, places, bucket, tmpDir, file, name, looks }
+  return { chain, tmpDir, file, name, looks }
 }
 
 /** Looks early where the name will be, to spare a client from sending gigabytes in vain, and for a mount in between. */
-function lookAround(chain: Chain, bucket: Step<number>, tmpDir: Step<number>, target: Target): NonNullable<Opening['looks']> {
+function lookAround({ steps, bucket }: BucketChain, tmpDir: Step<number>, target: Target): Looks {
   const { directory, name } = target
+  const path = directory === '' ? name : `${directory}/${name}`
   return {
-    tmpDir: chain.stat(tmpDir),
-    parent: directory === '' ? undefined : chain.statAt(bucket, directory, { tolerate: ABSENT }),
-    existing: chain.statAt(bucket, directory === '' ? name : `${directory}/${name}`, { tolerate: ABSENT }),
+    tmpDir: steps.stat(tmpDir),
+    parent: directory === '' ? undefined : steps.statAt(bucket, directory, { tolerate: ABSENT }),
+    existing: steps.statAt(bucket, path, { tolerate: ABSENT }),
   }
 }
 
 const ABSENT = [ENOENT, ENOTDIR, ELOOP, EXDEV]
 
-function otherPlan(volume: Volume, bucket: string, plan: Plan, opening: Opening, error: unknown): Plan | undefined {
-  if (!(error instanceof IoError) || error.step === undefined) return undefined
+function otherPlan(task: Task, plan: Plan, opening: Opening, error: unknown): Plan | undefined {
+  const { step, errno } = failureOf(error)
+  if (step === undefined) return undefined
   const { tmpDir, file } = opening
   // `.sgwtmp` is not there, or no longer: then the bucket may be on its way out, too, which opening it will tell.
-  const isTmpDir = [tmpDir.made, tmpDir.opened, file].some((step) => step === error.step)
-  if (error.errno === ENOENT && isTmpDir) return { ...plan, makeTmpDir: true }
-  if (error.step === file && !plan.named && TMPFILE_REFUSED.has(error.errno)) {
-    return namedPlan(volume, bucket, plan)
-  }
-  return undefined
+  const isTmpDir = step === tmpDir.made || step === tmpDir.opened || step === file
+  if (errno === ENOENT && isTmpDir) return { ...plan, makeTmpDir: true }
+  const isRefused = step === file && !plan.named && TMPFILE_REFUSED.has(errno)
+  return isRefused ? namedPlan(task, plan) : undefined
 }
 
 /** False where the target's directory lies on another file system: a link would fail there. */
 function isWellPlaced({ looks }: Opening): boolean {
-  return looks?.parent === undefined || looks.parent.errno !== 0 || looks.parent.value.dev === looks.tmpDir.value.dev
+  if (looks?.parent === undefined || looks.parent.errno !== 0) return true
+  return looks.parent.value.dev === looks.tmpDir.value.dev
 }
 
 function conflictOf({ looks }: Opening): S3Error | undefined {
   if (looks === undefined) return undefined
   const { parent, existing } = looks
-  if (parent !== undefined && parent.errno === 0 && !isDirectory(parent.value)) return new S3Error('ObjectParentIsFile')
-  return existing.errno === 0 && isDirectory(existing.value) ? new S3Error('ExistingObjectIsDirectory') : undefined
+  const isBelowFile = parent !== undefined && parent.errno === 0 && !isDirectory(parent.value)
+  if (isBelowFile) return new S3Error('ObjectParentIsFile')
+  const isTaken = existing.errno === 0 && isDirectory(existing.value)
+  return isTaken ? new S3Error('ExistingObjectIsDirectory') : undefined
 }
 
-async function drop(volume: Volume, { subject, target }: TemporaryFileWanted, file: TemporaryFile, call: Call): Promise<void> {
-  await closeFiles(volume, call.span, file.fd, file.tmpDir, file.bucket)
-  if (file.name !== undefined) await removeTemporary(volume, subject.bucket, file.name, file.plan, target, call.span)
+async function drop(task: Task, target: Target, file: TemporaryFile): Promise<void> {
+  await task.close(file.fd, file.tmpDir, file.bucket)
+  if (file.name !== undefined) await removeTemporary(task, tmpDirPath(file.plan, target), file.name)
 }

@@ -1,11 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:os'
-import type { Chain, Fd, Step } from '../../io/io.ts'
-import { Places } from './errors.ts'
+import type { Step } from '../../io/io.ts'
 import { TMP_DIR } from './paths.ts'
-import { openBucket, type Volume } from './volume.ts'
+import type { BucketChain, Task } from './task.ts'
 
-const { EINVAL, EISDIR, ENOSYS, EOPNOTSUPP } = constants.errno
+const { EINVAL, EISDIR, ENOENT, ENOSYS, EOPNOTSUPP } = constants.errno
 
 /** Where a finished file goes. */
 export interface Target {
@@ -28,15 +27,15 @@ export interface Plan {
   readonly makeTmpDir: boolean
 }
 
-export function usualPlan(volume: Volume, bucket: string): Plan {
-  const named = !volume.useTmpFile || volume.refusedTmpFile.has(bucket)
+export function usualPlan({ volume, subject }: Task): Plan {
+  const named = !volume.useTmpFile || volume.refusedTmpFile.has(subject.bucket)
   return { named, besideTarget: false, makeTmpDir: false }
 }
 
 /** Remembers that this bucket's file system has no O_TMPFILE, or cannot link such a file. */
-export function namedPlan(volume: Volume, bucket: string, plan: Plan): Plan {
+export function namedPlan({ volume, subject }: Task, plan: Plan): Plan {
   if (volume.refusedTmpFile.size > 10_000) volume.refusedTmpFile.clear()
-  volume.refusedTmpFile.add(bucket)
+  volume.refusedTmpFile.add(subject.bucket)
   return { ...plan, named: true }
 }
 
@@ -53,39 +52,31 @@ export function tmpDirPath(plan: Plan, target: Target): string {
   return plan.besideTarget && target.directory !== '' ? `${target.directory}/${TMP_DIR}` : TMP_DIR
 }
 
-export function openTmpDir(
-  chain: Chain,
-  volume: Volume,
-  bucket: Fd,
-  plan: Plan,
-  target: Target,
-  places: Places,
-  keep = false,
-): TmpDirSteps {
-  const path = tmpDirPath(plan, target)
-  const isMade = plan.makeTmpDir || plan.besideTarget
-  const made = isMade
-    ? places.mark('parents', chain.makeParents(bucket, path, { mode: volume.dirMode, sync: false }))
-    : undefined
-  return { made, opened: chain.openDir(bucket, path, { keep }) }
-}
-
 export interface TmpDirSteps {
   readonly made: Step<number> | undefined
   readonly opened: Step<number>
 }
 
+/** The steps that open the directory of temporary files, making it first where it may not be there. */
+export function openTmpDir(
+  chain: BucketChain,
+  task: Task,
+  path: string,
+  options: { readonly make: boolean; readonly keep?: boolean },
+): TmpDirSteps {
+  const { make, keep = false } = options
+  const { steps, bucket } = chain
+  const mode = task.volume.dirMode
+  const made = make
+    ? chain.at('parents', steps.makeParents(bucket, path, { mode, sync: false }))
+    : undefined
+  return { made, opened: steps.openDir(bucket, path, { keep }) }
+}
+
 /** Removes a temporary file's name, if it still has it. */
-export async function removeTemporary(
-  volume: Volume,
-  bucket: string,
-  name: string,
-  plan: Plan,
-  target: Target,
-  span: Parameters<Volume['io']['chain']>[0],
-): Promise<void> {
-  const chain = volume.io.chain(span)
-  const dir = chain.openDir(openBucket(chain, volume, bucket, new Places()), tmpDirPath(plan, target))
-  chain.remove(dir, name, { tolerate: [constants.errno.ENOENT] })
-  await chain.run().catch(() => undefined)
+export async function removeTemporary(task: Task, directory: string, name: string): Promise<void> {
+  const chain = task.begin()
+  const dir = chain.steps.openDir(chain.bucket, directory)
+  chain.steps.remove(dir, name, { tolerate: [ENOENT] })
+  await chain.attempt()
 }

@@ -1,8 +1,7 @@
-import type { Chain, CopyMethod, Io, Step } from '../../io/io.ts'
+import type { CopyMethod, Io } from '../../io/io.ts'
 import type { Span } from '../../trace/recorder.ts'
 import type { DirectoryCache } from './directory-cache.ts'
-import type { Places } from './errors.ts'
-import { bucketEntry } from './paths.ts'
+import type { Folds } from './folds.ts'
 
 /** The directory tree that is served, and how. */
 export interface Volume {
@@ -24,9 +23,10 @@ export interface Volume {
   /** ETag of files that were put there without S3. */
   readonly defaultEtag: string
   readonly directories: DirectoryCache
+  readonly folds: Folds
   /** The last request of this process in line for a lock, by the lock's name. */
   readonly lockLines: Map<string, Promise<unknown>>
-  /** What is known of uploads in progress, by upload id. It never changes while an upload lives. */
+  /** What uploads in progress declared, by upload. It never changes while an upload lives. */
   readonly uploads: Map<string, UploadChecksum | undefined>
 }
 
@@ -34,22 +34,4 @@ export interface Volume {
 export interface UploadChecksum {
   readonly algorithm: string
   readonly type: string
-}
-
-/** Starts a chain with its first step, opening the bucket. A bucket may be a symbolic link; nothing below it may. */
-export function openBucket(
-  chain: Chain,
-  volume: Volume,
-  bucket: string,
-  places: Places,
-  options: { readable?: boolean; keep?: boolean } = {},
-): Step<number> {
-  return places.mark('bucket', chain.openDir(volume.root, bucketEntry(bucket), { followLast: true, ...options }))
-}
-
-/** Closes descriptors that a chain left open. The descriptor is gone in any case, so nothing can fail. */
-export async function closeFiles(volume: Volume, span: Span, ...fds: readonly number[]): Promise<void> {
-  const chain = volume.io.chain(span)
-  for (const fd of fds) chain.close(fd)
-  await chain.run().catch(() => undefined)
 }

@@ -11,7 +11,9 @@ export interface ReadDirectory {
 }
 
 /** Reads directories of the bucket, named by their keys (`a/b/`, `''` for the bucket); undefined where there is none. */
-export type DirectoryReader = (paths: readonly string[]) => Promise<readonly (ReadDirectory | undefined)[]>
+export type DirectoryReader = (
+  paths: readonly string[],
+) => Promise<readonly (ReadDirectory | undefined)[]>
 
 export type Found =
   | { readonly kind: 'file'; readonly key: string }
@@ -52,39 +54,36 @@ const SMALL_DIRECTORY = 64
 export class Walk {
   readonly #read: DirectoryReader
   readonly #page: WalkPage
+  readonly #limit: number
+  readonly #found: Found[] = []
   readonly #stack: Frame[] = []
   readonly #ahead = new Map<string, ReadDirectory | undefined>()
   #lookahead = 1
 
-  constructor(read: DirectoryReader, page: WalkPage) {
+  /** Looks for the first `limit` keys and common prefixes. */
+  constructor(read: DirectoryReader, page: WalkPage, limit: number) {
     this.#read = read
     this.#page = page
+    this.#limit = limit
   }
 
-  /** The first `limit` keys and common prefixes. */
-  async collect(limit: number): Promise<Found[]> {
-    const found: Found[] = []
-    await this.#enterPrefix(found)
-    while (found.length < limit) {
+  async collect(): Promise<Found[]> {
+    await this.#enterPrefix()
+    while (this.#found.length < this.#limit) {
       const frame = this.#stack.at(-1)
       if (frame === undefined) break
       if (frame.index >= frame.end) {
         this.#stack.pop()
         continue
       }
-      const index = frame.index++
-      const type = frame.entries.types[index]
-      if (type !== DT_DIR && type !== DT_REG) continue
-      const name = entryName(frame.entries, index)
-      if (name === undefined || name === TMP_DIR) continue
-      if (type === DT_DIR) await this.#enter(frame, index, `${frame.path}${name}/`, found, limit)
-      else this.#addFile(frame, frame.path + name, found)
+      const reading = this.#take(frame, frame.index++)
+      if (reading !== undefined) await reading
     }
-    return found
+    return this.#found
   }
 
   /** Begins in the directory that the prefix names, at the entries that continue it. */
-  async #enterPrefix(found: Found[]): Promise<void> {
+  async #enterPrefix(): Promise<void> {
     const { prefix, after } = this.#page
     const path = prefix.slice(0, prefix.lastIndexOf('/') + 1)
     const isWithin = after.startsWith(path)
@@ -92,29 +91,34 @@ export class Walk {
     const [directory] = await this.#read([path])
     if (directory === undefined) return
     const isObject = path !== '' && path === prefix && directory.attributes.has(ATTRIBUTE.etag)
-    if (isObject && !isWithin) found.push({ kind: 'directory', key: path, directory })
+    if (isObject && !isWithin) this.#found.push({ kind: 'directory', key: path, directory })
     const rest = Buffer.from(prefix.slice(path.length))
     const marker = isWithin && after !== path ? Buffer.from(after.slice(path.length)) : undefined
     this.#stack.push(frameOf(path, directory.entries, marker, rest))
   }
 
-  #addFile(frame: Frame, key: string, found: Found[]): void {
+  /** Only waits where a directory has to be read: a page of files is one synchronous run. */
+  #take(frame: Frame, index: number): Promise<void> | undefined {
+    const type = frame.entries.types[index]
+    if (type !== DT_DIR && type !== DT_REG) return undefined
+    const name = entryName(frame.entries, index)
+    if (name === undefined || name === TMP_DIR) return undefined
+    const key = type === DT_DIR ? `${frame.path}${name}/` : frame.path + name
     const prefix = this.#commonPrefix(key)
-    if (prefix === undefined) found.push({ kind: 'file', key })
-    else this.#addPrefix(frame, prefix, found)
+    if (prefix !== undefined) this.#addPrefix(frame, prefix)
+    else if (type === DT_DIR) return this.#enter(frame, index, key)
+    else this.#found.push({ kind: 'file', key })
+    return undefined
   }
 
-  async #enter(frame: Frame, index: number, path: string, found: Found[], limit: number): Promise<void> {
-    const prefix = this.#commonPrefix(path)
-    if (prefix !== undefined) {
-      this.#addPrefix(frame, prefix, found)
-      return
-    }
-    const directory = await this.#readAhead(frame, path, limit - found.length)
+  async #enter(frame: Frame, index: number, path: string): Promise<void> {
+    const directory = await this.#readAhead(frame, path)
     if (directory === undefined) return
     const isMarked = index === frame.markedIndex
-    if (!isMarked && directory.attributes.has(ATTRIBUTE.etag)) found.push({ kind: 'directory', key: path, directory })
-    this.#stack.push(frameOf(path, directory.entries, isMarked ? frame.markerBelow : undefined, NOTHING))
+    const isObject = directory.attributes.has(ATTRIBUTE.etag)
+    if (isObject && !isMarked) this.#found.push({ kind: 'directory', key: path, directory })
+    const marker = isMarked ? frame.markerBelow : undefined
+    this.#stack.push(frameOf(path, directory.entries, marker, NOTHING))
   }
 
   #commonPrefix(key: string): string | undefined {
@@ -128,22 +132,23 @@ export class Walk {
    * Tells a common prefix once and goes on behind its keys. They all lie in `frame`: had the delimiter ended in the
    * frame's own path, the walk would not have entered it.
    */
-  #addPrefix(frame: Frame, prefix: string, found: Found[]): void {
+  #addPrefix(frame: Frame, prefix: string): void {
     // A key behind the marker whose prefix is not behind it: the prefix was told on an earlier page.
-    if (!this.#page.after.startsWith(prefix)) found.push({ kind: 'prefix', key: prefix })
+    if (!this.#page.after.startsWith(prefix)) this.#found.push({ kind: 'prefix', key: prefix })
     const behind = successor(Buffer.from(prefix.slice(frame.path.length)))
-    frame.index = behind === undefined ? frame.end : Math.max(frame.index, lowerBound(frame.entries, behind))
+    frame.index =
+      behind === undefined ? frame.end : Math.max(frame.index, lowerBound(frame.entries, behind))
   }
 
   /** Reads a directory, and with it small neighbours: one job for several instead of one each. */
-  async #readAhead(frame: Frame, path: string, wanted: number): Promise<ReadDirectory | undefined> {
+  async #readAhead(frame: Frame, path: string): Promise<ReadDirectory | undefined> {
     if (this.#ahead.has(path)) {
       const directory = this.#ahead.get(path)
       this.#ahead.delete(path)
       return directory
     }
     const paths = [path]
-    const most = Math.min(this.#lookahead, wanted)
+    const most = Math.min(this.#lookahead, this.#limit - this.#found.length)
     for (let i = frame.index; i < frame.end && paths.length < most; i++) {
       if (frame.entries.types[i] !== DT_DIR) continue
       const name = entryName(frame.entries, i)
@@ -153,7 +158,9 @@ export class Walk {
       paths.push(next)
     }
     const directories = await this.#read(paths)
-    const areSmall = directories.every((directory) => directory === undefined || directory.entries.count <= SMALL_DIRECTORY)
+    const areSmall = directories.every(
+      (directory) => directory === undefined || directory.entries.count <= SMALL_DIRECTORY,
+    )
     this.#lookahead = areSmall ? Math.min(this.#lookahead * 2, MAX_LOOKAHEAD) : 1
     for (let i = 1; i < paths.length; i++) this.#ahead.set(paths[i] ?? '', directories[i])
     return directories[0]
@@ -164,17 +171,24 @@ const NOTHING = Buffer.alloc(0)
 const SLASH = 0x2f
 
 /** A directory's entries that begin with `prefix` and lie behind `marker`; both are relative to the directory. */
-function frameOf(path: string, entries: DirEntries, marker: Buffer | undefined, prefix: Buffer): Frame {
+function frameOf(
+  path: string,
+  entries: DirEntries,
+  marker: Buffer | undefined,
+  prefix: Buffer,
+): Frame {
   let index = prefix.length === 0 ? 0 : lowerBound(entries, prefix)
   const behind = prefix.length === 0 ? undefined : successor(prefix)
   const end = behind === undefined ? entries.count : lowerBound(entries, behind)
-  if (marker === undefined || marker.length === 0) return { path, entries, index, end, markedIndex: -1, markerBelow: undefined }
+  if (marker === undefined || marker.length === 0)
+    return { path, entries, index, end, markedIndex: -1, markerBelow: undefined }
 
   const slash = marker.indexOf(SLASH)
   const component = slash < 0 ? marker : marker.subarray(0, slash + 1)
   const at = lowerBound(entries, component)
   const isThere = isEntry(entries, at, component)
   index = Math.max(index, isThere && slash < 0 ? at + 1 : at)
-  if (!isThere || slash < 0) return { path, entries, index, end, markedIndex: -1, markerBelow: undefined }
+  if (!isThere || slash < 0)
+    return { path, entries, index, end, markedIndex: -1, markerBelow: undefined }
   return { path, entries, index, end, markedIndex: at, markerBelow: marker.subarray(slash + 1) }
 }

@@ -1,36 +1,35 @@
 import { constants } from 'node:os'
-import { IoError } from '../../../io/io-error.ts'
 import { preconditionFailed } from '../../../s3/conditions.ts'
-import type { Call, UploadRef } from '../../backend.ts'
-import { Places } from '../errors.ts'
-import { openBucket, type Volume } from '../volume.ts'
+import type { UploadRef } from '../../backend.ts'
+import { failureOf } from '../errors.ts'
+import type { Task } from '../task.ts'
 import { addRemoval } from './claim.ts'
-import { isUploadId, noSuchUpload, openUpload } from './upload-dir.ts'
+import { beginUpload, checkUploadId, noSuchUpload } from './upload-dir.ts'
 
-export async function abortUpload(volume: Volume, upload: UploadRef, ifInitiatedAt: Date | undefined, call: Call): Promise<void> {
-  if (!isUploadId(upload.uploadId)) throw noSuchUpload(upload)
-  if (ifInitiatedAt !== undefined) await checkInitiated(volume, upload, ifInitiatedAt, call)
-  const places = new Places()
-  const chain = volume.io.chain(call.span)
-  const bucket = openBucket(chain, volume, upload.bucket, places)
-  const { uploads, removed } = addRemoval(chain, bucket, upload, upload.uploadId)
+export async function abortUpload(
+  task: Task<UploadRef>,
+  ifInitiatedAt: Date | undefined,
+): Promise<void> {
+  const { key, uploadId } = task.subject
+  checkUploadId(uploadId)
+  if (ifInitiatedAt !== undefined) await checkInitiated(task, ifInitiatedAt)
+  const chain = task.begin()
+  const removal = addRemoval(chain, key, uploadId)
   try {
-    await chain.run()
+    await chain.steps.run()
   } catch (error) {
-    const isMissing = error instanceof IoError && error.errno === constants.errno.ENOENT
-    if (isMissing && (error.step === uploads || error.step === removed)) throw noSuchUpload(upload)
-    throw places.toS3Error(error, upload)
+    const { step, errno } = failureOf(error)
+    const isMissing =
+      errno === constants.errno.ENOENT && removal.some((removing) => removing === step)
+    throw isMissing ? noSuchUpload(uploadId) : chain.toS3Error(error)
   }
 }
 
-async function checkInitiated(volume: Volume, upload: UploadRef, expected: Date, call: Call): Promise<void> {
-  const places = new Places()
-  const chain = volume.io.chain(call.span)
-  const stat = chain.stat(openUpload(chain, openBucket(chain, volume, upload.bucket, places), upload, places))
-  try {
-    await chain.run()
-  } catch (error) {
-    throw places.toS3Error(error, upload)
+async function checkInitiated(task: Task<UploadRef>, expected: Date): Promise<void> {
+  const { chain, dir } = beginUpload(task)
+  const stat = chain.steps.stat(dir)
+  await chain.run()
+  if (stat.value.mtimeSec !== Math.floor(expected.getTime() / 1000)) {
+    throw preconditionFailed('If-Match-Initiated-Time')
   }
-  if (stat.value.mtimeSec !== Math.floor(expected.getTime() / 1000)) throw preconditionFailed('If-Match-Initiated-Time')
 }

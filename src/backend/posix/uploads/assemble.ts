@@ -1,9 +1,9 @@
-import type { Chain, CopyMethod, CopyResult, FileStat, Hasher, Step } from '../../../io/io.ts'
+import type { Chain, CopyResult, FileStat, Hasher, Step } from '../../../io/io.ts'
 import { SPAN } from '../../../trace/names.ts'
 import type { Span } from '../../../trace/recorder.ts'
-import { Places, type Subject } from '../errors.ts'
+import type { UploadRef } from '../../backend.ts'
 import { copyFacts, drawCopyPart } from '../copy-spans.ts'
-import { openBucket, type Volume } from '../volume.ts'
+import { Task } from '../task.ts'
 import { invalidPart, type StoredPart } from './check-parts.ts'
 
 /** Parts copied in one job: few descriptors at a time, and no long wait behind one upload. */
@@ -11,7 +11,6 @@ const BATCH_PARTS = 32
 const BATCH_BYTES = 512 * 1024 * 1024
 
 export interface Assembly {
-  readonly subject: Subject & { readonly uploadId: string }
   /** The upload's directory, beneath the bucket. */
   readonly directory: string
   readonly parts: readonly StoredPart[]
@@ -25,19 +24,25 @@ export interface Assembly {
  * Puts the parts one behind the other: by sharing their extents where the file system can, else copied in the kernel, else
  * read and written. Each part is opened, compared with what was checked, and copied by one chain.
  */
-export async function assembleParts(volume: Volume, assembly: Assembly, span: Span): Promise<void> {
+export async function assembleParts(task: Task<UploadRef>, assembly: Assembly): Promise<void> {
   const { parts } = assembly
   const total = parts.reduce((sum, { size }) => sum + size, 0)
-  const assembling = span.child(SPAN.assembleParts, { 'posix.total_parts': parts.length, 'posix.total_size': total })
+  const span = task.span.child(SPAN.assembleParts, {
+    'posix.total_parts': parts.length,
+    'posix.total_size': total,
+  })
+  const assembling = new Task(task.volume, span, task.subject)
   try {
     let offset = 0
-    for (const batch of batches(parts)) offset = await copyBatch(volume, assembly, batch, offset, assembling)
+    for (const batch of batches(parts))
+      offset = await copyBatch(assembling, assembly, batch, offset)
   } catch (error) {
-    assembling.fail({ type: error instanceof Error ? error.name : 'Error', message: 'a part could not be copied' })
+    const type = error instanceof Error ? error.name : 'Error'
+    span.fail({ type, message: 'a part could not be copied' })
     throw error
   } finally {
-    assembling.end()
-    assembling.set('posix.duration_ms', (assembling.endNs - assembling.startNs) / 1e6)
+    span.end()
+    span.set('posix.duration_ms', (span.endNs - span.startNs) / 1e6)
   }
 }
 
@@ -65,35 +70,28 @@ interface Copying {
 
 /** Copies some parts in one job; gives back where the next one begins. */
 async function copyBatch(
-  volume: Volume,
-  assembly: Assembly,
+  task: Task<UploadRef>,
+  { directory, file, hasher }: Assembly,
   parts: readonly StoredPart[],
   offset: number,
-  span: Span,
 ): Promise<number> {
-  const { subject, hasher } = assembly
-  const places = new Places()
   // The spans of a part are drawn from the times of its steps: CopyPart and what lies below it.
-  const chain = volume.io.chain(span, { bulk: true, record: false })
-  const bucket = openBucket(chain, volume, subject.bucket, places)
-  const dir = places.mark('upload', chain.openDir(bucket, assembly.directory))
-  const methods: readonly CopyMethod[] = volume.copyMethods
+  const chain = task.begin({ bulk: true, record: false })
+  const { steps, bucket } = chain
+  const dir = chain.at('upload', steps.openDir(bucket, directory))
+  const options = { methods: task.volume.copyMethods, ...(hasher && { hasher }) }
   let end = offset
   const copies = parts.map((part): Copying => {
-    const open = places.mark('upload', chain.openFile(dir, String(part.partNumber)))
-    const stat = chain.stat(open)
-    const copy = chain.copyRange(open, 0, assembly.file, end, part.size, { methods, ...(hasher === undefined ? {} : { hasher }) })
+    const open = chain.at('upload', steps.openFile(dir, String(part.partNumber)))
+    const stat = steps.stat(open)
+    const copy = steps.copyRange(open, 0, file, end, part.size, options)
     end += part.size
     return { part, open, stat, copy, end }
   })
-  try {
-    await chain.run()
-  } catch (error) {
-    throw places.toS3Error(error, subject)
-  }
+  await chain.run()
   for (const copying of copies) {
-    checkUnchanged(copying, subject.uploadId)
-    if (span.recording) drawPart(chain, copying, hasher !== undefined, span)
+    checkUnchanged(copying, task.subject.uploadId)
+    if (task.span.recording) drawPart(task.span, steps, copying, hasher !== undefined)
   }
   return end
 }
@@ -101,17 +99,20 @@ async function copyBatch(
 /** An upload of the same part that was still running may have put another file under the number. */
 function checkUnchanged({ part, stat }: Copying, uploadId: string): void {
   const { ino, size, mtimeNsec } = stat.value
-  if (ino !== part.ino || size !== part.size || mtimeNsec !== part.mtimeNsec) throw invalidPart(uploadId, part.partNumber, '')
+  const isSame = ino === part.ino && size === part.size && mtimeNsec === part.mtimeNsec
+  if (!isSame) throw invalidPart(uploadId, part.partNumber, '')
 }
 
-function drawPart(chain: Chain, { part, open, copy, end }: Copying, isHashed: boolean, span: Span): void {
+function drawPart(
+  span: Span,
+  chain: Chain,
+  { part, open, copy, end }: Copying,
+  isHashed: boolean,
+): void {
   const times = chain.times(copy)
-  const facts = copyFacts(copy.value, isHashed)
-  const copyPart = span.child(
-    SPAN.copyPart,
-    { 'posix.part_number': part.partNumber, 'posix.part_size': part.size },
-    chain.times(open).startNs,
-  )
-  drawCopyPart(copyPart, facts, part.size, times)
+  const { startNs } = chain.times(open)
+  const attributes = { 'posix.part_number': part.partNumber, 'posix.part_size': part.size }
+  const copyPart = span.child(SPAN.copyPart, attributes, startNs)
+  drawCopyPart(copyPart, copyFacts(copy.value, isHashed), part.size, times)
   span.addEvent('part_assembled', { current_part: part.partNumber, bytes_copied: end }, times.endNs)
 }

@@ -47,10 +47,14 @@ export function checkParts(
     if (part.partNumber <= before) throw new S3Error('InvalidPartOrder')
     before = part.partNumber
     const entry = found[i]
-    if (entry === undefined || entry.errno !== 0) throw invalidPart(uploadId, part.partNumber, part.etag)
+    if (entry === undefined || entry.errno !== 0)
+      throw invalidPart(uploadId, part.partNumber, part.etag)
     const { size, ino, mtimeNsec } = entry.stat
     if (size < MIN_PART_BYTES && i < completion.parts.length - 1) {
-      throw new S3Error('EntityTooSmall', { ProposedSize: String(size), MinSizeAllowed: String(MIN_PART_BYTES) })
+      throw new S3Error('EntityTooSmall', {
+        ProposedSize: String(size),
+        MinSizeAllowed: String(MIN_PART_BYTES),
+      })
     }
     const stored = entry.attributes.get(ATTRIBUTE.etag)?.toString() ?? ''
     if (bare(stored) !== bare(part.etag)) throw invalidPart(uploadId, part.partNumber, stored)
@@ -79,7 +83,9 @@ function checkPartChecksum(
   const etag = entry.attributes.get(ATTRIBUTE.etag)?.toString() ?? ''
   if (upload === undefined || stored?.value === undefined) {
     if (algorithm !== undefined) throw invalidPart(uploadId, part.partNumber, etag)
-    return upload === undefined ? entry.attributes.get(ATTRIBUTE.partCrc64nvme)?.toString() : undefined
+    return upload === undefined
+      ? entry.attributes.get(ATTRIBUTE.partCrc64nvme)?.toString()
+      : undefined
   }
   if (algorithm === undefined) {
     throw invalidRequest(
@@ -95,7 +101,10 @@ function checkPartChecksum(
 }
 
 /** The client's x-amz-checksum-type must be the one the upload was created with. */
-export function checkChecksumType(completion: Completion, upload: UploadChecksum | undefined): void {
+export function checkChecksumType(
+  completion: Completion,
+  upload: UploadChecksum | undefined,
+): void {
   const { checksumType } = completion
   if (checksumType === undefined || checksumType === '' || checksumType === upload?.type) return
   throw invalidRequest(
@@ -113,10 +122,15 @@ export function checkObjectSize(completion: Completion, size: number): void {
 }
 
 /** The whole object's checksum, as the client sent it: of the right algorithm, with or without the number of parts. */
-export function checkObjectChecksum(completion: Completion, algorithm: ChecksumAlgorithm, value: string): void {
+export function checkObjectChecksum(
+  completion: Completion,
+  algorithm: ChecksumAlgorithm,
+  value: string,
+): void {
   const sent = completion.checksum
   if (sent === undefined) return
-  const isSame = sent.algorithm === algorithm && (sent.value === value || sent.value === value.split('-')[0])
+  const isSame =
+    sent.algorithm === algorithm && (sent.value === value || sent.value === value.split('-')[0])
   if (isSame) return
   const message = `The ${sent.algorithm} you specified did not match the calculated checksum.`
   throw new S3Error('BadDigest', {}, { message })
@@ -130,7 +144,11 @@ export function objectAlgorithm(upload: UploadChecksum | undefined): ChecksumAlg
 }
 
 export function invalidPart(uploadId: string, partNumber: number, etag: string): S3Error {
-  return new S3Error('InvalidPart', { UploadId: uploadId, PartNumber: String(partNumber), ETag: etag })
+  return new S3Error('InvalidPart', {
+    UploadId: uploadId,
+    PartNumber: String(partNumber),
+    ETag: etag,
+  })
 }
 
 function badPartNumber(partNumber: number): S3Error {

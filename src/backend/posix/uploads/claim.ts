@@ -1,16 +1,15 @@
 import { constants } from 'node:os'
-import { IoError } from '../../../io/io-error.ts'
-import type { Call, UploadRef } from '../../backend.ts'
-import { Places } from '../errors.ts'
-import { entryName } from '../packed-names.ts'
-import { openBucket, type Volume } from '../volume.ts'
+import type { Step } from '../../../io/io.ts'
+import type { UploadRef } from '../../backend.ts'
+import { failureOf } from '../errors.ts'
+import { directoryNames } from '../packed-names.ts'
+import type { BucketChain, Task } from '../task.ts'
 import { uploadsOfKey } from './upload-dir.ts'
 
 const { EBUSY, EEXIST, ENOENT, ENOTEMPTY } = constants.errno
 
 /** An upload whose directory has been renamed: nobody else can complete, abort or add to it. */
 export interface Claim {
-  readonly upload: UploadRef
   /** The directory's name while this completion owns it. */
   readonly name: string
   /** An earlier completion had claimed it and did not end: it may have got as far as publishing the object. */
@@ -24,80 +23,75 @@ const CLAIMED = '.inprogress'
  *
  * Called under the upload's lock: a directory that is claimed already was left by a completion that died, and is taken over.
  */
-export async function claimUpload(volume: Volume, upload: UploadRef, token: string, call: Call): Promise<Claim | undefined> {
-  const name = `${upload.uploadId}.${token}${CLAIMED}`
-  if (await renameUpload(volume, upload, upload.uploadId, name, call)) return { upload, name, isLeftOver: false }
-  const left = await findClaimed(volume, upload, call)
+export async function claimUpload(
+  task: Task<UploadRef>,
+  token: string,
+): Promise<Claim | undefined> {
+  const { uploadId } = task.subject
+  const name = `${uploadId}.${token}${CLAIMED}`
+  if (await renameUpload(task, uploadId, name)) return { name, isLeftOver: false }
+  const left = await findClaimed(task)
   if (left === undefined) return undefined
-  if (left !== name && !(await renameUpload(volume, upload, left, name, call))) return undefined
-  return { upload, name, isLeftOver: true }
+  const isOurs = left === name || (await renameUpload(task, left, name))
+  return isOurs ? { name, isLeftOver: true } : undefined
 }
 
 /** Gives the upload back, so that the client can try again. */
-export async function releaseClaim(volume: Volume, { upload, name }: Claim, call: Call): Promise<void> {
-  await renameUpload(volume, upload, name, upload.uploadId, call).catch(() => undefined)
+export async function releaseClaim(task: Task<UploadRef>, { name }: Claim): Promise<void> {
+  await renameUpload(task, name, task.subject.uploadId).catch(() => undefined)
 }
 
 /** False where there is no such upload. */
-async function renameUpload(volume: Volume, upload: UploadRef, from: string, to: string, call: Call): Promise<boolean> {
-  const places = new Places()
-  const chain = volume.io.chain(call.span)
-  const bucket = openBucket(chain, volume, upload.bucket, places)
-  const uploads = chain.openDir(bucket, uploadsOfKey(upload.key))
-  const renamed = chain.rename(uploads, from, uploads, to)
+async function renameUpload(task: Task<UploadRef>, from: string, to: string): Promise<boolean> {
+  const chain = task.begin()
+  const uploads = chain.steps.openDir(chain.bucket, uploadsOfKey(task.subject.key))
+  const renamed = chain.steps.rename(uploads, from, uploads, to)
   try {
-    await chain.run()
+    await chain.steps.run()
     return true
   } catch (error) {
-    const isMissing = error instanceof IoError && error.errno === ENOENT && [uploads, renamed].some((step) => step === error.step)
-    if (isMissing) return false
-    throw places.toS3Error(error, upload)
+    const { step, errno } = failureOf(error)
+    if (errno === ENOENT && (step === uploads || step === renamed)) return false
+    throw chain.toS3Error(error)
   }
 }
 
 /** What a completion of this upload that did not end has left. */
-async function findClaimed(volume: Volume, upload: UploadRef, call: Call): Promise<string | undefined> {
-  const places = new Places()
-  const chain = volume.io.chain(call.span)
-  const bucket = openBucket(chain, volume, upload.bucket, places)
-  const uploads = chain.openDir(bucket, uploadsOfKey(upload.key), { readable: true, tolerate: [ENOENT] })
-  const list = chain.listDir(uploads)
-  try {
-    await chain.run()
-  } catch (error) {
-    throw places.toS3Error(error, upload)
-  }
+async function findClaimed(task: Task<UploadRef>): Promise<string | undefined> {
+  const { key, uploadId } = task.subject
+  const chain = task.begin()
+  const options = { readable: true, tolerate: [ENOENT] }
+  const uploads = chain.steps.openDir(chain.bucket, uploadsOfKey(key), options)
+  const list = chain.steps.listDir(uploads)
+  await chain.run()
   if (uploads.errno !== 0) return undefined
-  for (let i = 0; i < list.value.count; i++) {
-    const name = entryName(list.value, i)
-    if (name?.startsWith(`${upload.uploadId}.`) && name.endsWith(CLAIMED)) return name
-  }
-  return undefined
+  return directoryNames(list.value).find(
+    (name) => name.startsWith(`${uploadId}.`) && name.endsWith(CLAIMED),
+  )
 }
 
 /**
- * Removes an upload's directory and, if it was the key's last upload, the directory above. What cannot be removed is litter
- * that no request sees; the answer does not depend on it.
+ * Removes a claimed upload and, if it was the key's last, the directory above. What cannot be removed is litter that no
+ * request sees; the answer does not depend on it.
  */
-export async function removeUpload(volume: Volume, upload: UploadRef, name: string, call: Call): Promise<void> {
-  const chain = volume.io.chain(call.span)
-  const bucket = openBucket(chain, volume, upload.bucket, new Places())
-  addRemoval(chain, bucket, upload, name)
-  await chain.run().catch(() => undefined)
+export async function removeClaimed(task: Task<UploadRef>, { name }: Claim): Promise<void> {
+  const chain = task.begin()
+  addRemoval(chain, task.subject.key, name)
+  await chain.attempt()
 }
 
-/** The steps that remove an upload; `removed` is the one that fails where there is none. */
+/** The steps that remove an upload's directory; where there is none, one of those given back fails. */
 export function addRemoval(
-  chain: ReturnType<Volume['io']['chain']>,
-  bucket: ReturnType<typeof openBucket>,
-  upload: UploadRef,
+  { steps, bucket }: BucketChain,
+  key: string,
   name: string,
-): { uploads: ReturnType<typeof openBucket>; removed: ReturnType<typeof openBucket> } {
-  const path = uploadsOfKey(upload.key)
+): readonly Step<unknown>[] {
+  const path = uploadsOfKey(key)
   const slash = path.lastIndexOf('/')
-  const uploads = chain.openDir(bucket, path)
-  const removed = chain.removeTree(uploads, name)
-  const multipart = chain.openDir(bucket, path.slice(0, slash))
-  chain.remove(multipart, path.slice(slash + 1), { directory: true, tolerate: [ENOTEMPTY, EEXIST, ENOENT, EBUSY] })
-  return { uploads, removed }
+  const uploads = steps.openDir(bucket, path)
+  const removed = steps.removeTree(uploads, name)
+  const multipart = steps.openDir(bucket, path.slice(0, slash))
+  const tolerate = [ENOTEMPTY, EEXIST, ENOENT, EBUSY]
+  steps.remove(multipart, path.slice(slash + 1), { directory: true, tolerate })
+  return [uploads, removed]
 }

@@ -1,5 +1,5 @@
-import { S3Error } from '../../../s3/errors.ts'
-import type { Call, Checksum, CompletedUpload, Completion, ObjectHead, UploadRef } from '../../backend.ts'
+import type { Hasher } from '../../../io/io.ts'
+import type { Checksum, CompletedUpload, Completion, ObjectHead, UploadRef } from '../../backend.ts'
 import {
   ATTRIBUTE,
   checksumsAttribute,
@@ -11,15 +11,15 @@ import {
   isComputable,
   type Attribute,
 } from '../attributes.ts'
-import { Places } from '../errors.ts'
+import { currentObject } from '../get-object.ts'
 import type { StoredAttributes } from '../head.ts'
 import { withPassingLock } from '../locks.ts'
-import { keyPath } from '../paths.ts'
-import { checkPrecondition, currentObject, withPrecondition } from '../preconditions.ts'
+import { checkPrecondition, withPrecondition } from '../preconditions.ts'
 import { publish } from '../publish.ts'
 import { objectFacts, objectTarget } from '../put-object.ts'
-import { filledFrom, withTemporaryFile } from '../temporary-file.ts'
-import { openBucket, type UploadChecksum, type Volume } from '../volume.ts'
+import type { Task } from '../task.ts'
+import { filledFrom, withTemporaryFile, type TemporaryFile } from '../temporary-file.ts'
+import type { UploadChecksum } from '../volume.ts'
 import { assembleParts } from './assemble.ts'
 import {
   PART_ATTRIBUTES,
@@ -31,9 +31,9 @@ import {
   objectAlgorithm,
   type StoredPart,
 } from './check-parts.ts'
-import { claimUpload, releaseClaim, removeUpload, type Claim } from './claim.ts'
+import { claimUpload, releaseClaim, removeClaimed, type Claim } from './claim.ts'
 import { combineChecksums } from './object-checksum.ts'
-import { isUploadId, noSuchUpload, uploadsOfKey } from './upload-dir.ts'
+import { checkUploadId, noSuchUpload, uploadsOfKey } from './upload-dir.ts'
 
 /** Stands in for the ETag in the claim's name where the client's list cannot have one. */
 const NO_ETAG = 'invalid'
@@ -46,148 +46,166 @@ const NO_ETAG = 'invalid'
  * key came from this very upload.
  */
 export async function completeUpload(
-  volume: Volume,
-  upload: UploadRef,
+  task: Task<UploadRef>,
   completion: Completion,
-  call: Call,
 ): Promise<CompletedUpload> {
-  if (!isUploadId(upload.uploadId)) throw noSuchUpload(upload)
-  const etag = completedEtag(completion.parts)
-  return withPassingLock(volume, upload.bucket, `upload-${upload.uploadId}`, call, async () => {
-    const claim = await claimUpload(volume, upload, etag ?? NO_ETAG, call)
+  const { uploadId } = task.subject
+  checkUploadId(uploadId)
+  const etag = completedEtag(completion.parts) ?? NO_ETAG
+  return withPassingLock(task, `upload-${uploadId}`, async () => {
+    const claim = await claimUpload(task, etag)
+    let completed =
+      claim === undefined || claim.isLeftOver ? await earlierCompletion(task) : undefined
     if (claim === undefined) {
-      const earlier = await earlierCompletion(volume, upload, call)
-      if (earlier === undefined) throw noSuchUpload(upload)
-      return earlier
+      if (completed === undefined) throw noSuchUpload(uploadId)
+      return completed
     }
-    let completed = claim.isLeftOver ? await earlierCompletion(volume, upload, call) : undefined
     try {
-      completed ??= await completeClaimed(volume, claim, completion, etag ?? NO_ETAG, call)
+      completed ??= await completeClaimed(task, claim, completion, etag)
     } catch (error) {
-      await releaseClaim(volume, claim, call)
+      await releaseClaim(task, claim)
       throw error
     }
-    await removeUpload(volume, upload, claim.name, call)
+    await removeClaimed(task, claim)
     return completed
   })
 }
 
 /** The answer to a client that asks again; undefined unless the object is the one that this upload became. */
-async function earlierCompletion(volume: Volume, upload: UploadRef, call: Call): Promise<CompletedUpload | undefined> {
-  const object = await currentObject(volume, upload, call)
+async function earlierCompletion(task: Task<UploadRef>): Promise<CompletedUpload | undefined> {
+  const object = await currentObject(task)
   const facts = decodeMultipart(object?.attributes.get(ATTRIBUTE.multipart))
-  if (object === undefined || facts?.uploadId !== upload.uploadId) return undefined
+  if (object === undefined || facts?.uploadId !== task.subject.uploadId) return undefined
   const { etag, checksum } = object.head
   return { etag, checksum: checksum && asChecksum(checksum), versionId: undefined }
 }
 
-function asChecksum({ algorithm, type, value }: NonNullable<ObjectHead['checksum']>): Checksum | undefined {
+function asChecksum({
+  algorithm,
+  type,
+  value,
+}: NonNullable<ObjectHead['checksum']>): Checksum | undefined {
   return isComputable(algorithm) ? { algorithm, type, value } : undefined
+}
+
+async function completeClaimed(
+  task: Task<UploadRef>,
+  claim: Claim,
+  completion: Completion,
+  etag: string,
+): Promise<CompletedUpload> {
+  await checkPrecondition(task, completion.precondition)
+  const stored = await readUpload(task, claim, completion)
+  const { parts, declared } = stored
+  const size = parts.reduce((sum, part) => sum + part.size, 0)
+  checkObjectSize(completion, size)
+  const algorithm = objectAlgorithm(declared)
+  const isComposite = declared?.type === 'COMPOSITE'
+  const combined = await combineChecksums(task, { algorithm, isComposite, parts })
+  if (combined !== undefined) checkObjectChecksum(completion, algorithm, combined.value)
+
+  const target = objectTarget(task, completion)
+  const facts = objectFacts(task)
+  return withTemporaryFile(task, { target, facts, size, preallocate: false }, async (file) => {
+    const checksum = combined ?? (await assembleHashed(task, stored, file, algorithm))
+    if (combined === undefined) checkObjectChecksum(completion, algorithm, checksum.value)
+    else await assembleParts(task, { ...stored, file: file.fd, hasher: undefined })
+    await withPrecondition(task, completion.precondition, () =>
+      publish(task, {
+        target,
+        facts,
+        bulk: true,
+        ...objectAttributes(task, stored, etag, checksum),
+        ...filledFrom(task, file, size),
+      }),
+    )
+    return { etag: `"${etag}"`, checksum, versionId: undefined }
+  })
 }
 
 /** What there is to complete. */
 interface StoredUpload {
   readonly directory: string
   readonly attributes: StoredAttributes
-  readonly checksum: UploadChecksum | undefined
-  readonly parts: StoredPart[]
-}
-
-async function completeClaimed(
-  volume: Volume,
-  claim: Claim,
-  completion: Completion,
-  etag: string,
-  call: Call,
-): Promise<CompletedUpload> {
-  const { upload } = claim
-  const { precondition } = completion
-  await checkPrecondition(volume, upload, precondition, call)
-  const stored = await readUpload(volume, claim, completion, call)
-  const { parts } = stored
-  const size = parts.reduce((sum, part) => sum + part.size, 0)
-  checkObjectSize(completion, size)
-  const algorithm = objectAlgorithm(stored.checksum)
-  const combined = await combineChecksums(volume.io, upload.uploadId, algorithm, stored.checksum, parts, call)
-  if (combined !== undefined) checkObjectChecksum(completion, algorithm, combined.value)
-
-  const target = objectTarget(keyPath(upload.key), precondition.ifNoneMatch === undefined)
-  const facts = objectFacts(upload)
-  const checksum = await withTemporaryFile(volume, { subject: upload, target, facts, size, preallocate: false }, call, async (file) => {
-    const hasher = combined === undefined ? volume.io.hasher([hashKindOf(algorithm)]) : undefined
-    try {
-      await assembleParts(volume, { subject: upload, directory: stored.directory, parts, file: file.fd, hasher }, call.span)
-      const whole = combined ?? (await hashedChecksum(volume, algorithm, hasher, call))
-      if (combined === undefined) checkObjectChecksum(completion, algorithm, whole.value)
-      const ends = partEnds(parts)
-      const attributes = [
-        ...describing(stored.attributes),
-        etagAttribute(etag),
-        checksumsAttribute(algorithm, whole.type, whole.value),
-        // The upload's id alone always finds room; where parts end may be more than the file system stores with a file.
-        multipartAttribute(upload.uploadId, []),
-      ]
-      const optionalAttributes = [multipartAttribute(upload.uploadId, ends)]
-      await withPrecondition(volume, upload, precondition, call, () =>
-        publish(
-          volume,
-          { subject: upload, target, attributes, optionalAttributes, facts, bulk: true, ...filledFrom(volume, file, size) },
-          call,
-        ),
-      )
-      return whole
-    } finally {
-      hasher?.free()
-    }
-  })
-  return { etag: `"${etag}"`, checksum, versionId: undefined }
+  readonly declared: UploadChecksum | undefined
+  readonly parts: readonly StoredPart[]
 }
 
 /** Reads the upload and its parts, and holds them against the client's list. */
-async function readUpload(volume: Volume, { upload, name }: Claim, completion: Completion, call: Call): Promise<StoredUpload> {
-  const directory = `${uploadsOfKey(upload.key)}/${name}`
-  const places = new Places()
-  const chain = volume.io.chain(call.span)
-  const bucket = openBucket(chain, volume, upload.bucket, places)
-  const dir = places.mark('upload', chain.openDir(bucket, directory, { readable: true }))
-  const attributes = chain.readMetadata(dir)
-  const found = chain.statBatch(dir, completion.parts.map(({ partNumber }) => String(partNumber)), PART_ATTRIBUTES)
-  try {
-    await chain.run()
-  } catch (error) {
-    throw places.toS3Error(error, upload)
-  }
-  const checksum = decodeChecksums(attributes.value.get(ATTRIBUTE.checksums))
-  checkChecksumType(completion, checksum)
-  const parts = checkParts(upload.uploadId, completion, found.value, checksum)
-  return { directory, attributes: attributes.value, checksum, parts }
-}
-
-async function hashedChecksum(
-  volume: Volume,
-  algorithm: Checksum['algorithm'],
-  hasher: ReturnType<Volume['io']['hasher']> | undefined,
-  call: Call,
-): Promise<Checksum> {
-  if (hasher === undefined) throw new S3Error('InternalError')
-  const chain = volume.io.chain(call.span, { record: false })
-  const digest = chain.digest(hasher, hashKindOf(algorithm))
+async function readUpload(
+  task: Task<UploadRef>,
+  { name }: Claim,
+  completion: Completion,
+): Promise<StoredUpload> {
+  const { key, uploadId } = task.subject
+  const directory = `${uploadsOfKey(key)}/${name}`
+  const numbers = completion.parts.map(({ partNumber }) => String(partNumber))
+  const chain = task.begin()
+  const { steps, bucket } = chain
+  const dir = chain.at('upload', steps.openDir(bucket, directory, { readable: true }))
+  const stored = steps.readMetadata(dir)
+  const found = steps.statBatch(dir, numbers, PART_ATTRIBUTES)
   await chain.run()
-  return { algorithm, type: 'FULL_OBJECT', value: digest.value.toString('base64') }
+  const attributes = stored.value
+  const declared = decodeChecksums(attributes.get(ATTRIBUTE.checksums))
+  checkChecksumType(completion, declared)
+  return {
+    directory,
+    attributes,
+    declared,
+    parts: checkParts(uploadId, completion, found.value, declared),
+  }
 }
 
-/** What the upload's directory says of the object to be: all but what is the upload's own. */
-function describing(attributes: StoredAttributes): Attribute[] {
-  return [...attributes].filter(([name]) => !UPLOADS_OWN.has(name))
+/** Assembles parts that lack checksums (older data), and computes the object's from its bytes. */
+async function assembleHashed(
+  task: Task<UploadRef>,
+  stored: StoredUpload,
+  file: TemporaryFile,
+  algorithm: Checksum['algorithm'],
+): Promise<Checksum> {
+  const kind = hashKindOf(algorithm)
+  const hasher: Hasher = task.volume.io.hasher([kind])
+  try {
+    await assembleParts(task, { ...stored, file: file.fd, hasher })
+    const chain = task.chain({ record: false })
+    const digest = chain.digest(hasher, kind)
+    await chain.run()
+    return { algorithm, type: 'FULL_OBJECT', value: digest.value.toString('base64') }
+  } finally {
+    hasher.free()
+  }
 }
 
-const UPLOADS_OWN = new Set<string>([ATTRIBUTE.checksums, ATTRIBUTE.etag, ATTRIBUTE.objectName, ATTRIBUTE.multipart])
-
-function multipartAttribute(uploadId: string, parts: readonly number[]): Attribute {
-  return [ATTRIBUTE.multipart, encodeMultipart({ uploadId, parts })]
-}
-
-function partEnds(parts: readonly StoredPart[]): number[] {
+/** What the finished object says of itself: all that the upload's directory says but what is the upload's own. */
+function objectAttributes(
+  task: Task<UploadRef>,
+  { attributes, parts }: StoredUpload,
+  etag: string,
+  checksum: Checksum,
+): { attributes: Attribute[]; optionalAttributes: Attribute[] } {
+  const { uploadId } = task.subject
   let end = 0
-  return parts.map(({ size }) => (end += size))
+  const ends = parts.map(({ size }) => (end += size))
+  const multipart = (known: readonly number[]): Attribute => [
+    ATTRIBUTE.multipart,
+    encodeMultipart({ uploadId, parts: known }),
+  ]
+  return {
+    attributes: [
+      ...[...attributes].filter(([name]) => !UPLOADS_OWN.has(name)),
+      etagAttribute(etag),
+      checksumsAttribute(checksum.algorithm, checksum.type, checksum.value),
+      // The upload's id alone always finds room; where parts end may be more than ext4 stores with a file (4 KiB in all).
+      multipart([]),
+    ],
+    optionalAttributes: [multipart(ends)],
+  }
 }
+
+const UPLOADS_OWN = new Set<string>([
+  ATTRIBUTE.checksums,
+  ATTRIBUTE.etag,
+  ATTRIBUTE.objectName,
+  ATTRIBUTE.multipart,
+])

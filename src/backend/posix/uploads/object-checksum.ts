@@ -1,8 +1,14 @@
 import type { Io } from '../../../io/io.ts'
-import type { Call, Checksum, ChecksumAlgorithm } from '../../backend.ts'
+import type { Checksum, ChecksumAlgorithm, UploadRef } from '../../backend.ts'
 import { hashKindOf } from '../attributes.ts'
-import type { UploadChecksum } from '../volume.ts'
+import type { Task } from '../task.ts'
 import { invalidPart, type StoredPart } from './check-parts.ts'
+
+export interface SummedParts {
+  readonly algorithm: ChecksumAlgorithm
+  readonly isComposite: boolean
+  readonly parts: readonly StoredPart[]
+}
 
 /**
  * The checksum of a finished object, from those of its parts: FULL_OBJECT by combining CRCs, so that no byte is read again;
@@ -10,22 +16,19 @@ import { invalidPart, type StoredPart } from './check-parts.ts'
  * the parts are copied.
  */
 export async function combineChecksums(
-  io: Io,
-  uploadId: string,
-  algorithm: ChecksumAlgorithm,
-  upload: UploadChecksum | undefined,
-  parts: readonly StoredPart[],
-  call: Call,
+  task: Task<UploadRef>,
+  summed: SummedParts,
 ): Promise<Checksum | undefined> {
-  if (upload?.type === 'COMPOSITE') {
-    const value = await compositeOf(io, uploadId, algorithm, parts, call)
-    return { algorithm, type: 'COMPOSITE', value: `${value}-${parts.length}` }
+  const { algorithm, isComposite, parts } = summed
+  if (isComposite) {
+    const value = `${await compositeOf(task, summed)}-${parts.length}`
+    return { algorithm, type: 'COMPOSITE', value }
   }
-  const value = combinedCrc(io, algorithm, parts)
+  const value = combinedCrc(task.volume.io, summed)
   return value === undefined ? undefined : { algorithm, type: 'FULL_OBJECT', value }
 }
 
-function combinedCrc(io: Io, algorithm: ChecksumAlgorithm, parts: readonly StoredPart[]): string | undefined {
+function combinedCrc(io: Io, { algorithm, parts }: SummedParts): string | undefined {
   const kind = hashKindOf(algorithm)
   if (kind !== 'crc32' && kind !== 'crc32c' && kind !== 'crc64nvme') return undefined
   let combined: string | undefined
@@ -37,18 +40,15 @@ function combinedCrc(io: Io, algorithm: ChecksumAlgorithm, parts: readonly Store
 }
 
 async function compositeOf(
-  io: Io,
-  uploadId: string,
-  algorithm: ChecksumAlgorithm,
-  parts: readonly StoredPart[],
-  call: Call,
+  task: Task<UploadRef>,
+  { algorithm, parts }: SummedParts,
 ): Promise<string> {
   const kind = hashKindOf(algorithm)
   const sums = parts.map(({ checksum, partNumber }) => {
-    if (checksum === undefined) throw invalidPart(uploadId, partNumber, '')
+    if (checksum === undefined) throw invalidPart(task.subject.uploadId, partNumber, '')
     return Buffer.from(checksum, 'base64')
   })
-  const chain = io.chain(call.span, { record: false })
+  const chain = task.chain({ record: false })
   chain.hash([Buffer.concat(sums)], 'job', [kind])
   const digest = chain.digest('job', kind)
   await chain.run()

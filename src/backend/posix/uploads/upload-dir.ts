@@ -1,11 +1,10 @@
-import { randomUUID } from 'node:crypto'
 import { S3Error } from '../../../s3/errors.ts'
-import type { Chain, Step } from '../../../io/io.ts'
-import type { Call, UploadRef } from '../../backend.ts'
+import type { Step } from '../../../io/io.ts'
+import type { UploadRef } from '../../backend.ts'
 import { ATTRIBUTE, decodeChecksums } from '../attributes.ts'
-import { Places } from '../errors.ts'
 import { TMP_DIR, keyHash } from '../paths.ts'
-import { openBucket, type UploadChecksum, type Volume } from '../volume.ts'
+import type { BucketChain, Task } from '../task.ts'
+import type { UploadChecksum } from '../volume.ts'
 
 /** Beneath the bucket. VersityGW's layout, so that either gateway can finish what the other began. */
 export const MULTIPART_DIR = `${TMP_DIR}/multipart`
@@ -15,14 +14,14 @@ export function uploadsOfKey(key: string): string {
   return `${MULTIPART_DIR}/${keyHash(key)}`
 }
 
-export function newUploadId(): string {
-  return randomUUID()
-}
-
 /** The directory of an upload; NoSuchUpload where the id is none that was ever given out: no path is built from it. */
 export function uploadDir(upload: UploadRef): string {
-  if (!isUploadId(upload.uploadId)) throw noSuchUpload(upload)
+  checkUploadId(upload.uploadId)
   return `${uploadsOfKey(upload.key)}/${upload.uploadId}`
+}
+
+export function checkUploadId(uploadId: string): void {
+  if (!isUploadId(uploadId)) throw noSuchUpload(uploadId)
 }
 
 export function isUploadId(text: string): boolean {
@@ -31,13 +30,18 @@ export function isUploadId(text: string): boolean {
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
-export function noSuchUpload(upload: UploadRef): S3Error {
-  return new S3Error('NoSuchUpload', { UploadId: upload.uploadId })
+export function noSuchUpload(uploadId: string): S3Error {
+  return new S3Error('NoSuchUpload', { UploadId: uploadId })
 }
 
-/** Opens an upload's directory; ENOENT is NoSuchUpload. */
-export function openUpload(chain: Chain, bucket: Step<number>, upload: UploadRef, places: Places): Step<number> {
-  return places.mark('upload', chain.openDir(bucket, uploadDir(upload), { readable: true }))
+/** Begins a chain in an upload's directory. */
+export function beginUpload(task: Task<UploadRef>): { chain: BucketChain; dir: Step<number> } {
+  const path = uploadDir(task.subject)
+  const chain = task.begin()
+  return {
+    chain,
+    dir: chain.at('upload', chain.steps.openDir(chain.bucket, path, { readable: true })),
+  }
 }
 
 const MAX_REMEMBERED = 10_000
@@ -46,20 +50,16 @@ const MAX_REMEMBERED = 10_000
  * The checksum that an upload declared. It is fixed when the upload is created, so it is read once: whether the upload
  * still exists is found out by whoever opens its directory to put something in.
  */
-export async function uploadChecksum(volume: Volume, upload: UploadRef, call: Call): Promise<UploadChecksum | undefined> {
-  const id = `${upload.bucket}/${upload.key}/${upload.uploadId}`
-  if (volume.uploads.has(id)) return volume.uploads.get(id)
-  const places = new Places()
-  const chain = volume.io.chain(call.span)
-  const dir = openUpload(chain, openBucket(chain, volume, upload.bucket, places), upload, places)
-  const stored = chain.readMetadata(dir, [ATTRIBUTE.checksums])
-  try {
-    await chain.run()
-  } catch (error) {
-    throw places.toS3Error(error, upload)
-  }
+export async function uploadChecksum(task: Task<UploadRef>): Promise<UploadChecksum | undefined> {
+  const { uploads } = task.volume
+  const { bucket, key, uploadId } = task.subject
+  const id = `${bucket}/${key}/${uploadId}`
+  if (uploads.has(id)) return uploads.get(id)
+  const { chain, dir } = beginUpload(task)
+  const stored = chain.steps.readMetadata(dir, [ATTRIBUTE.checksums])
+  await chain.run()
   const checksum = decodeChecksums(stored.value.get(ATTRIBUTE.checksums))
-  if (volume.uploads.size >= MAX_REMEMBERED) volume.uploads.clear()
-  volume.uploads.set(id, checksum)
+  if (uploads.size >= MAX_REMEMBERED) uploads.clear()
+  uploads.set(id, checksum)
   return checksum
 }

@@ -1,6 +1,6 @@
 import { S3Error } from '../../../s3/errors.ts'
 import type { HashKind } from '../../../io/io.ts'
-import type { Call, ChecksumAlgorithm, PartRef, WrittenPart } from '../../backend.ts'
+import type { ChecksumAlgorithm, PartRef, WrittenPart } from '../../backend.ts'
 import type { Payload } from '../../payload.ts'
 import {
   ATTRIBUTE,
@@ -10,44 +10,64 @@ import {
   isComputable,
   type Attribute,
 } from '../attributes.ts'
-import { COLLECTED_BYTES, collectedFill } from '../collected.ts'
+import { COLLECTED_BYTES, collectedFill, type DigestReader } from '../collected.ts'
 import { publish, type Facts } from '../publish.ts'
 import { receive } from '../receive.ts'
+import type { Task } from '../task.ts'
 import { filledFrom, withTemporaryFile } from '../temporary-file.ts'
 import type { Target } from '../tmp-dir.ts'
-import type { UploadChecksum, Volume } from '../volume.ts'
+import type { UploadChecksum } from '../volume.ts'
 import { uploadChecksum, uploadDir } from './upload-dir.ts'
 
+/** Stores a part under its number, in the upload's directory. A part that is sent again replaces the earlier one. */
+export async function uploadPart(
+  task: Task<PartRef>,
+  payload: Payload,
+  checksum: ChecksumAlgorithm | undefined,
+): Promise<WrittenPart> {
+  const sums = partSums(await uploadChecksum(task), checksum)
+  const isSmall = payload.length <= COLLECTED_BYTES
+  const digest = await (isSmall ? storeCollected : storeStreamed)(task, payload, sums)
+  return writtenPart(sums, digest)
+}
+
+async function storeCollected(
+  task: Task<PartRef>,
+  payload: Payload,
+  sums: PartSums,
+): Promise<DigestReader> {
+  const { fill, explain, digest } = collectedFill(await payload.collect(), payload, sums.kinds)
+  const attributes = partAttributes(sums, (kind, encoding) => ({ hasher: 'job', kind, encoding }))
+  const target = partTarget(task)
+  await publish(task, {
+    target,
+    size: payload.length,
+    attributes,
+    fill,
+    explain,
+    facts: partFacts(task),
+  })
+  return digest
+}
+
 /**
- * Stores a part under its number, in the upload's directory. A part that is sent again replaces the earlier one.
- *
  * Write-back starts as the bytes are written: Complete may then share the part's extents at once, where sharing pages that
  * are still dirty would have to wait for them.
  */
-export async function uploadPart(
-  volume: Volume,
-  part: PartRef,
+async function storeStreamed(
+  task: Task<PartRef>,
   payload: Payload,
-  checksum: ChecksumAlgorithm | undefined,
-  call: Call,
-): Promise<WrittenPart> {
-  const sums = partSums(await uploadChecksum(volume, part, call), checksum)
-  const target = partTarget(part)
-  const facts = partFacts(part)
-  if (payload.length <= COLLECTED_BYTES) {
-    const collected = collectedFill(await payload.collect(), payload, sums.kinds)
-    const attributes = partAttributes(sums, (kind, encoding) => ({ hasher: 'job', kind, encoding }))
-    const { fill, explain } = collected
-    await publish(volume, { subject: part, target, size: payload.length, attributes, fill, explain, facts }, call)
-    return writtenPart(sums, collected.digest)
-  }
+  sums: PartSums,
+): Promise<DigestReader> {
+  const target = partTarget(task)
+  const facts = partFacts(task)
   const size = payload.length
-  return withTemporaryFile(volume, { subject: part, target, facts, size, preallocate: true }, call, async (file) => {
-    const into = { fd: file.fd, subject: part, startWriteback: true }
-    const digest = await receive(volume, into, payload, ['md5', ...sums.kinds], call)
+  const kinds = ['md5', ...sums.kinds] as const
+  return withTemporaryFile(task, { target, facts, size, preallocate: true }, async (file) => {
+    const digest = await receive(task, payload, { fd: file.fd, startWriteback: true, kinds })
     const attributes = partAttributes(sums, (kind, encoding) => digest(kind).toString(encoding))
-    await publish(volume, { subject: part, target, attributes, facts, ...filledFrom(volume, file, size) }, call)
-    return writtenPart(sums, digest)
+    await publish(task, { target, attributes, facts, ...filledFrom(task, file, size) })
+    return digest
   })
 }
 
@@ -61,10 +81,13 @@ export interface PartSums {
 }
 
 /** Throws where client and upload do not agree. */
-export function partSums(upload: UploadChecksum | undefined, sent: ChecksumAlgorithm | undefined): PartSums {
+export function partSums(
+  upload: UploadChecksum | undefined,
+  sent: ChecksumAlgorithm | undefined,
+): PartSums {
   if (upload === undefined) {
-    const kinds: HashKind[] = sent === undefined || sent === 'CRC64NVME' ? ['crc64nvme'] : ['crc64nvme', hashKindOf(sent)]
-    return { kinds, declared: undefined, told: sent }
+    const kinds = new Set<HashKind>(['crc64nvme', hashKindOf(sent ?? 'CRC64NVME')])
+    return { kinds: [...kinds], declared: undefined, told: sent }
   }
   const { algorithm, type } = upload
   if (sent !== undefined && sent !== algorithm) throw typeMismatch(algorithm, sent)
@@ -81,27 +104,37 @@ function typeMismatch(expected: string, actual: string): S3Error {
 
 type DigestText<T> = (kind: HashKind, encoding: 'hex' | 'base64') => T
 
-export function partAttributes(sums: PartSums, digest: DigestText<Parameters<typeof etagAttribute>[0]>): Attribute[] {
+export function partAttributes(
+  sums: PartSums,
+  digest: DigestText<Parameters<typeof etagAttribute>[0]>,
+): Attribute[] {
   const etag = etagAttribute(digest('md5', 'hex'))
   if (sums.declared !== undefined) {
-    return [etag, checksumsAttribute(sums.declared, '', digest(hashKindOf(sums.declared), 'base64'))]
+    return [
+      etag,
+      checksumsAttribute(sums.declared, '', digest(hashKindOf(sums.declared), 'base64')),
+    ]
   }
   const crc = digest('crc64nvme', 'base64')
   return [etag, [ATTRIBUTE.partCrc64nvme, typeof crc === 'string' ? crc : [crc]]]
 }
 
-export function writtenPart(sums: PartSums, digest: (kind: HashKind) => Buffer): WrittenPart {
-  const { told } = sums
+export function writtenPart({ told }: PartSums, digest: DigestReader): WrittenPart {
+  const etag = `"${digest('md5').toString('hex')}"`
+  if (told === undefined) return { etag, checksum: undefined }
+  return { etag, checksum: { algorithm: told, value: digest(hashKindOf(told)).toString('base64') } }
+}
+
+export function partTarget({ subject }: Task<PartRef>): Target {
   return {
-    etag: `"${digest('md5').toString('hex')}"`,
-    checksum: told === undefined ? undefined : { algorithm: told, value: digest(hashKindOf(told)).toString('base64') },
+    directory: uploadDir(subject),
+    name: String(subject.partNumber),
+    makeParents: false,
+    replace: true,
   }
 }
 
-export function partTarget(part: PartRef): Target {
-  return { directory: uploadDir(part), name: String(part.partNumber), makeParents: false, replace: true }
-}
-
-export function partFacts(part: PartRef): Facts {
-  return { 'posix.bucket': part.bucket, 'posix.object': part.key, 'posix.part_number': part.partNumber }
+export function partFacts({ subject }: Task<PartRef>): Facts {
+  const { bucket, key, partNumber } = subject
+  return { 'posix.bucket': bucket, 'posix.object': key, 'posix.part_number': partNumber }
 }
