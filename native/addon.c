@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 enum { DONE_IDS = 1024, ARENA_HEAD = DONE_IDS * sizeof(uint32_t), MAX_SENDS = 65536 };
-enum { REPORT_AT = 8 }; /* completions that are worth a report of their own */
+enum { REPORT_AT = 8 };        /* completions that are worth a report of their own */
 enum { SEND_ID = 0x40000000 }; /* added to a send's index: what else is done is a slot */
 
 /* One createIo. Lives until the environment ends, since its functions may be called until then. */
@@ -90,8 +90,9 @@ static void settle(struct job *job) {
   if (due) napi_call_threadsafe_function(io->wake, NULL, napi_tsfn_nonblocking);
 }
 
-/* Completions are held back while more are about to follow: waking the event loop, and then the client, once for several
- * answers is what makes many small requests cheap. The pool calls this before a thread sleeps. */
+/* Completions are held back while more are about to follow: waking the event loop, and then the
+ * client, once for several answers is what makes many small requests cheap. The pool calls this
+ * before a thread sleeps. */
 static void report_rest(void *owner) {
   struct io *io = owner;
   pthread_mutex_lock(&io->lock);
@@ -348,9 +349,9 @@ static napi_value take_send(napi_env env, napi_callback_info info) {
   if (s == NULL) return fail(env);
   CHECK(napi_get_typedarray_info(env, values[1], NULL, &length, (void **)&out, NULL, NULL));
   if (length < HEAD + SEND_RECORDS * SYS_RECORD_DOUBLES) return fail(env);
-  const double head[HEAD] = {s->err,      (double)s->sent,   s->queued_ns,
+  const double head[HEAD] = {s->err,        (double)s->sent, s->queued_ns,
                              s->started_ns, s->ended_ns,     s->client_wait_ns,
-                             s->io_ns,    s->sys.count,      s->sys.lost};
+                             s->io_ns,      s->sys.count,    s->sys.lost};
   memcpy(out, head, sizeof head);
   memcpy(out + HEAD, s->records, s->sys.count * SYS_RECORD_DOUBLES * sizeof(double));
   io->sends[(uint32_t)n[0] - SEND_ID] = NULL;
@@ -413,8 +414,8 @@ static napi_value stats(napi_env env, napi_callback_info info) {
   if (!io->closed) s = pool_stats(io->shared.pool);
   double sends = 0;
   for (uint32_t i = 0; i < io->send_capacity; i++) sends += io->sends[i] != NULL;
-  const double all[7] = {s.threads, s.queued,    s.running,      sends,
-                         (double)s.wakes, (double)s.takeovers, (double)s.jobs};
+  const double all[7] = {s.threads,           s.queued,      s.running, sends, (double)s.wakes,
+                         (double)s.takeovers, (double)s.jobs};
   memcpy(out, all, sizeof all);
   return NULL;
 }
@@ -572,7 +573,7 @@ static napi_value names(napi_env env, const char *const *list, uint32_t count) {
 static napi_value layout(napi_env env) {
   static const char *const step_names[OP_COUNT] = {
 #define X(name) #name,
-      STEPS(X)
+    STEPS(X)
 #undef X
   };
   const struct {

@@ -15,10 +15,35 @@ enum {
 
 /* The order is that of OP in src/io/arena.ts. */
 #define STEPS(X)                                                                                   \
-  X(open) X(stat) X(stat_at) X(read_attributes) X(write_attributes) X(read) X(read_whole)          \
-  X(open_tmp) X(write) X(hash) X(digest) X(verify_digest) X(verify_size) X(make_parents) X(link)   \
-  X(make_dir) X(rename) X(remove) X(remove_tree) X(prune) X(sync) X(list) X(stat_batch) X(copy)    \
-  X(writeback) X(lock) X(truncate) X(close) X(owner)
+  X(open)                                                                                          \
+  X(stat)                                                                                          \
+  X(stat_at)                                                                                       \
+  X(read_attributes)                                                                               \
+  X(write_attributes)                                                                              \
+  X(read)                                                                                          \
+  X(read_whole)                                                                                    \
+  X(open_tmp)                                                                                      \
+  X(write)                                                                                         \
+  X(hash)                                                                                          \
+  X(digest)                                                                                        \
+  X(verify_digest)                                                                                 \
+  X(verify_size)                                                                                   \
+  X(make_parents)                                                                                  \
+  X(link)                                                                                          \
+  X(make_dir)                                                                                      \
+  X(rename)                                                                                        \
+  X(remove)                                                                                        \
+  X(remove_tree)                                                                                   \
+  X(prune)                                                                                         \
+  X(sync)                                                                                          \
+  X(list)                                                                                          \
+  X(stat_batch)                                                                                    \
+  X(copy)                                                                                          \
+  X(writeback)                                                                                     \
+  X(lock)                                                                                          \
+  X(truncate)                                                                                      \
+  X(close)                                                                                         \
+  X(owner)
 
 enum step_op {
 #define X(name) OP_##name,
@@ -28,8 +53,8 @@ enum step_op {
 };
 
 enum header_flags {
-  CHAIN_FIRST = 1,    /* the first job of a chain */
-  CHAIN_MORE = 2,     /* another job of it follows: keep descriptors and hash state */
+  CHAIN_FIRST = 1, /* the first job of a chain */
+  CHAIN_MORE = 2,  /* another job of it follows: keep descriptors and hash state */
   CHAIN_BULK = 4,
   CHAIN_SYSCALLS = 8, /* record them */
 };
@@ -87,8 +112,8 @@ struct result {
   double value, start_ns, end_ns, io_ns, hash_ns;
   int32_t err;
   uint32_t state;
-  int32_t call;       /* the last system call, names what failed */
-  uint32_t out;       /* from the slot's start, or the blob's number */
+  int32_t call; /* the last system call, names what failed */
+  uint32_t out; /* from the slot's start, or the blob's number */
   uint32_t out_size;
   uint32_t is_blob;
 };

@@ -13,7 +13,7 @@ struct blob {
   size_t size;
 };
 
-/* What a chain opened: closed when it ends, unless the step's KEEP stands and the chain succeeded. */
+/* What a chain opened: closed when it ends, unless it is to be kept and the chain succeeded. */
 struct opened {
   int fd;
   bool keep;

@@ -1,4 +1,4 @@
-/* One thread that waits, so that the pool's need not: for sockets to take more, for time to pass. */
+/* One thread that waits for sockets to take more and for time to pass: the pool's need not. */
 #ifndef EVENTS_H
 #define EVENTS_H
 

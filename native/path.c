@@ -19,7 +19,7 @@ int path_open(struct sys *s, int dir, const char *path, int flags, uint32_t mode
 
   if (!atomic_load_explicit(s->no_openat2, memory_order_relaxed)) {
     int fd;
-    /* EAGAIN: a rename or mount raced with the resolution, which cannot tell that it stayed beneath. */
+    /* EAGAIN: a rename or mount raced with the resolution; it may have left `dir` for a moment. */
     for (int i = 0; (fd = sys_open_beneath(s, dir, path, (uint64_t)flags, mode)) == -EAGAIN; i++)
       if (i == MAX_RACES) return fd;
     if (fd != -ENOSYS && fd != -EPERM) return fd;

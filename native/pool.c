@@ -1,11 +1,13 @@
 /* How few wake-ups can be enough.
  *
- * Waking a sleeping thread costs the one who wakes it 5 to 20 us, more than a small job takes, and it is the event loop
- * that pays. So while there is work, two threads sleep by the clock instead: the poller looks every POLL_NS for jobs that
- * nobody runs, and the watcher every WATCH_NS whether the queue has moved; if a job blocks (a disk) and others wait behind
- * it, the watcher takes over. A thread that ends a job takes the next one without sleeping, so under load one thread
- * may do all the work. A submit wakes a thread only if the last start is more than QUIET_NS ago, if nobody sleeps
- * by the clock, or if the queue is long. KEEP_NS after the last start all threads sleep without a timeout. */
+ * Waking a sleeping thread costs the one who wakes it 5 to 20 us, more than a small job takes, and
+ * it is the event loop that pays. So while there is work, two threads sleep by the clock instead:
+ * the poller looks every POLL_NS for jobs that nobody runs, and the watcher every WATCH_NS whether
+ * the queue has moved; if a job blocks (a disk) and others wait behind it, the watcher takes over.
+ * A thread that ends a job takes the next one without sleeping, so under load one thread may do all
+ * the work. A submit wakes a thread only if the last start is more than QUIET_NS ago, if nobody
+ * sleeps by the clock, or if the queue is long. KEEP_NS after the last start all threads sleep
+ * without a timeout. */
 #include "pool.h"
 #include "sys.h"
 
@@ -234,8 +236,8 @@ static bool recently_active(const struct pool *p) {
   return p->running > 0 || now_ns() - p->last_start < KEEP_NS;
 }
 
-/* Sleeps by the clock, in the role of poller or watcher. Returns when there may be something to do: signalled, jobs that
- * nobody runs, or jobs behind one that has not ended for a whole period. */
+/* Sleeps by the clock, in the role of poller or watcher. Returns when there may be something to do:
+ * signalled, jobs that nobody runs, or jobs behind one that has not ended for a whole period. */
 static void watch(struct worker *w, struct worker **role, long period_ns) {
   struct pool *p = w->pool;
   *role = w;

@@ -24,8 +24,9 @@ struct job {
 
 struct pool;
 
-/* Starts `threads` threads; NULL when that fails. `flush` is called with `owner` by a thread that is about to sleep or to
- * run a bulk job, and now and then while one is busy: what was held back to go out together goes out then. */
+/* Starts `threads` threads; NULL when that fails. `flush` is called with `owner` by a thread that
+ * is about to sleep or to run a bulk job, and now and then while one is busy: what was held back to
+ * go out together goes out then. */
 struct pool *pool_new(int threads, void (*flush)(void *owner), void *owner);
 
 /* Whether a job waits that will be run soon. */
@@ -33,7 +34,7 @@ bool pool_has_more(const struct pool *p);
 
 void pool_submit(struct pool *p, struct job *job);
 
-/* From now on pool_stopping is true; jobs still run, and are expected to see to it that they end. */
+/* From now on pool_stopping is true; jobs still run, and are expected to end soon. */
 void pool_stop(struct pool *p);
 bool pool_stopping(const struct pool *p);
 

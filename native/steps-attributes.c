@@ -19,7 +19,7 @@ static int append_value(struct chain *c, int fd, const char *name, uint32_t *at,
 static int append_found(struct buffer *out, const struct found *found);
 static int write_attribute(struct chain *c, int fd, const uint8_t **at);
 
-/* Output: u32 count, u32 0, then that many `struct found`, offsets counted from the output's start. */
+/* Output: u32 count, u32 0, then that many `struct found`; offsets count from its start. */
 int64_t step_read_attributes(struct chain *c, const struct step *s, const int fd[3],
                              struct result *r) {
   const char *names = chain_text(c, s);
@@ -49,7 +49,8 @@ struct collection {
   uint32_t count;
 };
 
-static int collect(struct chain *c, int fd, const char *name, uint32_t index, struct collection *to) {
+static int collect(struct chain *c, int fd, const char *name, uint32_t index,
+                   struct collection *to) {
   struct found f = {.name = index};
   int err = 0;
   if (index == UINT32_MAX) {
@@ -96,7 +97,8 @@ static uint32_t index_of(const char *name, const char *names, size_t size) {
   return UINT32_MAX;
 }
 
-static int read_listed(struct chain *c, int fd, const char *names, size_t size, struct buffer *out) {
+static int read_listed(struct chain *c, int fd, const char *names, size_t size,
+                       struct buffer *out) {
   char small[SMALL_LIST], large[LARGEST], *list = small;
   int64_t n = sys_flistxattr(&c->sys, fd, small, sizeof small);
   if (n == -ERANGE) n = sys_flistxattr(&c->sys, fd, list = large, sizeof large);
@@ -151,8 +153,8 @@ static uint32_t read_u32(const uint8_t **at) {
 
 static size_t encode_hex(const uint8_t *digest, size_t size, uint8_t *out) {
   for (size_t i = 0; i < size; i++) {
-    *out++ = (uint8_t)"0123456789abcdef"[digest[i] >> 4];
-    *out++ = (uint8_t)"0123456789abcdef"[digest[i] & 15];
+    *out++ = (uint8_t) "0123456789abcdef"[digest[i] >> 4];
+    *out++ = (uint8_t) "0123456789abcdef"[digest[i] & 15];
   }
   return size * 2;
 }

@@ -81,8 +81,8 @@ static int reflink(struct copy *c) {
 static int copy_range(struct copy *c) {
   while (c->left > 0) {
     size_t size = c->left < RANGE_BYTES ? (size_t)c->left : RANGE_BYTES;
-    int64_t n = sys_copy_file_range(&c->chain->sys, c->from, c->from_offset, c->to, c->to_offset,
-                                    size);
+    int64_t n =
+        sys_copy_file_range(&c->chain->sys, c->from, c->from_offset, c->to, c->to_offset, size);
     if (n < 0) return (int)n;
     /* The end of the file; or a file system that pretends (FUSE, procfs): reading tells. */
     if (n == 0) return -EOPNOTSUPP;

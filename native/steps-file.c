@@ -141,8 +141,9 @@ int64_t step_open_tmp(struct chain *c, const struct step *s, const int fd[3], st
   int flags = O_RDWR | O_CLOEXEC;
   bool named = s->text_size > 0;
   if (named && strchr(name, '/') != NULL) return -EINVAL;
-  int file = named ? sys_openat(&c->sys, fd[0], name, flags | O_CREAT | O_EXCL | O_NOFOLLOW, s->mode)
-                   : sys_openat(&c->sys, fd[0], ".", flags | O_TMPFILE, s->mode);
+  int file = named
+                 ? sys_openat(&c->sys, fd[0], name, flags | O_CREAT | O_EXCL | O_NOFOLLOW, s->mode)
+                 : sys_openat(&c->sys, fd[0], ".", flags | O_TMPFILE, s->mode);
   if (file < 0) return file;
   int err = chain_opened(c, file, s->flags & OPEN_KEEP);
   if (named && err == 0) err = chain_temporary(c, fd[0], name, false);
@@ -220,7 +221,8 @@ int64_t step_verify_digest(struct chain *c, const struct step *s, const int fd[3
   if (size < 0) return size;
   const uint8_t *computed = (uint8_t *)c->slot + r->out;
   if (r->is_blob) computed = c->blobs[r->out].data;
-  bool equal = (uint32_t)size == s->text_size && memcmp(computed, chain_text(c, s), (size_t)size) == 0;
+  bool equal =
+      (uint32_t)size == s->text_size && memcmp(computed, chain_text(c, s), (size_t)size) == 0;
   return equal ? size : -EBADMSG;
 }
 

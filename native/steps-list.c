@@ -12,7 +12,7 @@
 enum { FIRST_READ = 64 * 1024, LATER_READS = 1024 * 1024, STAT_DOUBLES = 12, ENTRY_DOUBLES = 14 };
 
 struct entry {
-  uint64_t key; /* the first bytes that differ between names, big-endian: most comparisons end here */
+  uint64_t key; /* the first bytes that may differ, big-endian: most comparisons end here */
   uint32_t name;
   uint16_t length; /* with the slash that a directory has here */
   uint8_t type;

@@ -34,9 +34,8 @@ int64_t step_link(struct chain *c, const struct step *s, const int fd[3], struct
   int err = find_place(c, fd[1], chain_text(c, s), &to);
   if (err != 0) return err;
   bool replace = s->flags & LINK_REPLACE;
-  int64_t value = s->text2_size > 0
-                      ? link_named(c, fd[0], fd[2], chain_text2(c, s), &to, replace)
-                      : link_unnamed(c, fd[0], &to, fd[2], replace);
+  int64_t value = s->text2_size > 0 ? link_named(c, fd[0], fd[2], chain_text2(c, s), &to, replace)
+                                    : link_unnamed(c, fd[0], &to, fd[2], replace);
   leave_place(c, &to);
   return value;
 }

@@ -68,14 +68,16 @@ static int make_path(struct chain *c, const struct step *s, int dir, char *path,
   return at;
 }
 
-/* Syncs `dir` even if another request was quicker at making `name`: its sync may still be to come. */
+/* Syncs `dir` even if another request was quicker at making `name`: its sync may still be to come.
+ */
 static int make_one(struct chain *c, const struct step *s, int dir, const char *name,
                     struct buffer *syncs) {
   int err = sys_mkdirat(&c->sys, dir, name, s->mode);
   if (err != 0 && err != -EEXIST) return err;
   int made = open_directory(c, dir, name);
   if (made < 0) return made;
-  if (err == 0 && (s->flags & MAKE_OWNER)) err = sys_fchown(&c->sys, made, (uid_t)s->a, (gid_t)s->b);
+  if (err == 0 && (s->flags & MAKE_OWNER))
+    err = sys_fchown(&c->sys, made, (uid_t)s->a, (gid_t)s->b);
   if (err == -EEXIST) err = 0;
   if (err == 0 && (s->flags & MAKE_SYNC)) {
     double times[2] = {now_ns()};
@@ -143,8 +145,7 @@ static int has_attribute(struct chain *c, int fd, const char *name) {
   return n == -ENODATA || n == -EOPNOTSUPP ? 0 : (int)n;
 }
 
-int64_t step_remove_tree(struct chain *c, const struct step *s, const int fd[3],
-                         struct result *r) {
+int64_t step_remove_tree(struct chain *c, const struct step *s, const int fd[3], struct result *r) {
   (void)r;
   const char *name;
   bool opened;

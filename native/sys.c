@@ -192,8 +192,8 @@ int sys_ficlonerange(struct sys *s, int from, int64_t from_offset, int to, int64
   CALL(int, ficlonerange, to, to_offset, ioctl(to, FICLONERANGE, &range));
 }
 
-int64_t sys_copy_file_range(struct sys *s, int from, int64_t from_offset, int to,
-                            int64_t to_offset, size_t length) {
+int64_t sys_copy_file_range(struct sys *s, int from, int64_t from_offset, int to, int64_t to_offset,
+                            size_t length) {
   loff_t in, out;
   CALL(int64_t, copy_file_range, to, to_offset,
        (in = from_offset, out = to_offset, copy_file_range(from, &in, to, &out, length, 0)));

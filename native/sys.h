@@ -11,10 +11,33 @@
 
 /* The names' order is that of SYSCALL_NAMES in src/io/syscalls.ts. */
 #define SYSCALLS(X)                                                                                \
-  X(openat2) X(openat) X(close) X(fstat) X(fstatat) X(flistxattr) X(fgetxattr) X(fsetxattr)        \
-  X(fremovexattr) X(pread) X(pwritev) X(fallocate) X(ftruncate) X(fsync) X(sync_file_range)        \
-  X(linkat) X(renameat2) X(unlinkat) X(mkdirat) X(getdents64) X(ficlonerange)                      \
-  X(copy_file_range) X(sendfile) X(ofd_setlk) X(fchown) X(fdatasync) X(fchmod)
+  X(openat2)                                                                                       \
+  X(openat)                                                                                        \
+  X(close)                                                                                         \
+  X(fstat)                                                                                         \
+  X(fstatat)                                                                                       \
+  X(flistxattr)                                                                                    \
+  X(fgetxattr)                                                                                     \
+  X(fsetxattr)                                                                                     \
+  X(fremovexattr)                                                                                  \
+  X(pread)                                                                                         \
+  X(pwritev)                                                                                       \
+  X(fallocate)                                                                                     \
+  X(ftruncate)                                                                                     \
+  X(fsync)                                                                                         \
+  X(sync_file_range)                                                                               \
+  X(linkat)                                                                                        \
+  X(renameat2)                                                                                     \
+  X(unlinkat)                                                                                      \
+  X(mkdirat)                                                                                       \
+  X(getdents64)                                                                                    \
+  X(ficlonerange)                                                                                  \
+  X(copy_file_range)                                                                               \
+  X(sendfile)                                                                                      \
+  X(ofd_setlk)                                                                                     \
+  X(fchown)                                                                                        \
+  X(fdatasync)                                                                                     \
+  X(fchmod)
 
 enum sys_name {
 #define X(name) SYS_NAME_##name,
@@ -72,7 +95,8 @@ int sys_ftruncate(struct sys *s, int fd, int64_t size);
 int sys_fsync(struct sys *s, int fd);
 int sys_fdatasync(struct sys *s, int fd);
 int sys_sync_file_range(struct sys *s, int fd, int64_t offset, int64_t length, unsigned flags);
-int sys_linkat(struct sys *s, int from_dir, const char *from, int to_dir, const char *to, int flags);
+int sys_linkat(struct sys *s, int from_dir, const char *from, int to_dir, const char *to,
+               int flags);
 int sys_renameat2(struct sys *s, int from_dir, const char *from, int to_dir, const char *to,
                   unsigned flags);
 int sys_unlinkat(struct sys *s, int dir, const char *name, int flags);
@@ -80,8 +104,8 @@ int sys_mkdirat(struct sys *s, int dir, const char *name, uint32_t mode);
 int64_t sys_getdents64(struct sys *s, int fd, void *entries, size_t size);
 int sys_ficlonerange(struct sys *s, int from, int64_t from_offset, int to, int64_t to_offset,
                      int64_t length);
-int64_t sys_copy_file_range(struct sys *s, int from, int64_t from_offset, int to,
-                            int64_t to_offset, size_t length);
+int64_t sys_copy_file_range(struct sys *s, int from, int64_t from_offset, int to, int64_t to_offset,
+                            size_t length);
 int64_t sys_sendfile(struct sys *s, int socket, int file, int64_t offset, size_t length);
 int sys_ofd_setlk(struct sys *s, int fd, short type);
 int sys_fchown(struct sys *s, int fd, uid_t uid, gid_t gid);
