@@ -22,7 +22,8 @@ export interface AppOptions {
 export function createApp(options: AppOptions): (incoming: IncomingMessage, outgoing: ServerResponse) => void {
   const { healthPath } = options
   const app = new Hono<{ Bindings: HttpBindings }>({
-    getPath: (_request, context) => rawPath((context?.env as HttpBindings | undefined)?.incoming),
+    getPath: (request, context) =>
+      request === CATCH_ALL ? '/' : rawPath((context?.env as HttpBindings | undefined)?.incoming),
   })
   if (healthPath !== undefined) app.get(healthPath, (c) => c.text('OK', 200, { 'X-Trace-ID': newTraceId() }))
   app.all('*', (c) => {
@@ -39,7 +40,10 @@ export function createApp(options: AppOptions): (incoming: IncomingMessage, outg
   }
 }
 
-/** All that Hono looks at to find the catch-all: the path comes from `getPath`, and HEAD would be answered twice over. */
+/**
+ * All that Hono looks at to find the catch-all. Its path says nothing, because the router looks paths up as property names, and
+ * each key would become one; its method is not the request's, because HEAD would be answered twice over.
+ */
 const CATCH_ALL = new Request('http://s3/', { method: 'GET' })
 
 function rawPath(incoming: IncomingMessage | undefined): string {
