@@ -24,7 +24,18 @@ function useStraced(mode: 'full' | 'none'): {
     'fsync,fdatasync,sync_file_range,syncfs,sync,linkat,link,renameat2,renameat,rename,unlinkat,unlink,mkdirat,mkdir,fsetxattr,setxattr'
   const at = useGateway({
     posixFlags: ['--durability', mode],
-    command: [strace ?? '', '-f', '-qq', '-y', '-e', `trace=${CALLS}`, '-o', log, process.execPath],
+    command: [
+      strace ?? '',
+      '-D',
+      '-f',
+      '-qq',
+      '-y',
+      '-e',
+      `trace=${CALLS}`,
+      '-o',
+      log,
+      process.execPath,
+    ],
   })
   return {
     at,
