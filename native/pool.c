@@ -258,7 +258,7 @@ static void watch(struct worker *w, struct worker **role, long period_ns) {
     }
     if (ready(p) == 0) continue;
     if (p->running == 0) break;
-    if (p->starts != starts || role == &p->poller) continue;
+    if (p->starts != starts || (role == &p->poller && p->watcher != NULL)) continue;
     p->takeovers++;
     break;
   }
