@@ -202,7 +202,7 @@ describe('ListObjects', () => {
 
   test('what vanishes while it is listed is left out', async () => {
     for (let i = 0; i < 300; i++) makeFile(`k${String(i).padStart(3, '0')}`)
-    let isBusy = true
+    const busyState = { isBusy: true }
     const busy = (async () => {
       for (let round = 0; round < 20; round++) {
         for (let i = 0; i < 300; i += 2) rmSync(at(`k${String(i).padStart(3, '0')}`))
@@ -210,9 +210,9 @@ describe('ListObjects', () => {
         for (let i = 0; i < 300; i += 2) makeFile(`k${String(i).padStart(3, '0')}`)
         await new Promise((resolve) => setImmediate(resolve))
       }
-      isBusy = false
+      busyState.isBusy = false
     })()
-    while (isBusy) {
+    while (busyState.isBusy) {
       const found: string[] = []
       let after = ''
       for (;;) {

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { afterEach, beforeEach } from 'vitest'
 import type { Backend, Call, NewObject, ObjectHead, ObjectRef } from '../../src/backend/backend.ts'
 import type { Payload, PayloadCheck, PieceSink } from '../../src/backend/payload.ts'
 import { createPosixBackend, type PosixBackendOptions } from '../../src/backend/posix/index.ts'
@@ -43,6 +44,39 @@ export async function openBackend(
     },
   }
 }
+
+/** A new backend with a bucket for each test. */
+export function useBackend(options: Parameters<typeof openBackend>[0] = {}): TestBackend {
+  let current: TestBackend | undefined
+  const opened = (): TestBackend => {
+    if (current === undefined) throw new Error('only inside tests')
+    return current
+  }
+  beforeEach(async () => {
+    current = await openBackend(options)
+    await makeBucket(current.backend)
+  })
+  afterEach(() => current?.close())
+  return {
+    get backend() {
+      return opened().backend
+    },
+    get io() {
+      return opened().io
+    },
+    get root() {
+      return opened().root
+    },
+    close: () => opened().close(),
+  }
+}
+
+/** The ways in which files are made. */
+export const VARIANTS = [
+  { name: 'O_TMPFILE', useTmpFile: true, durability: 'none' },
+  { name: 'O_TMPFILE, durable', useTmpFile: true, durability: 'full' },
+  { name: 'named temporary files', useTmpFile: false, durability: 'none' },
+] as const
 
 /** What a call carries; `span` tells what was recorded below it. */
 export function newCall(): Call & { readonly recorder: Recorder } {
@@ -151,15 +185,15 @@ export async function codeOf(promise: Promise<unknown>): Promise<string> {
   throw new Error('not an S3Error', { cause: outcome })
 }
 
-/** Everything below a directory but the gateway's empty working directories, sorted. */
-export function treeOf(root: string): string[] {
-  const names = readdirSync(root, { recursive: true, encoding: 'utf8' })
-  return names
-    .filter(
-      (name) =>
-        !name.split('/').includes('.sgwtmp') || !/\.sgwtmp(?:\/(?:multipart|locks))?$/.test(name),
-    )
-    .sort()
+/** The S3 error code, or `ok`. */
+export async function outcomeOf(promise: Promise<unknown>): Promise<string> {
+  const outcome: unknown = await promise.then(
+    () => 'ok',
+    (error: unknown) => error,
+  )
+  if (outcome === 'ok') return 'ok'
+  if (outcome instanceof S3Error) return outcome.code
+  throw new Error('not an S3Error', { cause: outcome })
 }
 
 export function md5(bytes: Uint8Array | string): string {
