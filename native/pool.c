@@ -17,7 +17,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 
-enum { QUIET_NS = 100000, POLL_NS = 150000, WATCH_NS = 300000, KEEP_NS = 2000000 };
+enum { QUIET_NS = 200000, POLL_NS = 300000, WATCH_NS = 300000, KEEP_NS = 2000000 };
 enum { LONG_QUEUE = 8, KEPT_FROM_BULK = 2 };
 enum { STACK_BYTES = 512 * 1024 };
 
