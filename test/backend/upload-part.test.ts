@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { mkdirSync, readdirSync } from 'node:fs'
+import { mkdirSync, readdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { checksum } from '../support/checksums.ts'
@@ -108,6 +108,16 @@ describe('UploadPart, UploadPartCopy and AbortMultipartUpload', () => {
     expect(await codeOf(t.backend.abortUpload(upload, undefined, newCall()))).toBe('NoSuchUpload')
     for (const bytes of ['x', someBytes(300_000)])
       expect(await codeOf(sendPart(upload, 1, bytes))).toBe('NoSuchUpload')
+    expect(strayFiles(at())).toEqual([])
+  })
+
+  test('abort of what a completion that died has left', async () => {
+    const upload = await begin()
+    await sendPart(upload, 1, 'x')
+    const left = `${upload.uploadId}.${'0'.repeat(32)}-1.inprogress`
+    renameSync(join(uploadsDir(), upload.uploadId), join(uploadsDir(), left))
+    await t.backend.abortUpload(upload, undefined, newCall())
+    expect(await codeOf(t.backend.abortUpload(upload, undefined, newCall()))).toBe('NoSuchUpload')
     expect(strayFiles(at())).toEqual([])
   })
 

@@ -17,17 +17,14 @@ export const KEY = 'dir/object'
 /** Every part but the last has at least this size. */
 export const MIN = 5 * 1024 * 1024
 
-export const NEW_UPLOAD: NewUpload = {
+const NEW_UPLOAD: NewUpload = {
   headers: {},
   userMetadata: {},
   tags: undefined,
   checksum: undefined,
 }
 
-export function completionOf(
-  parts: readonly CompletedPart[],
-  more: Partial<Completion> = {},
-): Completion {
+function completionOf(parts: readonly CompletedPart[], more: Partial<Completion> = {}): Completion {
   return {
     parts,
     checksumType: undefined,

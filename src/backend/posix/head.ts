@@ -83,7 +83,7 @@ function contentHeaders(attributes: StoredAttributes): ContentHeaders {
 }
 
 /** The JSON map; where there is none, VersityGW's older form of one attribute a key. */
-export function storedMetadata(attributes: StoredAttributes): UserMetadata {
+function storedMetadata(attributes: StoredAttributes): UserMetadata {
   const stored = attributes.get(ATTRIBUTE.metadata)
   if (stored !== undefined) return decodeMap(stored)
   const legacy: Record<string, string> = Object.create(null) as Record<string, string>
@@ -94,7 +94,7 @@ export function storedMetadata(attributes: StoredAttributes): UserMetadata {
   return legacy
 }
 
-export function storedChecksum(attributes: StoredAttributes): ObjectHead['checksum'] {
+function storedChecksum(attributes: StoredAttributes): ObjectHead['checksum'] {
   const stored = decodeChecksums(attributes.get(ATTRIBUTE.checksums))
   if (stored?.value === undefined) return undefined
   const { algorithm, value } = stored

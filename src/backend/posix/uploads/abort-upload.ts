@@ -3,7 +3,8 @@ import { preconditionFailed } from '../../../s3/conditions.ts'
 import type { UploadRef } from '../../backend.ts'
 import { failureOf } from '../errors.ts'
 import type { Task } from '../task.ts'
-import { addRemoval } from './claim.ts'
+import { withPassingLock } from '../locks.ts'
+import { addRemoval, findClaimed, lockOfUpload, removeClaimed } from './claim.ts'
 import { beginUpload, checkUploadId, noSuchUpload } from './upload-dir.ts'
 
 export async function abortUpload(
@@ -21,8 +22,19 @@ export async function abortUpload(
     const { step, errno } = failureOf(error)
     const isMissing =
       errno === constants.errno.ENOENT && removal.some((removing) => removing === step)
-    throw isMissing ? noSuchUpload(uploadId) : chain.toS3Error(error)
+    if (!isMissing) throw chain.toS3Error(error)
+    await abortLeftOver(task)
   }
+}
+
+/** What a completion that died has left can be aborted, too; one that still runs is waited for. */
+async function abortLeftOver(task: Task<UploadRef>): Promise<void> {
+  const { uploadId } = task.subject
+  await withPassingLock(task, lockOfUpload(uploadId), async () => {
+    const name = await findClaimed(task)
+    if (name === undefined) throw noSuchUpload(uploadId)
+    await removeClaimed(task, name)
+  })
 }
 
 async function checkInitiated(task: Task<UploadRef>, expected: Date): Promise<void> {

@@ -18,6 +18,11 @@ export interface Claim {
 
 const CLAIMED = '.inprogress'
 
+/** Held by whoever completes an upload. */
+export function lockOfUpload(uploadId: string): string {
+  return `upload-${uploadId}`
+}
+
 /**
  * Takes an upload for one completion by renaming its directory, which succeeds once; undefined where it is not there.
  *
@@ -57,7 +62,7 @@ async function renameUpload(task: Task<UploadRef>, from: string, to: string): Pr
 }
 
 /** What a completion of this upload that did not end has left. */
-async function findClaimed(task: Task<UploadRef>): Promise<string | undefined> {
+export async function findClaimed(task: Task<UploadRef>): Promise<string | undefined> {
   const { key, uploadId } = task.subject
   const chain = task.begin()
   const options = { readable: true, tolerate: [ENOENT] }
@@ -74,7 +79,7 @@ async function findClaimed(task: Task<UploadRef>): Promise<string | undefined> {
  * Removes a claimed upload and, if it was the key's last, the directory above. What cannot be removed is litter that no
  * request sees; the answer does not depend on it.
  */
-export async function removeClaimed(task: Task<UploadRef>, { name }: Claim): Promise<void> {
+export async function removeClaimed(task: Task<UploadRef>, name: string): Promise<void> {
   const chain = task.begin()
   addRemoval(chain, task.subject.key, name)
   await chain.attempt()

@@ -31,7 +31,7 @@ import {
   objectAlgorithm,
   type StoredPart,
 } from './check-parts.ts'
-import { claimUpload, releaseClaim, removeClaimed, type Claim } from './claim.ts'
+import { claimUpload, lockOfUpload, releaseClaim, removeClaimed, type Claim } from './claim.ts'
 import { combineChecksums } from './object-checksum.ts'
 import { checkUploadId, noSuchUpload, uploadsOfKey } from './upload-dir.ts'
 
@@ -52,7 +52,7 @@ export async function completeUpload(
   const { uploadId } = task.subject
   checkUploadId(uploadId)
   const etag = completedEtag(completion.parts) ?? NO_ETAG
-  return withPassingLock(task, `upload-${uploadId}`, async () => {
+  return withPassingLock(task, lockOfUpload(uploadId), async () => {
     const claim = await claimUpload(task, etag)
     let completed =
       claim === undefined || claim.isLeftOver ? await earlierCompletion(task) : undefined
@@ -66,7 +66,7 @@ export async function completeUpload(
       await releaseClaim(task, claim)
       throw error
     }
-    await removeClaimed(task, claim)
+    await removeClaimed(task, claim.name)
     return completed
   })
 }
