@@ -7,7 +7,12 @@ import { SYSCALL_NAMES } from './syscalls.ts'
 interface Addon {
   /** Undefined where the file is some other module. */
   readonly layout: Readonly<Record<string, number | readonly string[]>> | undefined
-  create(threads: number, slots: number, followSymlinks: number, onDone: (count: number) => void): NativeIo
+  create(
+    threads: number,
+    slots: number,
+    followSymlinks: number,
+    onDone: (count: number) => void,
+  ): NativeIo
 }
 
 /** One pool with its arena; the functions are described where native/addon.c defines them. */
@@ -19,11 +24,26 @@ export interface NativeIo {
   newHasher(kinds: number): number
   freeHasher(id: number): void
   combineCrc(kind: number, a: Buffer, b: Buffer, lengthB: number): void
-  send(socket: number, file: number, offset: number, length: number, stallMs: number, syscalls: number): number
+  send(
+    socket: number,
+    file: number,
+    offset: number,
+    length: number,
+    stallMs: number,
+    syscalls: number,
+  ): number
   cancelSend(id: number): void
   takeSend(id: number, out: Float64Array): void
   openRoot(path: string): number
-  setFault(wholeStep: number, step: number, name: number, after: number, times: number, errno: number, delayUs: number): void
+  setFault(
+    wholeStep: number,
+    step: number,
+    name: number,
+    after: number,
+    times: number,
+    errno: number,
+    delayUs: number,
+  ): void
   faultsLeft(): number
   stats(out: Float64Array): void
   stop(): void
@@ -39,14 +59,23 @@ export function loadAddon(path: string = DEFAULT_PATH): Addon {
     addon = createRequire(import.meta.url)(path) as Addon
   } catch (cause) {
     const isMissing = cause instanceof Error && 'code' in cause && cause.code === 'MODULE_NOT_FOUND'
-    const reason = isMissing ? 'is not built' : `does not load (${cause instanceof Error ? cause.message : String(cause)})`
-    throw new Error(`the native addon ${reason}: run "make -C native", which needs a C compiler and make`, { cause })
+    const reason = isMissing
+      ? 'is not built'
+      : `does not load (${cause instanceof Error ? cause.message : String(cause)})`
+    throw new Error(
+      `the native addon ${reason}: run "make -C native", which needs a C compiler and make`,
+      { cause },
+    )
   }
-  const operations = Object.keys(OP).map((name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`))
+  const operations = Object.keys(OP).map((name) =>
+    name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+  )
   const expected = { ...LAYOUT, operations, syscallNames: SYSCALL_NAMES }
   for (const [name, value] of Object.entries(expected)) {
     if (JSON.stringify(addon.layout?.[name]) !== JSON.stringify(value)) {
-      throw new Error(`the native addon was built from other sources (${name}): run "make -C native"`)
+      throw new Error(
+        `the native addon was built from other sources (${name}): run "make -C native"`,
+      )
     }
   }
   return addon

@@ -22,10 +22,35 @@ export const RESULT_BYTES = 64
 
 /** In the order of STEPS in native/arena.h, which is compared when the addon is loaded. */
 export const OP = {
-  open: 0, stat: 1, statAt: 2, readAttributes: 3, writeAttributes: 4, read: 5, readWhole: 6, openTmp: 7, write: 8,
-  hash: 9, digest: 10, verifyDigest: 11, verifySize: 12, makeParents: 13, link: 14, makeDir: 15, rename: 16, remove: 17,
-  removeTree: 18, prune: 19, sync: 20, list: 21, statBatch: 22, copy: 23, writeback: 24, lock: 25, truncate: 26,
-  close: 27, owner: 28,
+  open: 0,
+  stat: 1,
+  statAt: 2,
+  readAttributes: 3,
+  writeAttributes: 4,
+  read: 5,
+  readWhole: 6,
+  openTmp: 7,
+  write: 8,
+  hash: 9,
+  digest: 10,
+  verifyDigest: 11,
+  verifySize: 12,
+  makeParents: 13,
+  link: 14,
+  makeDir: 15,
+  rename: 16,
+  remove: 17,
+  removeTree: 18,
+  prune: 19,
+  sync: 20,
+  list: 21,
+  statBatch: 22,
+  copy: 23,
+  writeback: 24,
+  lock: 25,
+  truncate: 26,
+  close: 27,
+  owner: 28,
 } as const
 
 /** Flags of the header. */
@@ -33,14 +58,22 @@ export const CHAIN = { first: 1, more: 2, bulk: 4, syscalls: 8 } as const
 
 /** Flags of steps; each belongs to one or a few operations. */
 export const FLAG = {
-  keep: 1, directory: 2, path: 4, followLast: 8, write: 16, create: 32,
+  keep: 1,
+  directory: 2,
+  path: 4,
+  followLast: 8,
+  write: 16,
+  create: 32,
   preallocate: 2,
-  sync: 1, owner: 2,
+  sync: 1,
+  owner: 2,
   replace: 1,
   noReplace: 1,
   removeDirectory: 1,
   exclusive: 2,
-  reflink: 1, copyRange: 2, readWrite: 4,
+  reflink: 1,
+  copyRange: 2,
+  readWrite: 4,
   textInPiece: 1 << 16,
 } as const
 

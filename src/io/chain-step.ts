@@ -21,6 +21,8 @@ export interface StepDetail {
   readonly pages?: number
 }
 
+export type AnyStep = ChainStep<unknown>
+
 /**
  * A step as planned, and after the run as it went. All fields are set here, so that all steps have one hidden class:
  * a chain makes several, and they are written to the arena and read from it field by field.
@@ -62,11 +64,11 @@ export class ChainStep<T> implements Step<T> {
   recordsTo = 0
   detail: StepDetail | undefined
 
-  constructor(op: number, index: number, parent: Span | undefined, fd: Fd | undefined, options: Options | undefined) {
+  constructor(op: number, index: number, parent: Span | undefined, options: Options | undefined) {
     this.op = op
     this.index = index
     this.parent = parent
-    this.fd0 = fd
+    this.fd0 = undefined
     this.fd1 = undefined
     this.fd2 = undefined
     this.text = undefined
@@ -80,6 +82,8 @@ export class ChainStep<T> implements Step<T> {
   }
 
   get syscalls(): Float64Array | undefined {
-    return this.recordsTo > this.recordsFrom ? this.records?.subarray(this.recordsFrom, this.recordsTo) : undefined
+    return this.recordsTo > this.recordsFrom
+      ? this.records?.subarray(this.recordsFrom, this.recordsTo)
+      : undefined
   }
 }

@@ -1,6 +1,6 @@
 import type { Span } from '../trace/recorder.ts'
 import { FLAG, OP, SMALL_DATA } from './arena.ts'
-import { ChainStep, type StepText } from './chain-step.ts'
+import { type AnyStep, ChainStep, type StepText } from './chain-step.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import { hasherId, kindBit, kindBits, NativeHasher } from './hashers.ts'
 import type {
@@ -29,21 +29,31 @@ export class NativeChain implements Chain {
   readonly #dispatcher: Dispatcher
   readonly #bulk: boolean
   readonly #syscalls: boolean
-  readonly #steps: ChainStep<unknown>[] = []
+  readonly #steps: AnyStep[] = []
   #parent: Span | undefined
   #jobKinds = 0
   #hashers: NativeHasher[] | undefined
   #hasRun = false
 
-  constructor(dispatcher: Dispatcher, parent: Span | undefined, options: { bulk: boolean; syscalls: boolean }) {
+  constructor(
+    dispatcher: Dispatcher,
+    parent: Span | undefined,
+    options: { bulk: boolean; syscalls: boolean },
+  ) {
     this.#dispatcher = dispatcher
     this.#parent = parent
     this.#bulk = options.bulk
     this.#syscalls = options.syscalls
   }
 
-  #add<T>(op: number, fd: Fd | undefined, options: Options | undefined, text?: StepText): ChainStep<T> {
-    const step = new ChainStep<T>(op, this.#steps.length, this.#parent, fd, options)
+  #add<T>(
+    op: number,
+    fd: Fd | undefined,
+    options: Options | undefined,
+    text?: StepText,
+  ): ChainStep<T> {
+    const step = new ChainStep<T>(op, this.#steps.length, this.#parent, options)
+    step.fd0 = fd
     step.text = text
     this.#steps.push(step)
     return step
@@ -63,7 +73,11 @@ export class NativeChain implements Chain {
     return step
   }
 
-  openFile(dir: Fd, path: string, options: Options & { keep?: boolean; write?: boolean; create?: number } = {}): Step<number> {
+  openFile(
+    dir: Fd,
+    path: string,
+    options: Options & { keep?: boolean; write?: boolean; create?: number } = {},
+  ): Step<number> {
     const step = this.#add<number>(OP.open, dir, options, path)
     step.flags =
       (options.keep === true ? FLAG.keep : 0) |
@@ -81,8 +95,17 @@ export class NativeChain implements Chain {
     return this.#add(OP.statAt, dir, options, path)
   }
 
-  readMetadata(fd: Fd, names?: readonly string[], options?: Options): Step<ReadonlyMap<string, Buffer>> {
-    const step = this.#add<ReadonlyMap<string, Buffer>>(OP.readAttributes, fd, options, names && nameList(names))
+  readMetadata(
+    fd: Fd,
+    names?: readonly string[],
+    options?: Options,
+  ): Step<ReadonlyMap<string, Buffer>> {
+    const step = this.#add<ReadonlyMap<string, Buffer>>(
+      OP.readAttributes,
+      fd,
+      options,
+      names && nameList(names),
+    )
     step.wanted = names
     return step
   }
@@ -92,7 +115,9 @@ export class NativeChain implements Chain {
     attributes: Iterable<readonly [name: string, value: AttributeValue]>,
     options?: Options & { removed?: readonly string[] },
   ): Step<void> {
-    const entries = Array.isArray(attributes) ? (attributes as (readonly [string, AttributeValue])[]) : [...attributes]
+    const entries = Array.isArray(attributes)
+      ? (attributes as (readonly [string, AttributeValue])[])
+      : [...attributes]
     for (const [, value] of entries) {
       if (typeof value === 'string' || value instanceof Uint8Array) continue
       for (const part of value) if (typeof part !== 'string') this.#uses(part.hasher, [part.kind])
@@ -112,7 +137,10 @@ export class NativeChain implements Chain {
     return step
   }
 
-  readWhole(file: Step<number>, options: Options & { wholeIfAtMost: number }): Step<Buffer | undefined> {
+  readWhole(
+    file: Step<number>,
+    options: Options & { wholeIfAtMost: number },
+  ): Step<Buffer | undefined> {
     const step = this.#add<Buffer | undefined>(OP.readWhole, file, options)
     step.a = options.wholeIfAtMost
     return step
@@ -123,7 +151,9 @@ export class NativeChain implements Chain {
     options: Options & { name?: string; size: number; keep?: boolean; preallocate?: boolean },
   ): Step<number> {
     const step = this.#add<number>(OP.openTmp, dir, options, options.name)
-    step.flags = (options.keep === true ? FLAG.keep : 0) | (options.preallocate === true ? FLAG.preallocate : 0)
+    step.flags =
+      (options.keep === true ? FLAG.keep : 0) |
+      (options.preallocate === true ? FLAG.preallocate : 0)
     step.mode = FILE_MODE
     step.a = options.size
     return step
@@ -132,7 +162,11 @@ export class NativeChain implements Chain {
   writeData(
     file: Fd,
     pieces: readonly Uint8Array[],
-    options: Options & { offset?: number; hasher?: Hasher | 'job'; kinds?: readonly HashKind[] } = {},
+    options: Options & {
+      offset?: number
+      hasher?: Hasher | 'job'
+      kinds?: readonly HashKind[]
+    } = {},
   ): Step<number> {
     const step = this.#add<number>(OP.write, file, options)
     step.pieces = pieces
@@ -141,7 +175,11 @@ export class NativeChain implements Chain {
     return step
   }
 
-  hash(pieces: readonly Uint8Array[], hasher: Hasher | 'job', kinds?: readonly HashKind[]): Step<void> {
+  hash(
+    pieces: readonly Uint8Array[],
+    hasher: Hasher | 'job',
+    kinds?: readonly HashKind[],
+  ): Step<void> {
     const step = this.#add<void>(OP.hash, undefined, undefined)
     step.pieces = pieces
     step.hasher = this.#uses(hasher, kinds)
@@ -168,7 +206,11 @@ export class NativeChain implements Chain {
     return step
   }
 
-  makeParents(dir: Fd, path: string, options: Options & { mode: number; sync: boolean; owner?: Owner }): Step<number> {
+  makeParents(
+    dir: Fd,
+    path: string,
+    options: Options & { mode: number; sync: boolean; owner?: Owner },
+  ): Step<number> {
     const step = this.#add<number>(OP.makeParents, dir, options, path)
     step.mode = options.mode
     step.flags = (options.sync ? FLAG.sync : 0) | (options.owner === undefined ? 0 : FLAG.owner)
@@ -197,7 +239,14 @@ export class NativeChain implements Chain {
     return step
   }
 
-  rename(fromDir: Fd, from: string, toDir: Fd, to: string, options?: Options & { noReplace?: boolean }): Step<void> {
+  // oxlint-disable-next-line max-params -- as the system call has them
+  rename(
+    fromDir: Fd,
+    from: string,
+    toDir: Fd,
+    to: string,
+    options?: Options & { noReplace?: boolean },
+  ): Step<void> {
     const step = this.#add<void>(OP.rename, fromDir, options, from)
     step.fd1 = toDir
     step.text2 = to
@@ -215,7 +264,11 @@ export class NativeChain implements Chain {
     return this.#add(OP.removeTree, dir, options, name)
   }
 
-  pruneParents(dir: Fd, path: string, options: Options & { stopAt: string; sync: boolean }): Step<number> {
+  pruneParents(
+    dir: Fd,
+    path: string,
+    options: Options & { stopAt: string; sync: boolean },
+  ): Step<number> {
     const step = this.#add<number>(OP.prune, dir, options, path)
     step.text2 = nameBytes(options.stopAt)
     step.flags = options.sync ? FLAG.sync : 0
@@ -232,7 +285,12 @@ export class NativeChain implements Chain {
     return this.#add(OP.list, dir, options)
   }
 
-  statBatch(dir: Fd, paths: readonly (string | Uint8Array)[], names: readonly string[], options?: Options): Step<BatchEntry[]> {
+  statBatch(
+    dir: Fd,
+    paths: readonly (string | Uint8Array)[],
+    names: readonly string[],
+    options?: Options,
+  ): Step<BatchEntry[]> {
     const step = this.#add<BatchEntry[]>(OP.statBatch, dir, options, pathList(paths))
     step.text2 = nameList(names)
     step.wanted = names
@@ -240,6 +298,7 @@ export class NativeChain implements Chain {
     return step
   }
 
+  // oxlint-disable-next-line max-params -- as the system call has them
   copyRange(
     from: Fd,
     fromOffset: number,
@@ -265,7 +324,11 @@ export class NativeChain implements Chain {
     return step
   }
 
-  lock(dir: Fd, name: string, options: Options & { exclusive: boolean; timeoutMs: number; keep?: boolean }): Step<number> {
+  lock(
+    dir: Fd,
+    name: string,
+    options: Options & { exclusive: boolean; timeoutMs: number; keep?: boolean },
+  ): Step<number> {
     const step = this.#add<number>(OP.lock, dir, options, name)
     step.flags = (options.keep === true ? FLAG.keep : 0) | (options.exclusive ? FLAG.exclusive : 0)
     step.a = options.timeoutMs

@@ -1,21 +1,16 @@
 import { nowNs } from '../trace/clock.ts'
 import type { NativeIo } from './addon.ts'
-import { Arena, CHAIN, LAYOUT } from './arena.ts'
-import type { ChainStep } from './chain-step.ts'
+import { Arena, LAYOUT } from './arena.ts'
+import type { AnyStep } from './chain-step.ts'
 import { IoError } from './io-error.ts'
-import { writeJob, type WrittenJob } from './job-writer.ts'
+import { type JobSource, JobWriter, type WrittenJob } from './job-writer.ts'
 import { ResultReader } from './result-reader.ts'
 import { StepSpans } from './step-spans.ts'
 import { RECORD_DOUBLES, SYSCALL_NAMES } from './syscalls.ts'
 import { NulError } from './text.ts'
 
 /** A chain that is to be run. */
-export interface Plan {
-  readonly steps: readonly ChainStep<unknown>[]
-  readonly bulk: boolean
-  /** Kinds of the chain's own hash state. */
-  readonly jobKinds: number
-  readonly syscalls: boolean
+export interface Plan extends JobSource {
   /** Called when the addon is done with everything the chain gave it, before the promise settles. */
   readonly released: (() => void) | undefined
 }
@@ -44,6 +39,7 @@ const MAX_WAITING = 65_536
 export class Dispatcher {
   readonly #native: NativeIo
   readonly #arena: Arena
+  readonly #writer: JobWriter
   readonly #reader: ResultReader
   readonly #free: number[] = []
   readonly #running: (Running | undefined)[]
@@ -56,8 +52,9 @@ export class Dispatcher {
   constructor(native: NativeIo, slots: number) {
     this.#native = native
     this.#arena = new Arena(native.arena)
+    this.#writer = new JobWriter(this.#arena)
     this.#reader = new ResultReader(this.#arena, native)
-    this.#running = new Array<Running | undefined>(slots).fill(undefined)
+    this.#running = Array.from({ length: slots })
     for (let slot = slots - 1; slot >= 0; slot--) this.#free.push(slot)
   }
 
@@ -67,11 +64,20 @@ export class Dispatcher {
 
   run(plan: Plan): Promise<void> {
     return new Promise((resolve, reject) => {
-      const running: Running = { plan, spans: new StepSpans(), resolve, reject, waitsSinceNs: 0, from: 0, job: undefined }
+      const running: Running = {
+        plan,
+        spans: new StepSpans(),
+        resolve,
+        reject,
+        waitsSinceNs: 0,
+        from: 0,
+        job: undefined,
+      }
       if (this.#closed) return this.#refuse(running, new IoError(ECANCELED, 'chain', undefined))
       const slot = this.#free.pop()
       if (slot !== undefined) return this.#start(running, slot)
-      if (this.waiting >= MAX_WAITING) return this.#refuse(running, new IoError(EAGAIN, 'chain', undefined))
+      if (this.waiting >= MAX_WAITING)
+        return this.#refuse(running, new IoError(EAGAIN, 'chain', undefined))
       running.waitsSinceNs = nowNs()
       this.#waiting.push(running)
     })
@@ -86,7 +92,8 @@ export class Dispatcher {
   /** Refuses what is new or waiting; resolves when nothing is running. */
   close(): Promise<void> {
     this.#closed = true
-    for (const running of this.#waiting.slice(this.#waitingFrom)) this.#refuse(running, new IoError(ECANCELED, 'chain', undefined))
+    for (const running of this.#waiting.slice(this.#waitingFrom))
+      this.#refuse(running, new IoError(ECANCELED, 'chain', undefined))
     this.#waiting = []
     this.#waitingFrom = 0
     if (this.#busy === 0) return Promise.resolve()
@@ -105,8 +112,7 @@ export class Dispatcher {
     const { plan } = running
     let errno: number
     try {
-      const flags = (plan.bulk ? CHAIN.bulk : 0) | (plan.syscalls ? CHAIN.syscalls : 0)
-      running.job = writeJob(this.#arena, slot, plan.steps, running.from, { flags, jobKinds: plan.jobKinds })
+      running.job = this.#writer.write(slot, plan, running.from)
       errno = this.#native.submit(slot, running.job.pieces)
     } catch (error) {
       if (!(error instanceof NulError)) {
@@ -115,7 +121,8 @@ export class Dispatcher {
       }
       errno = EINVAL
     }
-    if (errno !== 0) this.#end(running, slot, new IoError(errno, 'chain', plan.steps[running.from]), true)
+    if (errno !== 0)
+      this.#end(running, slot, new IoError(errno, 'chain', plan.steps[running.from]), true)
   }
 
   #settle(running: Running, slot: number): void {
@@ -195,7 +202,7 @@ export class Dispatcher {
 }
 
 /** Gives a step its records, which begin at `from`; gives back where the next step's begin. */
-function giveRecords(records: Float64Array, from: number, index: number, step: ChainStep<unknown>): number {
+function giveRecords(records: Float64Array, from: number, index: number, step: AnyStep): number {
   let to = from
   while (to < records.length && records[to + 7] === index) to += RECORD_DOUBLES
   step.records = records

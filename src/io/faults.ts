@@ -29,9 +29,18 @@ const ALWAYS = 0x7fffffff
 export function createFaults(native: NativeIo): Faults {
   return {
     set({ errno = 0, delayMs = 0, step, call, after, times }) {
-      const isWholeStep = step !== undefined && call === undefined && after === undefined && delayMs === 0
+      const isWholeStep =
+        step !== undefined && call === undefined && after === undefined && delayMs === 0
       const name = call === undefined ? -1 : SYSCALL_NAMES.indexOf(call)
-      native.setFault(isWholeStep ? 1 : 0, step ?? -1, name, after ?? 0, times ?? ALWAYS, errno, delayMs * 1000)
+      native.setFault(
+        isWholeStep ? 1 : 0,
+        step ?? -1,
+        name,
+        after ?? 0,
+        times ?? ALWAYS,
+        errno,
+        delayMs * 1000,
+      )
     },
     clear() {
       native.setFault(0, -1, -1, 0, 0, 0, 0)

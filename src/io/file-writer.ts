@@ -3,7 +3,8 @@ import { SPAN } from '../trace/names.ts'
 import type { AttributeValue, Span } from '../trace/recorder.ts'
 import type { Chain, Hasher, Io, Step } from './io.ts'
 import { errnoName, IoError } from './io-error.ts'
-import { joinSyscalls, mebibytesPerSecond } from './step-spans.ts'
+import { mebibytesPerSecond } from './span-attributes.ts'
+import { joinSyscalls } from './step-spans.ts'
 
 export interface FileWriterOptions {
   /** Below it the one WriteData span of the body is recorded. */
@@ -120,7 +121,10 @@ class PieceWriter implements FileWriter {
     this.#isWriting = true
     const { span, file, hasher, startWriteback } = this.#options
     const chain = this.#io.chain(span, { bulk: true, record: false })
-    const step = chain.writeData(file, piece.chunks, { offset: this.#offset, ...(hasher && { hasher }) })
+    const step = chain.writeData(file, piece.chunks, {
+      offset: this.#offset,
+      ...(hasher && { hasher }),
+    })
     if (startWriteback === true) chain.startWriteback(file, this.#offset, piece.bytes)
     this.#offset += piece.bytes
     chain.run().then(
@@ -139,7 +143,8 @@ class PieceWriter implements FileWriter {
     }
     this.#writeNext()
     if (!this.#isWriting) this.#onIdle?.()
-    if (!this.#askedToPause || this.#full.length + (this.#isWriting ? 1 : 0) >= this.#maxPending) return
+    if (!this.#askedToPause || this.#full.length + (this.#isWriting ? 1 : 0) >= this.#maxPending)
+      return
     this.#askedToPause = false
     this.onDrain?.()
   }

@@ -143,15 +143,27 @@ export interface StepTimes {
  */
 export interface Chain {
   /** Posix.IO.OpenFile. Opens a directory (O_PATH unless `readable`, which sync and listDir need). */
-  openDir(dir: Fd, path: string, options?: Options & { readable?: boolean; keep?: boolean; followLast?: boolean }): Step<number>
+  openDir(
+    dir: Fd,
+    path: string,
+    options?: Options & { readable?: boolean; keep?: boolean; followLast?: boolean },
+  ): Step<number>
   /** Posix.IO.OpenFile. O_RDONLY | O_NONBLOCK | O_CLOEXEC unless `write`. `create` is O_CREAT | O_EXCL with this mode. */
-  openFile(dir: Fd, path: string, options?: Options & { keep?: boolean; write?: boolean; create?: number }): Step<number>
+  openFile(
+    dir: Fd,
+    path: string,
+    options?: Options & { keep?: boolean; write?: boolean; create?: number },
+  ): Step<number>
   /** fstat(2), within the span of the step before it. */
   stat(fd: Fd, options?: Options): Step<FileStat>
   /** fstatat(2) AT_SYMLINK_NOFOLLOW beneath `dir` (O_PATH open beneath, then fstat). Posix.IO.OpenFile. */
   statAt(dir: Fd, path: string, options?: Options): Step<FileStat>
   /** Posix.IO.ReadMetadata. flistxattr + fgetxattr of those wanted (all `user.*` when `names` is undefined). */
-  readMetadata(fd: Fd, names?: readonly string[], options?: Options): Step<ReadonlyMap<string, Buffer>>
+  readMetadata(
+    fd: Fd,
+    names?: readonly string[],
+    options?: Options,
+  ): Step<ReadonlyMap<string, Buffer>>
   /** Posix.IO.WriteMetadata. fsetxattr one by one; `removed` are removed first, absence is no error. */
   writeMetadata(
     fd: Fd,
@@ -164,13 +176,27 @@ export interface Chain {
    * (`file.value`) and yields undefined.
    */
   readData(file: Fd, range: { offset: number; length: number }, options?: Options): Step<Buffer>
-  readWhole(file: Step<number>, options: Options & { wholeIfAtMost: number }): Step<Buffer | undefined>
+  readWhole(
+    file: Step<number>,
+    options: Options & { wholeIfAtMost: number },
+  ): Step<Buffer | undefined>
   /** Posix.IO.OpenTmpFile. O_TMPFILE in `dir` (tmp_method o_tmpfile), or with `name` O_CREAT | O_EXCL (named); mode 0644 under the umask. */
-  openTmpFile(dir: Fd, options: Options & { name?: string; size: number; keep?: boolean; preallocate?: boolean }): Step<number>
+  openTmpFile(
+    dir: Fd,
+    options: Options & { name?: string; size: number; keep?: boolean; preallocate?: boolean },
+  ): Step<number>
   /** Posix.IO.WriteData. Hashes (if asked) and writes the pieces at `offset`, gathered; pieces must stay unchanged until the chain has run. */
-  writeData(file: Fd, pieces: readonly Uint8Array[], options?: Options & { offset?: number; hasher?: Hasher | 'job'; kinds?: readonly HashKind[] }): Step<number>
+  writeData(
+    file: Fd,
+    pieces: readonly Uint8Array[],
+    options?: Options & { offset?: number; hasher?: Hasher | 'job'; kinds?: readonly HashKind[] },
+  ): Step<number>
   /** Hashes without writing, within the span of the step before it. */
-  hash(pieces: readonly Uint8Array[], hasher: Hasher | 'job', kinds?: readonly HashKind[]): Step<void>
+  hash(
+    pieces: readonly Uint8Array[],
+    hasher: Hasher | 'job',
+    kinds?: readonly HashKind[],
+  ): Step<void>
   /** Reads a digest. */
   digest(hasher: Hasher | 'job', kind: HashKind): Step<Buffer>
   /** Fails the chain with EBADMSG unless the digest equals `expected`; `value` is what was computed, also on failure. */
@@ -178,30 +204,54 @@ export interface Chain {
   /** Fails the chain with EBADMSG unless the file's size (fstat) is `size`: nothing short is ever published. */
   verifySize(file: Fd, size: number): Step<void>
   /** Posix.IO.MakeParents. Opens directory `path` beneath `dir`, making what lacks (mode `mode` under the umask); `''` is `dir` itself. value: fd (readable, so that it can be synced); new directories get `owner`; with `sync` each directory that got a new entry is fsynced (own Posix.IO.Sync span). */
-  makeParents(dir: Fd, path: string, options: Options & { mode: number; sync: boolean; owner?: Owner }): Step<number>
+  makeParents(
+    dir: Fd,
+    path: string,
+    options: Options & { mode: number; sync: boolean; owner?: Owner },
+  ): Step<number>
   /**
    * Posix.IO.LinkFile. Gives a finished temporary file its name beneath `dir` (one component). linkat(2) from
    * /proc/self/fd; if the name exists and `replace`, links to `.sgwtmp/<random fixed-length name>` in `tmpDir` and
    * renames over. Without `replace` EEXIST fails the step (on a retransmitted link over NFS inode and link count are compared first).
    * `from` names the temporary file where it has a name (then renameat, or linkat + unlink without `replace`).
    */
-  linkFile(file: Fd, dir: Fd, name: string, options: Options & { tmpDir: Fd; replace: boolean; from?: string }): Step<'linkat' | 'rename'>
+  linkFile(
+    file: Fd,
+    dir: Fd,
+    name: string,
+    options: Options & { tmpDir: Fd; replace: boolean; from?: string },
+  ): Step<'linkat' | 'rename'>
   /** mkdirat(2), one component. Posix.IO.MakeParents. */
   makeDir(dir: Fd, name: string, options: Options & { mode: number }): Step<void>
   /** renameat2(2). Posix.IO.LinkFile. */
-  rename(fromDir: Fd, from: string, toDir: Fd, to: string, options?: Options & { noReplace?: boolean }): Step<void>
+  rename(
+    fromDir: Fd,
+    from: string,
+    toDir: Fd,
+    to: string,
+    options?: Options & { noReplace?: boolean },
+  ): Step<void>
   /** Posix.IO.RemoveFile. unlinkat(2) of one component; `directory` is AT_REMOVEDIR. */
   remove(dir: Fd, name: string, options?: Options & { directory?: boolean }): Step<void>
   /** Posix.IO.RemoveFile. Removes a directory with everything beneath it, following nothing. value: entries removed. */
   removeTree(dir: Fd, name: string, options?: Options): Step<number>
   /** Posix.IO.PruneParents. rmdir of `path`, then its parents, up to but not including `dir`, until one is not empty or has attribute `stopAt`. value: directories removed. `sync` fsyncs the directory where it stopped. */
-  pruneParents(dir: Fd, path: string, options: Options & { stopAt: string; sync: boolean }): Step<number>
+  pruneParents(
+    dir: Fd,
+    path: string,
+    options: Options & { stopAt: string; sync: boolean },
+  ): Step<number>
   /** Posix.IO.Sync. fsync(2) (posix.sync_target file|dir). */
   sync(fd: Fd, target: 'file' | 'dir', options?: Options): Step<void>
   /** Posix.IO.ListDir. Needs a readable directory descriptor. */
   listDir(dir: Fd, options?: Options): Step<DirEntries>
   /** Posix.IO.StatBatch: one span with count, total, maximum. lstat and the named attributes of many paths beneath `dir` (relative, resolved beneath). */
-  statBatch(dir: Fd, paths: readonly (string | Uint8Array)[], names: readonly string[], options?: Options): Step<BatchEntry[]>
+  statBatch(
+    dir: Fd,
+    paths: readonly (string | Uint8Array)[],
+    names: readonly string[],
+    options?: Options,
+  ): Step<BatchEntry[]>
   /**
    * Posix.IO.CopyPart > FastFileCopy > CopyFileRange (or FastFileCopy alone, see trace-contract 3.4) is drawn by the caller from the
    * step's times; this records no span by itself. Copies `length` bytes: reflink (FICLONERANGE, offsets aligned as it
@@ -218,7 +268,11 @@ export interface Chain {
   /** sync_file_range(2) SYNC_FILE_RANGE_WRITE: starts write-back, waits for nothing, within the span before it. */
   startWriteback(file: Fd, offset: number, length: number): Step<void>
   /** Posix.IO.WaitLock. Opens `name` in `dir` (created 0600) and takes an open-file-description lock on it, waiting at most `timeoutMs` (then ETIMEDOUT). value: the descriptor that holds the lock (keep to hold it after the chain). */
-  lock(dir: Fd, name: string, options: Options & { exclusive: boolean; timeoutMs: number; keep?: boolean }): Step<number>
+  lock(
+    dir: Fd,
+    name: string,
+    options: Options & { exclusive: boolean; timeoutMs: number; keep?: boolean },
+  ): Step<number>
   /** ftruncate(2). */
   truncate(file: Fd, size: number): Step<void>
   /** fchown(2), within the span before it. */

@@ -1,11 +1,10 @@
-import type { Span } from '../trace/recorder.ts'
-import { loadAddon } from './addon.ts'
+import { loadAddon, type NativeIo } from './addon.ts'
 import { LAYOUT } from './arena.ts'
 import { NativeChain } from './chain.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { createFaults, type Faults } from './faults.ts'
 import { kindBit, NativeHasher } from './hashers.ts'
-import type { Chain, Hasher, HashKind, Io, SendFile, SendFileResult } from './io.ts'
+import type { Io, IoStats } from './io.ts'
 import { IoError } from './io-error.ts'
 import { Sender } from './sender.ts'
 
@@ -28,17 +27,13 @@ const DEFAULT_SLOTS = 128
 /** The addon's pool as `Io`, and the switch by which tests make its system calls fail. */
 export function createIo(options: IoOptions = {}): Io & { readonly faults: Faults } {
   const slots = options.slots ?? DEFAULT_SLOTS
-  const native = loadAddon(options.addonPath).create(
-    options.threads ?? DEFAULT_THREADS,
-    slots,
-    options.followSymlinks === true ? 1 : 0,
-    onDone,
-  )
+  const threads = options.threads ?? DEFAULT_THREADS
+  const follow = options.followSymlinks === true ? 1 : 0
+  const native = loadAddon(options.addonPath).create(threads, slots, follow, onDone)
   const done = new Uint32Array(native.arena, 0, LAYOUT.head >> 2)
-  const dispatcher = new Dispatcher(native, slots)
   const syscalls = options.syscalls !== false
+  const dispatcher = new Dispatcher(native, slots)
   const sender = new Sender(native, syscalls)
-  const counts = new Float64Array(7)
   let closing: Promise<void> | undefined
 
   function onDone(count: number): void {
@@ -49,24 +44,14 @@ export function createIo(options: IoOptions = {}): Io & { readonly faults: Fault
     }
   }
 
-  async function close(): Promise<void> {
-    const idle = Promise.all([dispatcher.close(), sender.close()])
-    native.stop()
-    await idle
-    native.close()
-  }
-
   return {
-    chain(span: Span, { bulk = false, record = true }: { bulk?: boolean; record?: boolean } = {}): Chain {
+    chain(span, { bulk = false, record = true } = {}) {
       const { recording } = span
-      return new NativeChain(dispatcher, recording && record ? span : undefined, { bulk, syscalls: syscalls && recording })
+      const parent = recording && record ? span : undefined
+      return new NativeChain(dispatcher, parent, { bulk, syscalls: syscalls && recording })
     },
-    hasher(kinds: readonly HashKind[]): Hasher {
-      return new NativeHasher(native, kinds)
-    },
-    sendFile(span: Span, request: SendFile): Promise<SendFileResult> {
-      return sender.send(span, request)
-    },
+    hasher: (kinds) => new NativeHasher(native, kinds),
+    sendFile: (span, request) => sender.send(span, request),
     combineCrc(kind, a, b, lengthB) {
       const crc = Buffer.from(a, 'base64')
       native.combineCrc(kindBit(kind), crc, Buffer.from(b, 'base64'), lengthB)
@@ -77,15 +62,27 @@ export function createIo(options: IoOptions = {}): Io & { readonly faults: Fault
       if (fd < 0) throw new IoError(-fd, 'open', undefined)
       return fd
     },
-    stats() {
-      native.stats(counts)
-      const [threads = 0, queued = 0, running = 0, sending = 0, wakes = 0, takeovers = 0, jobs = 0] = counts
-      return { threads, queued: queued + dispatcher.waiting, running, sending, wakes, takeovers, jobs }
-    },
+    stats: () => readStats(native, dispatcher.waiting),
     close() {
-      closing ??= close()
+      closing ??= close(native, dispatcher, sender)
       return closing
     },
     faults: createFaults(native),
   }
+}
+
+function readStats(native: NativeIo, waiting: number): IoStats {
+  const counts = new Float64Array(7)
+  native.stats(counts)
+  const [threads = 0, queued = 0, running = 0, sending = 0, wakes = 0, takeovers = 0, jobs = 0] =
+    counts
+  return { threads, queued: queued + waiting, running, sending, wakes, takeovers, jobs }
+}
+
+/** New work is refused, running steps finish, and only then are the threads joined, which are idle by now. */
+async function close(native: NativeIo, dispatcher: Dispatcher, sender: Sender): Promise<void> {
+  const idle = Promise.all([dispatcher.close(), sender.close()])
+  native.stop()
+  await idle
+  native.close()
 }

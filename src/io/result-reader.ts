@@ -1,6 +1,6 @@
 import type { NativeIo } from './addon.ts'
 import { type Arena, FLAG, LAYOUT, OP, RESULT, RESULT_BYTES } from './arena.ts'
-import type { ChainStep } from './chain-step.ts'
+import type { AnyStep } from './chain-step.ts'
 import type { BatchEntry, CopyMethod, CopyResult, DirEntries, FileStat } from './io.ts'
 import { attributeName } from './text.ts'
 
@@ -35,7 +35,7 @@ export class ResultReader {
   }
 
   /** False when the step was not reached. */
-  read(index: number, step: ChainStep<unknown>): boolean {
+  read(index: number, step: AnyStep): boolean {
     const row = this.#base + LAYOUT.results + index * RESULT_BYTES
     const { int32, double } = this.#arena
     const at = row >> 2
@@ -50,7 +50,8 @@ export class ResultReader {
     step.hashNs = double[d + 4] ?? 0
     const errno = int32[at + 10] ?? 0
     step.errno = errno
-    if (errno === 0 || step.op === OP.verifyDigest) step.value = this.#value(at, double[d] ?? 0, step)
+    if (errno === 0 || step.op === OP.verifyDigest)
+      step.value = this.#value(at, double[d] ?? 0, step)
     return true
   }
 
@@ -59,7 +60,7 @@ export class ResultReader {
     return this.#arena.int32[(this.#base + LAYOUT.results + index * RESULT_BYTES + 48) >> 2] ?? -1
   }
 
-  #value(at: number, value: number, step: ChainStep<unknown>): unknown {
+  #value(at: number, value: number, step: AnyStep): unknown {
     switch (step.op) {
       case OP.stat:
       case OP.statAt:
@@ -139,10 +140,14 @@ export class ResultReader {
   #attributes(at: number, wanted: readonly string[] | undefined): ReadonlyMap<string, Buffer> {
     const out = this.#arena.int32[at + 13] ?? 0
     if (this.#isBlob(at)) {
-      const bytes = this.#take(out, this.#size(at))
-      return readAttributes(new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2), 0, bytes, 0, wanted)
+      return readAttributes(words(this.#take(out, this.#size(at))), 0, wanted)
     }
-    return readAttributes(this.#arena.uint32, (this.#base + out) >> 2, this.#allData(), out - LAYOUT.data, wanted)
+    const shift = this.#base + LAYOUT.data
+    return readAttributes(
+      { words: this.#arena.uint32, bytes: this.#allData(), shift },
+      out - LAYOUT.data,
+      wanted,
+    )
   }
 }
 
@@ -173,6 +178,21 @@ function copyOut(from: Buffer, start: number, end: number): Buffer {
   return to
 }
 
+/** The same bytes, to be read as integers and as text; the integers may begin `shift` bytes earlier. */
+interface Words {
+  readonly words: Uint32Array
+  readonly bytes: Buffer
+  readonly shift: number
+}
+
+function words(bytes: Buffer): Words {
+  return {
+    words: new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2),
+    bytes,
+    shift: 0,
+  }
+}
+
 function doubles(bytes: Buffer): Float64Array {
   return new Float64Array(bytes.buffer, bytes.byteOffset, bytes.length >> 3)
 }
@@ -196,39 +216,44 @@ function readStat(from: Float64Array, at: number): FileStat {
   }
 }
 
-/** The table stands in `words` from `at`, names and values in `bytes` from `start`; see step_read_attributes. */
+/** What stands from `start` on is laid out as step_read_attributes says. */
 function readAttributes(
-  words: Uint32Array,
-  at: number,
-  bytes: Buffer,
+  { words, bytes, shift }: Words,
   start: number,
   wanted: readonly string[] | undefined,
 ): ReadonlyMap<string, Buffer> {
   const attributes = new Map<string, Buffer>()
+  const at = (start + shift) >> 2
   const end = at + 2 + 4 * (words[at] ?? 0)
   for (let row = at + 2; row < end; row += 4) {
     const name = words[row] ?? 0
     const nameSize = words[row + 1] ?? 0
     const value = start + (words[row + 2] ?? 0)
     const text = nameSize === 0 ? wanted?.[name] : attributeName(bytes, start + name, nameSize)
-    if (text !== undefined) attributes.set(text, bytes.subarray(value, value + (words[row + 3] ?? 0)))
+    if (text !== undefined)
+      attributes.set(text, bytes.subarray(value, value + (words[row + 3] ?? 0)))
   }
   return attributes
 }
 
-function readListing(step: ChainStep<unknown>, bytes: Buffer): DirEntries {
+function readListing(step: AnyStep, bytes: Buffer): DirEntries {
   const [count = 0, pages = 0] = new Uint32Array(bytes.buffer, bytes.byteOffset, 2)
   step.detail = { pages }
   const offsets = new Uint32Array(bytes.buffer, bytes.byteOffset + 8, count + 1)
   const types = 8 + 4 * (count + 1)
   const names = types + count
-  return { count, offsets, types: bytes.subarray(types, names), names: bytes.subarray(names, names + (offsets[count] ?? 0)) }
+  return {
+    count,
+    offsets,
+    types: bytes.subarray(types, names),
+    names: bytes.subarray(names, names + (offsets[count] ?? 0)),
+  }
 }
 
 const ENTRY_DOUBLES = 15
 
-function readBatch(step: ChainStep<unknown>, bytes: Buffer): BatchEntry[] {
-  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2)
+function readBatch(step: AnyStep, bytes: Buffer): BatchEntry[] {
+  const source = words(bytes)
   const table = doubles(bytes)
   const count = step.b
   const entryNs = new Float64Array(count)
@@ -242,7 +267,7 @@ function readBatch(step: ChainStep<unknown>, bytes: Buffer): BatchEntry[] {
       attributes:
         attributes === 0
           ? NO_ATTRIBUTES
-          : readAttributes(words, attributes >> 2, bytes, attributes, step.wanted as readonly string[]),
+          : readAttributes(source, attributes, step.wanted as readonly string[]),
     })
   }
   step.detail = { entryNs }

@@ -3,7 +3,7 @@ import type { Span } from '../trace/recorder.ts'
 import type { NativeIo } from './addon.ts'
 import type { SendFile, SendFileResult } from './io.ts'
 import { errnoName, IoError } from './io-error.ts'
-import { mebibytesPerSecond } from './step-spans.ts'
+import { mebibytesPerSecond } from './span-attributes.ts'
 import { RECORD_DOUBLES } from './syscalls.ts'
 
 interface Sending {
@@ -55,7 +55,8 @@ export class Sender {
     const facts = this.#facts
     this.#native.takeSend(id, facts)
     const [errno = ECANCELED, bytes = 0, , , , clientWaitNs = 0, ioNs = 0] = facts
-    if (sending.onAbort !== undefined) sending.request.signal?.removeEventListener('abort', sending.onAbort)
+    if (sending.onAbort !== undefined)
+      sending.request.signal?.removeEventListener('abort', sending.onAbort)
     const error = errno === 0 ? undefined : new IoError(errno, 'sendfile', undefined)
     if (sending.span.recording) record(sending, facts, error)
     if (error === undefined) sending.resolve({ bytes, clientWaitNs, ioNs })
@@ -73,7 +74,16 @@ export class Sender {
 }
 
 function record({ span, request }: Sending, facts: Float64Array, error: IoError | undefined): void {
-  const [, bytes = 0, queuedNs = 0, startNs = 0, endNs = 0, clientWaitNs = 0, ioNs = 0, records = 0] = facts
+  const [
+    ,
+    bytes = 0,
+    queuedNs = 0,
+    startNs = 0,
+    endNs = 0,
+    clientWaitNs = 0,
+    ioNs = 0,
+    records = 0,
+  ] = facts
   const attributes = {
     'posix.duration_ms': (endNs - startNs) / 1e6,
     'posix.queue_ms': (startNs - queuedNs) / 1e6,

@@ -1,6 +1,6 @@
 import { digestTextLength, hasherId, kindBit } from './hashers.ts'
 import type { AttributeChanges, StepText } from './chain-step.ts'
-import type { DigestHole } from './io.ts'
+import type { AttributeValue, DigestHole } from './io.ts'
 
 /** Paths and attributes on their way into the arena. Every text ends with a NUL, and none may hold one. */
 
@@ -21,7 +21,7 @@ export function textBound(text: StepText): number {
   return bound
 }
 
-function valueBound(value: string | Uint8Array | readonly (string | DigestHole)[]): number {
+function valueBound(value: AttributeValue): number {
   if (typeof value === 'string') return value.length * 3
   if (value instanceof Uint8Array) return value.length < LONG_VALUE ? value.length : 0
   let bound = 0
@@ -60,7 +60,12 @@ const SET = 1
 const REMOVE = 2
 const VALUE_IN_PIECE = 0x80000000
 
-function writeChanges(to: Buffer, start: number, changes: AttributeChanges, pieces: Uint8Array[]): number {
+function writeChanges(
+  to: Buffer,
+  start: number,
+  changes: AttributeChanges,
+  pieces: Uint8Array[],
+): number {
   let at = start
   for (const name of changes.removed) {
     to[at++] = REMOVE
@@ -73,29 +78,52 @@ function writeChanges(to: Buffer, start: number, changes: AttributeChanges, piec
       at = to.writeUInt32LE(VALUE_IN_PIECE + pieces.length, at)
       at = to.writeUInt32LE(0, at)
       pieces.push(value)
-      continue
-    }
-    const size = at
-    at += 4
-    const holes: { offset: number; hole: DigestHole }[] = []
-    const valueStart = at
-    if (typeof value === 'string') at = writeString(to, at, value, false)
-    else if (value instanceof Uint8Array) {
-      to.set(value, at)
-      at += value.length
     } else {
-      for (const part of value) {
-        if (typeof part === 'string') {
-          at = writeString(to, at, part, false)
-        } else {
-          holes.push({ offset: at - valueStart, hole: part })
-          at += digestTextLength(part.kind, part.encoding)
-        }
-      }
+      at = writeValue(to, at, value)
     }
-    to.writeUInt32LE(at - valueStart, size)
-    at = to.writeUInt32LE(holes.length, at)
-    for (const { offset, hole } of holes) at = writeHole(to, at, offset, hole)
+  }
+  return at
+}
+
+/** Size, value, number of holes, holes. */
+function writeValue(to: Buffer, at: number, value: AttributeValue): number {
+  const start = at + 4
+  const holes: Hole[] = []
+  let end: number
+  if (typeof value === 'string') {
+    end = writeString(to, start, value, false)
+  } else if (value instanceof Uint8Array) {
+    to.set(value, start)
+    end = start + value.length
+  } else {
+    end = writeParts(to, start, value, holes)
+  }
+  to.writeUInt32LE(end - start, at)
+  end = to.writeUInt32LE(holes.length, end)
+  for (const { offset, hole } of holes) end = writeHole(to, end, offset, hole)
+  return end
+}
+
+interface Hole {
+  /** In the value. */
+  readonly offset: number
+  readonly hole: DigestHole
+}
+
+function writeParts(
+  to: Buffer,
+  start: number,
+  parts: readonly (string | DigestHole)[],
+  holes: Hole[],
+): number {
+  let at = start
+  for (const part of parts) {
+    if (typeof part === 'string') {
+      at = writeString(to, at, part, false)
+    } else {
+      holes.push({ offset: at - start, hole: part })
+      at += digestTextLength(part.kind, part.encoding)
+    }
   }
   return at
 }
@@ -138,7 +166,8 @@ export function attributeName(bytes: Uint8Array, at: number, size: number): stri
   if (known !== undefined && isSame(known.bytes, bytes, at, size)) return known.text
   const name = Buffer.from(bytes.subarray(at, at + size))
   const text = name.toString('utf8', 5)
-  if (known === undefined && knownNames.size < MAX_NAMES) knownNames.set(hash, { bytes: name, text })
+  if (known === undefined && knownNames.size < MAX_NAMES)
+    knownNames.set(hash, { bytes: name, text })
   return text
 }
 
