@@ -26,7 +26,12 @@ async function once(endpoint, body) {
   const [, uploadId] = /<UploadId>([^<]+)</.exec(created.body.toString()) ?? []
   const parts = []
   for (let number = 1; number <= PARTS; number++) {
-    const { headers } = await must(endpoint, 'PUT', `/bench/big?partNumber=${number}&uploadId=${uploadId}`, { body })
+    const { headers } = await must(
+      endpoint,
+      'PUT',
+      `/bench/big?partNumber=${number}&uploadId=${uploadId}`,
+      { body },
+    )
     parts.push(`<Part><PartNumber>${number}</PartNumber><ETag>${headers.etag}</ETag></Part>`)
   }
   const document = `<CompleteMultipartUpload>${parts.join('')}</CompleteMultipartUpload>`

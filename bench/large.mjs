@@ -28,13 +28,30 @@ export async function large({ scratch, rounds, seconds }) {
     const put = {}
     for (const { name, endpoint } of gateways) {
       const options = { connections: CONNECTIONS, seconds }
-      got[name] = (await load(scratch, endpoint, presign(endpoint, 'GET', 'bench', keys), { ...options, method: 'GET' })).bytesPerSecond / 1e6
+      got[name] =
+        (
+          await load(scratch, endpoint, presign(endpoint, 'GET', 'bench', keys), {
+            ...options,
+            method: 'GET',
+          })
+        ).bytesPerSecond / 1e6
       const targets = presign(endpoint, 'PUT', 'bench', keys)
-      put[name] = ((await load(scratch, endpoint, targets, { ...options, method: 'PUT', bodyBytes: BYTES })).perSecond * BYTES) / 1e6
+      put[name] =
+        ((await load(scratch, endpoint, targets, { ...options, method: 'PUT', bodyBytes: BYTES }))
+          .perSecond *
+          BYTES) /
+        1e6
     }
     if (nginx !== undefined) {
       const targets = keys.map((key) => `/bench/${key}`)
-      got.nginx = (await load(scratch, nginx.endpoint, targets, { connections: CONNECTIONS, seconds, method: 'GET' })).bytesPerSecond / 1e6
+      got.nginx =
+        (
+          await load(scratch, nginx.endpoint, targets, {
+            connections: CONNECTIONS,
+            seconds,
+            method: 'GET',
+          })
+        ).bytesPerSecond / 1e6
     }
     gets.push(got)
     puts.push(put)

@@ -11,7 +11,8 @@ export async function listing({ scratch, rounds }) {
   if (process.env.VERSITYGW) gateways.push(await startVersityGW(`${scratch}/versitygw`))
   for (const name of ['ours', 'versitygw']) {
     mkdirSync(`${scratch}/${name}/flat`, { recursive: true })
-    for (let i = 0; i < KEYS; i++) closeSync(openSync(`${scratch}/${name}/flat/k${String(i).padStart(6, '0')}`, 'w'))
+    for (let i = 0; i < KEYS; i++)
+      closeSync(openSync(`${scratch}/${name}/flat/k${String(i).padStart(6, '0')}`, 'w'))
   }
   const times = []
   for (let round = 0; round < rounds; round++) {

@@ -7,7 +7,12 @@ const LUA = fileURLToPath(new URL('./wrk.lua', import.meta.url))
 const run = promisify(execFile)
 
 /** Drives request targets with wrk; resolves to requests and bytes a second, and latency in µs. */
-export async function load(scratch, endpoint, targets, { method, connections, seconds, bodyBytes = 0 }) {
+export async function load(
+  scratch,
+  endpoint,
+  targets,
+  { method, connections, seconds, bodyBytes = 0 },
+) {
   const file = `${scratch}/targets.txt`
   writeFileSync(file, targets.join('\n'))
   const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '60s', '-s', LUA, endpoint]
@@ -18,9 +23,15 @@ export async function load(scratch, endpoint, targets, { method, connections, se
   const line = stdout.split('\n').find((text) => text.startsWith('RESULT '))
   if (line === undefined) throw new Error(`wrk printed no result: ${stdout}`)
   const result = JSON.parse(line.slice(7))
-  if (result.bad > 0) throw new Error(`${result.bad} of ${result.requests} requests failed at ${endpoint}`)
+  if (result.bad > 0)
+    throw new Error(`${result.bad} of ${result.requests} requests failed at ${endpoint}`)
   const elapsed = result.microseconds / 1e6
-  return { perSecond: result.requests / elapsed, bytesPerSecond: result.bytes / elapsed, p50: result.p50, p99: result.p99 }
+  return {
+    perSecond: result.requests / elapsed,
+    bytesPerSecond: result.bytes / elapsed,
+    p50: result.p50,
+    p99: result.p99,
+  }
 }
 
 export function median(values) {

@@ -7,7 +7,10 @@ server.on('stream', (stream) => {
   stream.on('data', (piece) => (counts.bytes += piece.length))
   stream.on('end', () => {
     counts.exports++
-    stream.respond({ ':status': 200, 'content-type': 'application/grpc+proto' }, { waitForTrailers: true })
+    stream.respond(
+      { ':status': 200, 'content-type': 'application/grpc+proto' },
+      { waitForTrailers: true },
+    )
     stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }))
     stream.end(Buffer.from([0, 0, 0, 0, 0]))
   })

@@ -20,14 +20,18 @@ export function freePort() {
 
 /** A process that answers on `endpoint`; `stop` ends it and waits. */
 async function start(name, command, args, env, endpoint) {
-  const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'ignore', 'inherit'] })
+  const child = spawn(command, args, {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
   const ended = new Promise((resolve) => child.on('exit', resolve))
   for (let tries = 0; ; tries++) {
     try {
       await fetch(endpoint, { signal: AbortSignal.timeout(1000) })
       break
     } catch {
-      if (tries > 100 || child.exitCode !== null) throw new Error(`${name} does not answer on ${endpoint}`)
+      if (tries > 100 || child.exitCode !== null)
+        throw new Error(`${name} does not answer on ${endpoint}`)
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
   }
@@ -45,11 +49,26 @@ async function start(name, command, args, env, endpoint) {
 const CREDENTIALS = { ROOT_ACCESS_KEY_ID: ACCESS, ROOT_SECRET_ACCESS_KEY: SECRET }
 
 /** This gateway, from `dist/` of this checkout or of another one (`bin`). */
-export async function startOurs(directory, { name = 'ours', tracing, durability = 'none', bin = BIN, flags = [] } = {}) {
+export async function startOurs(
+  directory,
+  { name = 'ours', tracing, durability = 'none', bin = BIN, flags = [] } = {},
+) {
   mkdirSync(directory, { recursive: true })
   const port = await freePort()
-  const traced = tracing === undefined ? [] : ['--otel-enabled', '--otel-insecure', '--otel-endpoint', tracing]
-  const args = [bin, '--quiet', '--port', `127.0.0.1:${port}`, ...traced, ...flags, 'posix', '--durability', durability, directory]
+  const traced =
+    tracing === undefined ? [] : ['--otel-enabled', '--otel-insecure', '--otel-endpoint', tracing]
+  const args = [
+    bin,
+    '--quiet',
+    '--port',
+    `127.0.0.1:${port}`,
+    ...traced,
+    ...flags,
+    'posix',
+    '--durability',
+    durability,
+    directory,
+  ]
   return start(name, process.execPath, args, CREDENTIALS, `http://127.0.0.1:${port}`)
 }
 
@@ -76,13 +95,21 @@ http { access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000;
   server { listen 127.0.0.1:${port}; root ${directory}; } }
 `,
   )
-  return start('nginx', 'nginx', ['-p', `${scratch}/nginx`, '-c', conf], {}, `http://127.0.0.1:${port}`)
+  return start(
+    'nginx',
+    'nginx',
+    ['-p', `${scratch}/nginx`, '-c', conf],
+    {},
+    `http://127.0.0.1:${port}`,
+  )
 }
 
 /** A receiver that takes OTLP over gRPC and keeps nothing; a process of its own, as in real life. */
 export async function startSink() {
   const port = await freePort()
-  const child = spawn(process.execPath, [SINK, String(port)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [SINK, String(port)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   await new Promise((resolve) => child.stdout.once('data', resolve))
   return {
     endpoint: `127.0.0.1:${port}`,

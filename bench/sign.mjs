@@ -21,7 +21,9 @@ export function presign(endpoint, method, bucket, keys) {
   ].join('&')
   return keys.map((key) => {
     const path = `/${bucket}/${key}`
-    const canonical = [method, path, query, `host:${host}`, '', 'host', 'UNSIGNED-PAYLOAD'].join('\n')
+    const canonical = [method, path, query, `host:${host}`, '', 'host', 'UNSIGNED-PAYLOAD'].join(
+      '\n',
+    )
     const digest = createHash('sha256').update(canonical).digest('hex')
     const text = ['AWS4-HMAC-SHA256', now, scope, digest].join('\n')
     return `${path}?${query}&X-Amz-Signature=${hmac(signingKey, text).toString('hex')}`
@@ -39,16 +41,30 @@ export function call(endpoint, method, path, { body, headers = {} } = {}) {
       region: 'us-east-1',
       method,
       path,
-      headers: { Host: host, 'X-Amz-Content-Sha256': 'UNSIGNED-PAYLOAD', 'Content-Length': String(body?.length ?? 0), ...headers },
+      headers: {
+        Host: host,
+        'X-Amz-Content-Sha256': 'UNSIGNED-PAYLOAD',
+        'Content-Length': String(body?.length ?? 0),
+        ...headers,
+      },
     },
     { accessKeyId: ACCESS, secretAccessKey: SECRET },
   )
   return new Promise((resolve, reject) => {
-    const request = http.request({ hostname, port, method, path, headers: signed.headers, agent }, (response) => {
-      const pieces = []
-      response.on('data', (piece) => pieces.push(piece))
-      response.on('end', () => resolve({ status: response.statusCode, headers: response.headers, body: Buffer.concat(pieces) }))
-    })
+    const request = http.request(
+      { hostname, port, method, path, headers: signed.headers, agent },
+      (response) => {
+        const pieces = []
+        response.on('data', (piece) => pieces.push(piece))
+        response.on('end', () =>
+          resolve({
+            status: response.statusCode,
+            headers: response.headers,
+            body: Buffer.concat(pieces),
+          }),
+        )
+      },
+    )
     request.on('error', reject)
     request.end(body)
   })
@@ -57,6 +73,7 @@ export function call(endpoint, method, path, { body, headers = {} } = {}) {
 /** Like `call`, but anything but a 2xx is an error. */
 export async function must(...args) {
   const answer = await call(...args)
-  if (answer.status < 200 || answer.status > 299) throw new Error(`${args[1]} ${args[2]}: ${answer.status} ${answer.body}`)
+  if (answer.status < 200 || answer.status > 299)
+    throw new Error(`${args[1]} ${args[2]}: ${answer.status} ${answer.body}`)
   return answer
 }

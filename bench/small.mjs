@@ -12,13 +12,18 @@ export async function small({ scratch, rounds, seconds }) {
   const gateways = [
     await startOurs(`${scratch}/off`, { name: 'ours' }),
     await startOurs(`${scratch}/traced`, { name: 'ours, traced', tracing: sink.endpoint }),
-    await startOurs(`${scratch}/dropped`, { name: 'ours, dropped', tracing: sink.endpoint, flags: ['--otel-sample-rate', '0'] }),
+    await startOurs(`${scratch}/dropped`, {
+      name: 'ours, dropped',
+      tracing: sink.endpoint,
+      flags: ['--otel-sample-rate', '0'],
+    }),
   ]
   if (process.env.VERSITYGW) gateways.push(await startVersityGW(`${scratch}/versitygw`))
   const keys = Array.from({ length: KEYS }, (_, i) => `o${i}`)
   for (const { endpoint } of gateways) {
     await must(endpoint, 'PUT', '/bench')
-    for (const key of keys) await must(endpoint, 'PUT', `/bench/${key}`, { body: Buffer.alloc(BYTES, key) })
+    for (const key of keys)
+      await must(endpoint, 'PUT', `/bench/${key}`, { body: Buffer.alloc(BYTES, key) })
   }
   const nginx = await startNginx(`${scratch}/off`, scratch).catch(() => undefined)
   for (const connections of [16, 1]) {
@@ -29,20 +34,34 @@ export async function small({ scratch, rounds, seconds }) {
       const put = {}
       for (const { name, endpoint } of gateways) {
         const options = { connections, seconds }
-        got[name] = (await load(scratch, endpoint, presign(endpoint, 'GET', 'bench', keys), { ...options, method: 'GET' })).perSecond
+        got[name] = (
+          await load(scratch, endpoint, presign(endpoint, 'GET', 'bench', keys), {
+            ...options,
+            method: 'GET',
+          })
+        ).perSecond
         const fresh = Array.from({ length: 20_000 }, (_, i) => `p${connections}-${round}-${i}`)
         const targets = presign(endpoint, 'PUT', 'bench', fresh)
-        put[name] = (await load(scratch, endpoint, targets, { ...options, method: 'PUT', bodyBytes: BYTES })).perSecond
+        put[name] = (
+          await load(scratch, endpoint, targets, { ...options, method: 'PUT', bodyBytes: BYTES })
+        ).perSecond
       }
       if (nginx !== undefined) {
         const targets = keys.map((key) => `/bench/${key}`)
-        got.nginx = (await load(scratch, nginx.endpoint, targets, { connections, seconds, method: 'GET' })).perSecond
+        got.nginx = (
+          await load(scratch, nginx.endpoint, targets, { connections, seconds, method: 'GET' })
+        ).perSecond
       }
       gets.push(got)
       puts.push(put)
     }
     report(`GET 4 KiB, ${connections} connection(s)`, 'requests/s', gets, 'versitygw')
-    report(`PUT 4 KiB, ${connections} connection(s), durability none`, 'requests/s', puts, 'versitygw')
+    report(
+      `PUT 4 KiB, ${connections} connection(s), durability none`,
+      'requests/s',
+      puts,
+      'versitygw',
+    )
   }
   for (const gateway of gateways) await gateway.stop()
   await nginx?.stop()

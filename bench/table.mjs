@@ -6,7 +6,8 @@ export function report(title, unit, rounds, peer) {
   const names = Object.keys(rounds[0])
   for (const name of names) {
     const value = median(rounds.map((round) => round[name]))
-    const ratio = peer in rounds[0] ? median(rounds.map((round) => round[name] / round[peer])) : undefined
+    const ratio =
+      peer in rounds[0] ? median(rounds.map((round) => round[name] / round[peer])) : undefined
     const text = ratio === undefined ? '' : `${ratio.toFixed(2)} x ${peer}`
     console.log(`  ${name.padEnd(22)} ${format(value).padStart(12)} ${unit}   ${text}`)
   }

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Logger } from 'pino'
 import { createAuthenticator } from './auth/authenticate.ts'
@@ -7,10 +7,11 @@ import { createPosixBackend } from './backend/posix/index.ts'
 import type { Config } from './config.ts'
 import { createAccessLog } from './http/access-line.ts'
 import { createApp } from './http/app.ts'
-import { createS3Server } from './http/exchange.ts'
-import { createServers } from './http/server.ts'
+import { createS3Server, type S3Server } from './http/exchange.ts'
+import { createServers, type HttpServers } from './http/server.ts'
 import { createIo } from './io/native.ts'
 import { readSyscalls } from './io/syscalls.ts'
+import { readTlsFiles } from './io/tls-files.ts'
 import { operations } from './s3/operations/index.ts'
 import { createPipeline } from './s3/pipeline.ts'
 import { createRouter } from './s3/route.ts'
@@ -53,18 +54,11 @@ export async function createGateway(config: Config, log: Logger): Promise<Gatewa
     readSyscalls,
     log: (level, message) => log[level](message),
   })
-  const settings = {
-    region: config.region,
-    maxPartNumber: config.maxPartNumber,
-    copyObjectThreshold: config.copyObjectThreshold,
-    strictBucketNames: config.strictBucketNames,
-    readOnly: config.readOnly,
-  }
   const pipeline = createPipeline({
     router: createRouter(operations),
     authenticator: createAuthenticator({ accounts: rootOnly(config.root), region: config.region }),
     backend,
-    settings,
+    settings: config,
   })
   const accessLog = config.quiet ? undefined : createAccessLog(process.stdout)
   const s3 = createS3Server({
@@ -79,16 +73,7 @@ export async function createGateway(config: Config, log: Logger): Promise<Gatewa
     stallMs: config.limits.stallTimeoutMs,
     maxObjectSize: MAX_OBJECT_BYTES,
   })
-  const servers = createServers({
-    listeners: config.listeners,
-    tls: config.tls === undefined ? undefined : await readTls(config.tls),
-    maxConnections: config.limits.maxConnections,
-    headerTimeoutMs: config.limits.headerTimeoutMs,
-    idleTimeoutMs: config.limits.idleTimeoutMs,
-    onRequest: createApp({ healthPath: config.healthPath, serveS3: (incoming, outgoing) => s3.serve(incoming, outgoing) }),
-    onExpectContinue: (incoming, outgoing) => s3.serve(incoming, outgoing, true),
-    onMalformed: (recorder, status, code) => log.debug({ trace_id: recorder.traceId, status }, code),
-  })
+  const servers = await openServers(config, s3, log)
   const sweeper = setInterval(() => s3.sweep(), SWEEP_MS).unref()
   let urls: readonly string[] = []
   return {
@@ -110,15 +95,29 @@ export async function createGateway(config: Config, log: Logger): Promise<Gatewa
   }
 }
 
+async function openServers(config: Config, s3: S3Server, log: Logger): Promise<HttpServers> {
+  const serveS3 = (incoming: IncomingMessage, outgoing: ServerResponse): void =>
+    s3.serve(incoming, outgoing)
+  return createServers({
+    listeners: config.listeners,
+    tls: config.tls === undefined ? undefined : await readTlsFiles(config.tls),
+    maxConnections: config.limits.maxConnections,
+    headerTimeoutMs: config.limits.headerTimeoutMs,
+    idleTimeoutMs: config.limits.idleTimeoutMs,
+    onRequest: createApp({ healthPath: config.healthPath, serveS3 }),
+    onExpectContinue: (incoming, outgoing) => s3.serve(incoming, outgoing, true),
+    onMalformed: (recorder, status, code) =>
+      log.debug({ trace_id: recorder.traceId, status }, code),
+  })
+}
+
 /** The root account alone: account stores come behind the same interface. */
 function rootOnly(root: Config['root']): Accounts {
   const account: Account = { ...root, role: 'admin' }
-  return { rootAccess: root.access, find: (accessKey) => (accessKey === root.access ? account : undefined) }
-}
-
-async function readTls(files: { certFile: string; keyFile: string }): Promise<{ cert: Buffer; key: Buffer }> {
-  const [cert, key] = await Promise.all([readFile(files.certFile), readFile(files.keyFile)])
-  return { cert, key }
+  return {
+    rootAccess: root.access,
+    find: (accessKey) => (accessKey === root.access ? account : undefined),
+  }
 }
 
 function urlOf(address: AddressInfo, tls: boolean): string {

@@ -19,18 +19,23 @@ export interface AppOptions {
  * target as a URL and refuses odd ones with an empty 400, where a client of S3 expects an error document; and it would
  * turn an answer of ours into Headers and back.
  */
-export function createApp(options: AppOptions): (incoming: IncomingMessage, outgoing: ServerResponse) => void {
+export function createApp(
+  options: AppOptions,
+): (incoming: IncomingMessage, outgoing: ServerResponse) => void {
   const { healthPath } = options
   const app = new Hono<{ Bindings: HttpBindings }>({
-    getPath: (request, context) =>
-      request === CATCH_ALL ? '/' : rawPath((context?.env as HttpBindings | undefined)?.incoming),
+    getPath: (request, context) => (request === CATCH_ALL ? '/' : rawPath(context?.env?.incoming)),
   })
-  if (healthPath !== undefined) app.get(healthPath, (c) => c.text('OK', 200, { 'X-Trace-ID': newTraceId() }))
+  if (healthPath !== undefined)
+    app.get(healthPath, (c) => c.text('OK', 200, { 'X-Trace-ID': newTraceId() }))
   app.all('*', (c) => {
     options.serveS3(c.env.incoming, c.env.outgoing)
     return RESPONSE_ALREADY_SENT
   })
-  const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false, autoCleanupIncoming: false })
+  const listener = getRequestListener(app.fetch, {
+    overrideGlobalObjects: false,
+    autoCleanupIncoming: false,
+  })
   return (incoming, outgoing) => {
     if (healthPath !== undefined && incoming.method === 'GET' && rawPath(incoming) === healthPath) {
       void listener(incoming, outgoing)

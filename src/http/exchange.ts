@@ -112,7 +112,12 @@ class HttpExchange implements Exchange {
   #settled: (() => void) | undefined
   #progress = { bytes: -1, atNs: 0 }
 
-  constructor(parts: ExchangeParts, incoming: IncomingMessage, outgoing: ServerResponse, expectsContinue: boolean) {
+  constructor(
+    parts: ExchangeParts,
+    incoming: IncomingMessage,
+    outgoing: ServerResponse,
+    expectsContinue: boolean,
+  ) {
     this.#parts = parts
     this.#incoming = incoming
     this.#outgoing = outgoing
@@ -211,10 +216,14 @@ class HttpExchange implements Exchange {
   #commonHeaders(): string[] {
     const { recorder } = this
     const common = [
-      'Server', 'VERSITYGW',
-      'X-Amz-Request-Id', requestId(recorder),
-      'X-Amz-Id-2', hostId(recorder),
-      'X-Trace-ID', recorder.traceId,
+      'Server',
+      'VERSITYGW',
+      'X-Amz-Request-Id',
+      requestId(recorder),
+      'X-Amz-Id-2',
+      hostId(recorder),
+      'X-Trace-ID',
+      recorder.traceId,
     ]
     // Without its 100 the body will never come, and nothing else on this connection could be told from it.
     if (this.#awaitsContinue || !this.#parts.keepAlive) common.push('Connection', 'close')
@@ -222,19 +231,31 @@ class HttpExchange implements Exchange {
   }
 
   #errorResponse(thrown: unknown): S3Response {
-    const error = thrown instanceof S3Error ? thrown : new S3Error('InternalError', {}, { cause: thrown })
+    const error =
+      thrown instanceof S3Error ? thrown : new S3Error('InternalError', {}, { cause: thrown })
     this.#errorCode = error.code
     const { root, traceId } = this.recorder
     root.set('error.type', error.code)
     if (error.status >= 500) {
       const cause = error.cause instanceof Error ? error.cause : error
       root.fail({ type: error.code, message: error.message })
-      this.#parts.log.error({ err: cause, trace_id: traceId, span_id: root.spanId, request_id: requestId(this.recorder) }, error.code)
+      this.#parts.log.error(
+        {
+          err: cause,
+          trace_id: traceId,
+          span_id: root.spanId,
+          request_id: requestId(this.recorder),
+        },
+        error.code,
+      )
     }
     const headers: string[] = []
     for (const [name, value] of Object.entries(error.headers)) headers.push(name, value)
     if (error.status === 304) return { status: 304, headers }
-    const body = errorDocument(error, { requestId: requestId(this.recorder), hostId: hostId(this.recorder) })
+    const body = errorDocument(error, {
+      requestId: requestId(this.recorder),
+      hostId: hostId(this.recorder),
+    })
     return { status: error.status, headers, body }
   }
 
@@ -257,16 +278,21 @@ class HttpExchange implements Exchange {
     backendSpan?.end(endNs)
     if (recorder.recording) {
       describeRequest(recorder.root, this.#incoming, this.request, this.#parts.tracing.semconv)
-      describeResponse(recorder.root, {
-        status: this.#status,
-        ttfbMs: (this.#firstByteNs - recorder.root.startNs) / 1e6,
-        clientWaitMs: (this.#payload?.clientWaitNs ?? 0) / 1e6,
-      }, this.#parts.tracing.semconv)
+      describeResponse(
+        recorder.root,
+        {
+          status: this.#status,
+          ttfbMs: (this.#firstByteNs - recorder.root.startNs) / 1e6,
+          clientWaitMs: (this.#payload?.clientWaitNs ?? 0) / 1e6,
+        },
+        this.#parts.tracing.semconv,
+      )
     }
     recorder.root.end(endNs)
     this.#parts.tracing.finish(recorder, {
       status: this.#status,
-      authenticated: this.authentication !== undefined && this.authentication.identity.accessKey !== undefined,
+      authenticated:
+        this.authentication !== undefined && this.authentication.identity.accessKey !== undefined,
     })
     this.#parts.accessLog?.write(this.request, recorder, this.#status, this.#errorCode)
   }
@@ -281,7 +307,8 @@ function checkHead({ method, url, rawHeaders, headers, httpVersionMinor }: Incom
   let bytes = (method?.length ?? 0) + (url?.length ?? 0) + '  HTTP/1.1\r\n'.length
   // Each pair of name and value has two characters between them and two behind.
   for (const text of rawHeaders) bytes += text.length + 2
-  if (bytes > MAX_HEAD_BYTES) throw new S3Error('RequestHeaderSectionTooLarge', { MaxSizeAllowed: String(MAX_HEAD_BYTES) })
+  if (bytes > MAX_HEAD_BYTES)
+    throw new S3Error('RequestHeaderSectionTooLarge', { MaxSizeAllowed: String(MAX_HEAD_BYTES) })
 }
 
 const NEVER = new AbortController().signal

@@ -5,7 +5,12 @@ import { requestAttributes, responseAttributes, type Semconv } from '../trace/ro
 import { requestId } from './ids.ts'
 
 /** Puts the facts of the request on its root span, under the attribute names of the trace contract. */
-export function describeRequest(root: Span, incoming: IncomingMessage, request: S3Request, semconv: Semconv): void {
+export function describeRequest(
+  root: Span,
+  incoming: IncomingMessage,
+  request: S3Request,
+  semconv: Semconv,
+): void {
   requestAttributes(root, semconv, {
     method: incoming.method ?? '',
     path: request.rawPath,

@@ -25,9 +25,14 @@ export interface SendOptions {
  * Puts an answer on the wire. Resolves when the last byte has been handed to the socket's queue (small bodies) or to the
  * kernel (files); a failure after the head went out destroys the socket, because no other byte can tell the client.
  */
-export async function send(outgoing: ServerResponse, response: S3Response, options: SendOptions): Promise<void> {
+export async function send(
+  outgoing: ServerResponse,
+  response: S3Response,
+  options: SendOptions,
+): Promise<void> {
   const { body } = response
-  if (typeof body === 'object' && body.kind === 'file') return sendFileBody(outgoing, response, body, options)
+  if (typeof body === 'object' && body.kind === 'file')
+    return sendFileBody(outgoing, response, body, options)
   const head = headOf(response, options)
   if (typeof body === 'string') {
     const bytes = Buffer.from(body)
@@ -38,7 +43,8 @@ export async function send(outgoing: ServerResponse, response: S3Response, optio
   }
   if (body === undefined) {
     // An answer of 204 or 304 has no body and says nothing of its length (RFC 9110, 8.6); a HEAD brings its own.
-    if (response.status !== 204 && response.status !== 304 && !options.headOnly) head.push('Content-Length', '0')
+    if (response.status !== 204 && response.status !== 304 && !options.headOnly)
+      head.push('Content-Length', '0')
     outgoing.writeHead(response.status, head)
     outgoing.end()
     return
@@ -56,7 +62,12 @@ function headOf(response: S3Response, options: SendOptions): string[] {
 
 type FileBody = Extract<Body, { kind: 'file' }>
 
-async function sendFileBody(outgoing: ServerResponse, response: S3Response, body: FileBody, options: SendOptions): Promise<void> {
+async function sendFileBody(
+  outgoing: ServerResponse,
+  response: S3Response,
+  body: FileBody,
+  options: SendOptions,
+): Promise<void> {
   let fd: number | undefined = body.fd
   const { io } = options
   try {
@@ -107,7 +118,8 @@ function socketOf(outgoing: ServerResponse): Promise<Socket | undefined> {
 function plainDescriptor(socket: Socket): number | undefined {
   if ('encrypted' in socket) return undefined
   const handle: unknown = Reflect.get(socket, '_handle')
-  const fd: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined
+  const fd: unknown =
+    typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined
   return typeof fd === 'number' && fd >= 0 ? fd : undefined
 }
 
@@ -126,7 +138,11 @@ const PUMP_BYTES = 512 * 1024
 const SILENT = new Recorder(false, undefined).root
 
 /** The way for TLS: large pieces, two in memory at most. */
-async function pumpFile(outgoing: ServerResponse, body: FileBody, options: SendOptions): Promise<void> {
+async function pumpFile(
+  outgoing: ServerResponse,
+  body: FileBody,
+  options: SendOptions,
+): Promise<void> {
   const started = nowNs()
   let readNs = 0
   let waitNs = 0
@@ -157,7 +173,10 @@ async function pumpFile(outgoing: ServerResponse, body: FileBody, options: SendO
 
 async function readPiece(io: Io, body: FileBody, done: number): Promise<Buffer> {
   const chain = io.chain(SILENT, { bulk: true })
-  const step = chain.readData(body.fd, { offset: body.offset + done, length: Math.min(PUMP_BYTES, body.length - done) })
+  const step = chain.readData(body.fd, {
+    offset: body.offset + done,
+    length: Math.min(PUMP_BYTES, body.length - done),
+  })
   await chain.run()
   return step.value
 }

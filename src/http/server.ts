@@ -1,4 +1,9 @@
-import { createServer as createHttpServer, ServerResponse, type IncomingMessage, type Server } from 'node:http'
+import {
+  createServer as createHttpServer,
+  ServerResponse,
+  type IncomingMessage,
+  type Server,
+} from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -51,17 +56,28 @@ const NODE_OPTIONS = {
 }
 
 export function createServers(options: ServerOptions): HttpServers {
-  const node = { ...NODE_OPTIONS, headersTimeout: options.headerTimeoutMs, keepAliveTimeout: options.idleTimeoutMs }
+  const node = {
+    ...NODE_OPTIONS,
+    headersTimeout: options.headerTimeoutMs,
+    keepAliveTimeout: options.idleTimeoutMs,
+  }
   const servers = options.listeners.map(() => {
     const server =
       options.tls === undefined
         ? createHttpServer(node)
-        : createHttpsServer({ ...node, ...options.tls, minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'] })
+        : createHttpsServer({
+            ...node,
+            ...options.tls,
+            minVersion: 'TLSv1.2',
+            ALPNProtocols: ['http/1.1'],
+          })
     server.maxConnections = options.maxConnections
     server.on('request', options.onRequest)
     server.on('checkContinue', options.onExpectContinue)
     server.on('checkExpectation', options.onRequest)
-    server.on('clientError', (error: NodeJS.ErrnoException, socket) => answerMalformed(error, socket, options))
+    server.on('clientError', (error: NodeJS.ErrnoException, socket) =>
+      answerMalformed(error, socket, options),
+    )
     return server
   })
   return {
@@ -96,7 +112,11 @@ function closeServer(server: Server, graceMs: number): Promise<void> {
 }
 
 /** The parser gave up: there is no request, only a socket to answer on. */
-function answerMalformed(error: NodeJS.ErrnoException, socket: Duplex, options: ServerOptions): void {
+function answerMalformed(
+  error: NodeJS.ErrnoException,
+  socket: Duplex,
+  options: ServerOptions,
+): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy()
     return
@@ -131,7 +151,8 @@ function currentAnswer(socket: Duplex): ServerResponse | undefined {
  */
 function failBody(outgoing: ServerResponse, error: Error): boolean {
   const incoming = outgoing.req
-  if (outgoing.headersSent || incoming.complete || incoming.listenerCount('error') === 0) return false
+  if (outgoing.headersSent || incoming.complete || incoming.listenerCount('error') === 0)
+    return false
   outgoing.shouldKeepAlive = false
   incoming.emit('error', error)
   return true
@@ -140,7 +161,10 @@ function failBody(outgoing: ServerResponse, error: Error): boolean {
 function malformedAnswer(code: string | undefined): [S3Error, string] {
   if (code === 'HPE_HEADER_OVERFLOW') {
     const details = { MaxSizeAllowed: '8192' }
-    return [new S3Error('RequestHeaderSectionTooLarge', details, { status: 431 }), 'Request Header Fields Too Large']
+    return [
+      new S3Error('RequestHeaderSectionTooLarge', details, { status: 431 }),
+      'Request Header Fields Too Large',
+    ]
   }
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return [new S3Error('RequestTimeout'), 'Bad Request']
   return [new S3Error('BadRequest'), 'Bad Request']

@@ -46,7 +46,8 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   return async (exchange) => {
     const { request } = exchange
     const operation = chooseOperation(exchange, parts.router)
-    if (request.bucket !== undefined) checkBucketName(request.bucket, parts.settings.strictBucketNames)
+    if (request.bucket !== undefined)
+      checkBucketName(request.bucket, parts.settings.strictBucketNames)
     if (request.key !== undefined) checkKey(request.key)
     const authentication = await authenticate(exchange, operation, parts.authenticator)
     authorize(operation, authentication.identity, parts.settings)
@@ -54,7 +55,8 @@ export function createPipeline(parts: PipelineParts): Pipeline {
 
     const payload = exchange.openPayload(authentication)
     const span = openBackendSpan(exchange, operation, parts.backend)
-    const document = operation.body.kind === 'document' ? await exchange.readDocument(operation.body) : EMPTY
+    const document =
+      operation.body.kind === 'document' ? await exchange.readDocument(operation.body) : EMPTY
     const context: OperationContext = {
       backend: parts.backend,
       call: new ExchangeCall(span, exchange),
@@ -99,7 +101,11 @@ function chooseOperation(exchange: Exchange, router: Router): Operation {
   return operation
 }
 
-async function authenticate(exchange: Exchange, operation: Operation, authenticator: Authenticator): Promise<Authentication> {
+async function authenticate(
+  exchange: Exchange,
+  operation: Operation,
+  authenticator: Authenticator,
+): Promise<Authentication> {
   const span = exchange.recorder.root.child(SPAN.auth, {})
   const facts: AuthFacts = {}
   try {
@@ -121,7 +127,8 @@ function describe(span: Span, facts: AuthFacts, authentication: Authentication |
   if (facts.method !== undefined) span.set('auth.method', facts.method)
   if (facts.payload !== undefined) span.set('auth.payload', facts.payload)
   if (facts.accessKey !== undefined) span.set('auth.access_key', facts.accessKey)
-  if (authentication?.identity.role !== undefined) span.set('auth.role', authentication.identity.role)
+  if (authentication?.identity.role !== undefined)
+    span.set('auth.role', authentication.identity.role)
   if (authentication !== undefined) span.set('auth.is_root', authentication.identity.isRoot)
 }
 

@@ -33,21 +33,28 @@ function leastRequest({ http }: Operation): S3Request {
 }
 
 describe('the router', () => {
-  test.each(operations.map((operation, at) => [operation.name, at] as const))('reaches %s (entry %i)', (_name, at) => {
-    const operation = operations[at]
-    if (operation === undefined) throw new Error('no such entry')
-    expect(route(leastRequest(operation))).toBe(operation)
-  })
+  test.each(operations.map((operation, at) => [operation.name, at] as const))(
+    'reaches %s (entry %i)',
+    (_name, at) => {
+      const operation = operations[at]
+      if (operation === undefined) throw new Error('no such entry')
+      expect(route(leastRequest(operation))).toBe(operation)
+    },
+  )
 
   test('has no two operations for one and the same request', () => {
-    const shapes = operations.map(({ http }) => JSON.stringify([http.method, http.target, http.query, http.header]))
+    const shapes = operations.map(({ http }) =>
+      JSON.stringify([http.method, http.target, http.query, http.header]),
+    )
     expect(new Set(shapes).size).toBe(shapes.length)
   })
 
   test('ignores parameters it does not know: PUT /b?bogus is CreateBucket (contract 6.1)', () => {
     const create = operations.find(({ name }) => name === 'CreateBucket')
     if (create === undefined) throw new Error('CreateBucket is not listed')
-    expect(route({ ...leastRequest(create), query: new Map([['bogus', '']]) }).name).toBe('CreateBucket')
+    expect(route({ ...leastRequest(create), query: new Map([['bogus', '']]) }).name).toBe(
+      'CreateBucket',
+    )
   })
 
   test('answers what has no route with MethodNotAllowed', () => {

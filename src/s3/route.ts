@@ -20,7 +20,8 @@ export function createRouter(operations: readonly Operation[]): Router {
   return (request) => {
     const candidates = table.get(`${request.method} ${targetOf(request)}`)
     if (candidates !== undefined) {
-      for (const { operation, matches } of candidates) if (matches === undefined || matches(request)) return operation
+      for (const { operation, matches } of candidates)
+        if (matches === undefined || matches(request)) return operation
     }
     throw new S3Error('MethodNotAllowed', { Method: request.method, ResourceType: 'SERVICE' })
   }
@@ -34,9 +35,11 @@ interface Candidate {
 
 function candidate(operation: Operation): Candidate {
   const { query, header } = operation.http
-  const present = typeof query === 'string' ? [query] : Array.isArray(query) ? (query as readonly string[]) : []
+  const present =
+    typeof query === 'string' ? [query] : Array.isArray(query) ? (query as readonly string[]) : []
   const exact = typeof query === 'object' && !Array.isArray(query) ? Object.entries(query) : []
-  if (present.length === 0 && exact.length === 0 && header === undefined) return { operation, matches: undefined }
+  if (present.length === 0 && exact.length === 0 && header === undefined)
+    return { operation, matches: undefined }
   return {
     operation,
     matches: (request) =>

@@ -1,0 +1,16 @@
+import { readFile } from 'node:fs/promises'
+
+export interface TlsFiles {
+  /** Paths of PEM files. */
+  readonly certFile: string
+  readonly keyFile: string
+}
+
+/** Certificate chain and private key as the TLS server takes them; rejects with the file system's error. */
+export async function readTlsFiles({
+  certFile,
+  keyFile,
+}: TlsFiles): Promise<{ cert: Buffer; key: Buffer }> {
+  const [cert, key] = await Promise.all([readFile(certFile), readFile(keyFile)])
+  return { cert, key }
+}
