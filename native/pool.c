@@ -43,7 +43,7 @@ struct pool {
   double last_start;
   unsigned long starts, wakes, takeovers;
   atomic_bool stopping;
-  atomic_int more; /* metadata.length, to be read without the lock */
+  atomic_int more, queued; /* metadata.length and that of both, to be read without the lock */
   bool closing;
   void (*flush)(void *owner);
   void *owner;
@@ -51,6 +51,8 @@ struct pool {
 };
 
 static void *work(void *argument);
+static void enqueue(struct pool *p, struct job *job);
+static void publish_lengths(struct pool *p);
 static int ready(const struct pool *p);
 static struct job *take(struct pool *p);
 static void run(struct worker *w, struct job *job);
@@ -98,18 +100,34 @@ struct pool *pool_new(int threads, void (*flush)(void *owner), void *owner) {
   return NULL;
 }
 
+static void enqueue(struct pool *p, struct job *job) {
+  push(job->bulk ? &p->bulk : &p->metadata, job);
+  publish_lengths(p);
+}
+
 void pool_submit(struct pool *p, struct job *job) {
   double now = now_ns();
   job->queued_ns = now;
   pthread_mutex_lock(&p->lock);
-  push(job->bulk ? &p->bulk : &p->metadata, job);
-  atomic_store_explicit(&p->more, p->metadata.length, memory_order_relaxed);
+  enqueue(p, job);
   bool polled = p->poller != NULL || (p->running > 0 && p->watcher != NULL);
   if (p->waking == 0 && (!polled || now - p->last_start > QUIET_NS))
     wake_one(p);
   else if (ready(p) > LONG_QUEUE * (p->running + p->waking))
     wake_one(p);
   pthread_mutex_unlock(&p->lock);
+}
+
+void pool_submit_now(struct pool *p, struct job *job) {
+  job->queued_ns = now_ns();
+  pthread_mutex_lock(&p->lock);
+  enqueue(p, job);
+  if (p->waking == 0) wake_one(p);
+  pthread_mutex_unlock(&p->lock);
+}
+
+bool pool_is_crowded(const struct pool *p) {
+  return atomic_load_explicit(&p->queued, memory_order_relaxed) > 0;
 }
 
 bool pool_has_more(const struct pool *p) {
@@ -182,6 +200,12 @@ static void *work(void *argument) {
   return NULL;
 }
 
+static void publish_lengths(struct pool *p) {
+  int all = p->metadata.length + p->bulk.length;
+  atomic_store_explicit(&p->more, p->metadata.length, memory_order_relaxed);
+  atomic_store_explicit(&p->queued, all, memory_order_relaxed);
+}
+
 /* Queued jobs that a thread may start now. */
 static int ready(const struct pool *p) {
   bool bulk_allowed = p->running_bulk < p->max_bulk;
@@ -189,14 +213,13 @@ static int ready(const struct pool *p) {
 }
 
 static struct job *take(struct pool *p) {
-  if (p->metadata.length > 0) {
-    struct job *job = shift(&p->metadata);
-    atomic_store_explicit(&p->more, p->metadata.length, memory_order_relaxed);
-    return job;
-  }
+  struct job *job = NULL;
+  if (p->metadata.length > 0) job = shift(&p->metadata);
   /* While closing nothing can be starved any more, and the last thread must empty both queues. */
-  if (p->bulk.length > 0 && (p->running_bulk < p->max_bulk || p->closing)) return shift(&p->bulk);
-  return NULL;
+  else if (p->bulk.length > 0 && (p->running_bulk < p->max_bulk || p->closing))
+    job = shift(&p->bulk);
+  publish_lengths(p);
+  return job;
 }
 
 static void run(struct worker *w, struct job *job) {

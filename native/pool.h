@@ -34,6 +34,13 @@ bool pool_has_more(const struct pool *p);
 
 void pool_submit(struct pool *p, struct job *job);
 
+/* For those to whom waking a thread costs nothing that matters: the job does not wait to be found.
+ */
+void pool_submit_now(struct pool *p, struct job *job);
+
+/* Whether others wait for a thread. */
+bool pool_is_crowded(const struct pool *p);
+
 /* From now on pool_stopping is true; jobs still run, and are expected to end soon. */
 void pool_stop(struct pool *p);
 bool pool_stopping(const struct pool *p);

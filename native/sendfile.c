@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* A burst ends here even if the socket would take more, so that others have their turn. */
+/* A burst ends here even if the socket would take more, and if others wait it is their turn. */
 enum { BURST_BYTES = 4 * 1024 * 1024, CALL_BYTES = 2 * 1024 * 1024 };
 
 static void run(struct job *job);
@@ -58,8 +58,11 @@ static void run(struct job *job) {
   bool timed_out = s->waited && s->wait.timed_out;
   s->waited = false;
 
-  bool ended = atomic_load(&s->wait.cancelled) || pool_stopping(s->shared->pool);
-  int state = ended ? -ECANCELED : burst(s);
+  int state;
+  do {
+    bool ended = atomic_load(&s->wait.cancelled) || pool_stopping(s->shared->pool);
+    state = ended ? -ECANCELED : burst(s);
+  } while (state == NOT_DONE && !pool_is_crowded(s->shared->pool));
   if (state == WAITING) state = timed_out ? -ETIMEDOUT : wait_for_socket(s);
   /* From here on another thread may have the job, unless it is done. */
   if (state == WAITING) return;
