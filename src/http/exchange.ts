@@ -108,6 +108,8 @@ class HttpExchange implements Exchange {
   #status = 0
   #errorCode: string | undefined
   #firstByteNs = 0
+  /** For the client to take more of the answer. */
+  #sendWaitNs = 0
   #closed = false
   #settled: (() => void) | undefined
   #progress = { bytes: -1, atNs: 0 }
@@ -166,7 +168,7 @@ class HttpExchange implements Exchange {
     this.#status = response.status
     this.#firstByteNs = nowNs()
     const isHead = this.#incoming.method === 'HEAD'
-    await send(this.#outgoing, response, {
+    this.#sendWaitNs = await send(this.#outgoing, response, {
       io: parts.io,
       common: this.#commonHeaders(),
       span: this.backendSpan,
@@ -283,7 +285,7 @@ class HttpExchange implements Exchange {
         {
           status: this.#status,
           ttfbMs: (this.#firstByteNs - recorder.root.startNs) / 1e6,
-          clientWaitMs: (this.#payload?.clientWaitNs ?? 0) / 1e6,
+          clientWaitMs: ((this.#payload?.clientWaitNs ?? 0) + this.#sendWaitNs) / 1e6,
         },
         this.#parts.tracing.semconv,
       )

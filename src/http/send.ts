@@ -23,13 +23,14 @@ export interface SendOptions {
 
 /**
  * Puts an answer on the wire. Resolves when the last byte has been handed to the socket's queue (small bodies) or to the
- * kernel (files); a failure after the head went out destroys the socket, because no other byte can tell the client.
+ * kernel (files), with the ns it waited for the client to take more; a failure after the head went out destroys the
+ * socket, because no other byte can tell the client.
  */
 export async function send(
   outgoing: ServerResponse,
   response: S3Response,
   options: SendOptions,
-): Promise<void> {
+): Promise<number> {
   const { body } = response
   if (typeof body === 'object' && body.kind === 'file')
     return sendFileBody(outgoing, response, body, options)
@@ -39,7 +40,7 @@ export async function send(
     head.push('Content-Type', 'application/xml', 'Content-Length', String(bytes.length))
     outgoing.writeHead(response.status, head)
     outgoing.end(options.headOnly ? undefined : bytes)
-    return
+    return 0
   }
   if (body === undefined) {
     // An answer of 204 or 304 has no body and says nothing of its length (RFC 9110, 8.6); a HEAD brings its own.
@@ -47,11 +48,12 @@ export async function send(
       head.push('Content-Length', '0')
     outgoing.writeHead(response.status, head)
     outgoing.end()
-    return
+    return 0
   }
   head.push('Content-Length', String(body.bytes.length))
   outgoing.writeHead(response.status, head)
   outgoing.end(options.headOnly ? undefined : body.bytes)
+  return 0
 }
 
 function headOf(response: S3Response, options: SendOptions): string[] {
@@ -67,28 +69,29 @@ async function sendFileBody(
   response: S3Response,
   body: FileBody,
   options: SendOptions,
-): Promise<void> {
+): Promise<number> {
   let fd: number | undefined = body.fd
   const { io } = options
+  let waitNs = 0
   try {
     const socket = outgoing.socket ?? (await socketOf(outgoing))
-    if (socket === undefined || options.signal.aborted) return
+    if (socket === undefined || options.signal.aborted) return 0
     const head = headOf(response, options)
     head.push('Content-Length', String(body.length))
     outgoing.writeHead(response.status, head)
     if (body.length === 0) {
       outgoing.end()
-      return
+      return 0
     }
     outgoing.flushHeaders()
     const socketFd = plainDescriptor(socket)
     if (socketFd === undefined) {
-      await pumpFile(outgoing, body, options)
+      waitNs = await pumpFile(outgoing, body, options)
     } else {
       await flushed(socket)
-      if (options.signal.aborted) return
+      if (options.signal.aborted) return 0
       fd = undefined
-      await io.sendFile(options.span ?? SILENT, {
+      const sent = await io.sendFile(options.span ?? SILENT, {
         socketFd,
         file: body.fd,
         offset: body.offset,
@@ -96,6 +99,7 @@ async function sendFileBody(
         stallMs: options.stallMs,
         signal: options.signal,
       })
+      waitNs = sent.clientWaitNs
     }
     outgoing.end()
   } catch (error) {
@@ -104,6 +108,7 @@ async function sendFileBody(
   } finally {
     if (fd !== undefined) await closeFile(io, fd)
   }
+  return waitNs
 }
 
 /** On a busy keep-alive connection the answer before this one may still hold the socket. */
@@ -142,7 +147,7 @@ async function pumpFile(
   outgoing: ServerResponse,
   body: FileBody,
   options: SendOptions,
-): Promise<void> {
+): Promise<number> {
   const started = nowNs()
   let readNs = 0
   let waitNs = 0
@@ -169,6 +174,7 @@ async function pumpFile(
       span.set('posix.throughput_mbps', seconds > 0 ? done / 1048576 / seconds : 0)
     }
   }
+  return waitNs
 }
 
 async function readPiece(io: Io, body: FileBody, done: number): Promise<Buffer> {

@@ -1,8 +1,9 @@
 import { writeFileSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { useGateway } from '../support/fixture.ts'
 import type { ReceivedSpan } from '../support/otlp-protobuf.ts'
-import { exchange } from '../support/raw-http.ts'
+import { exchange, openConnection } from '../support/raw-http.ts'
 import { foldedTree, misplaced, spanNamed } from '../support/span-tree.ts'
 import { traceIdOf, useTracedGateway } from '../support/traced.ts'
 
@@ -151,6 +152,22 @@ describe.each(['grpc', 'http'] as const)('OTLP over %s', (protocol) => {
       get.attributes.get('posix.bytes_read'),
       get.attributes.get('posix.range_start'),
     ]).toEqual([size, 0])
+  })
+
+  test('time spent waiting for a slow reader stands at the root (3.1)', async () => {
+    const bucket = await at.bucket()
+    writeFileSync(at.path(bucket, 'k'), Buffer.alloc(30_000_000))
+    const connection = await openConnection(at.gateway.port)
+    connection.write(at.head('GET', `/${bucket}/k`))
+    connection.socket.pause()
+    await delay(700)
+    connection.socket.resume()
+    const spans = await at.trace(await connection.response())
+    connection.close()
+    const [root, sent] = [spanNamed(spans, 'S3.GetObject'), spanNamed(spans, 'Posix.IO.SendFile')]
+    expect(Number(sent.attributes.get('posix.client_wait_ms'))).toBeGreaterThan(500)
+    expect(Number(root.attributes.get('vgw.client_wait_ms'))).toBeGreaterThan(500)
+    expect(Number(root.attributes.get('vgw.ttfb_ms'))).toBeLessThan(500)
   })
 
   test('a range of a large object', async () => {

@@ -26,6 +26,7 @@ export function drawCopyPart(span: Span, facts: CopyFacts, bytes: number, times:
 /** FastFileCopy: below it CopyFileRange, where the bytes were copied as they are. */
 export function drawCopy(span: Span, facts: CopyFacts, bytes: number, times: StepTimes): void {
   span.set('posix.copy_method', facts.method)
+  span.set('posix.bytes_copied', bytes)
   if (isPlain(facts)) {
     const range = span.child(
       SPAN.copyFileRange,
