@@ -9,6 +9,8 @@ import { checksum } from '../support/checksums.ts'
 import { useGateway } from '../support/fixture.ts'
 import { makeCertificate } from '../support/otlp-certificate.ts'
 import { openConnection } from '../support/raw-http.ts'
+import { misplaced, spanNamed } from '../support/span-tree.ts'
+import { useTracedGateway } from '../support/traced.ts'
 import { findPython, run } from '../support/tools.ts'
 
 const body = randomBytes(200_000)
@@ -70,6 +72,20 @@ print({k.lower(): v for k, v in sent[0].items()}['x-amz-content-sha256'])
       headers: { Range: 'bytes=5000000-9000000' },
     })
     expect(Buffer.compare(range.body, large.subarray(5_000_000, 9_000_001))).toBe(0)
+  })
+
+  const traced = useTracedGateway({ tls: files })
+  test('a large answer is read, not sent by descriptor, and its trace is whole', async () => {
+    const where = await traced.bucket()
+    await traced.send('PUT', `/${where}/large`, { body: Buffer.alloc(3_000_000) })
+    const spans = await traced.trace(await traced.send('GET', `/${where}/large`))
+    expect(misplaced(spans)).toEqual([])
+    expect(spanNamed(spans, 'Posix.IO.ReadData').attributes.toObject()).toMatchObject({
+      'posix.bytes_read': 3_000_000,
+      'posix.range_start': 0,
+      'posix.duration_ms': expect.any(Number) as number,
+      'posix.throughput_mbps': expect.any(Number) as number,
+    })
   })
 
   test('plain HTTP is not answered', async () => {

@@ -13,6 +13,7 @@ export interface TracedOptions {
   readonly flags?: readonly string[]
   readonly posixFlags?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
+  readonly tls?: { readonly cert: string; readonly key: string }
   /** Asked for when the gateway starts; served and left in place. Without one a new directory in memory is served. */
   readonly dir?: () => string | undefined
 }
@@ -51,6 +52,7 @@ export function useTracedGateway(options: TracedOptions = {}): Traced {
       ...flags,
     ],
     posixFlags,
+    ...(options.tls === undefined ? {} : { tls: options.tls }),
   }))
   afterAll(async () => {
     await receiver?.close()
