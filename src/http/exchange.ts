@@ -241,7 +241,8 @@ class HttpExchange implements Exchange {
     if (error.status >= 500) {
       const cause = error.cause instanceof Error ? error.cause : error
       root.fail({ type: error.code, message: error.message })
-      this.#parts.log.error(
+      // Only what is unexpected is worth a line each: others (NotImplemented, SlowDown, a full disk) say all in the answer.
+      this.#parts.log[error.code === 'InternalError' ? 'error' : 'debug'](
         {
           err: cause,
           trace_id: traceId,
