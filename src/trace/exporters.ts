@@ -47,17 +47,20 @@ export class PackageTransport implements Transport {
   }
 
   send(batch: SealedBatch, done: Done): void {
+    let isOpen = true
+    const settle = (error: Error | undefined): void => {
+      if (isOpen) done(error, batch.bytes.buffer)
+      isOpen = false
+    }
     this.open()
       .then((delegate) => {
         delegate.export(batch, ({ code, error }) => {
           // ExportResultCode.SUCCESS is 0.
-          done(code === 0 ? undefined : (error ?? new Error('export failed')), batch.bytes.buffer)
+          settle(code === 0 ? undefined : (error ?? new Error('export failed')))
         })
       })
-      .catch((error: unknown) => {
-        // A header or certificate that the packages refuse.
-        done(error instanceof Error ? error : new Error(String(error)), batch.bytes.buffer)
-      })
+      // A header or certificate that the packages refuse.
+      .catch((error: unknown) => settle(error instanceof Error ? error : new Error(String(error))))
   }
 
   async close(): Promise<void> {

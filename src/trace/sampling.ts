@@ -1,4 +1,4 @@
-import { randomWord, wordAt } from './ids.ts'
+import { newTraceId, wordAt } from './ids.ts'
 import type { Recorder } from './recorder.ts'
 import type { Outcome, TracingConfig } from './tracing-config.ts'
 
@@ -28,19 +28,17 @@ function isHeadSampled(
   authenticated: boolean,
   rules: SamplingRules,
 ): boolean {
-  if (parent === undefined) return isBelowRatio(foldTraceId(traceId), rules.sampleRate)
+  if (parent === undefined) return isBelowRatio(traceId, rules.sampleRate)
   const trusted =
     rules.trustParent === 'always' || (rules.trustParent === 'authenticated' && authenticated)
   // Who may not force sampling by the flag may not force it by choosing a trace id either.
-  if (!trusted) return isBelowRatio(randomWord() >>> 0, rules.sampleRate)
-  return rules.parentBased ? parent.sampled : isBelowRatio(foldTraceId(traceId), rules.sampleRate)
+  if (!trusted) return isBelowRatio(newTraceId(), rules.sampleRate)
+  return rules.parentBased ? parent.sampled : isBelowRatio(traceId, rules.sampleRate)
 }
 
 /** The arithmetic of OpenTelemetry's TraceIdRatioBased sampler, so that all services of a trace choose alike. */
-function isBelowRatio(word: number, ratio: number): boolean {
-  return word < (ratio >= 1 ? 0x1_0000_0000 : Math.floor(ratio * 0xffff_ffff))
-}
-
-function foldTraceId(traceId: string): number {
-  return (wordAt(traceId, 0) ^ wordAt(traceId, 8) ^ wordAt(traceId, 16) ^ wordAt(traceId, 24)) >>> 0
+function isBelowRatio(traceId: string, ratio: number): boolean {
+  if (ratio >= 1) return true
+  const folded = wordAt(traceId, 0) ^ wordAt(traceId, 8) ^ wordAt(traceId, 16) ^ wordAt(traceId, 24)
+  return folded >>> 0 < Math.floor(ratio * 0xffff_ffff)
 }
