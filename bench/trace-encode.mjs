@@ -2,7 +2,8 @@
  * What a trace costs the main thread: making the record, deciding, encoding, and sending it all to a receiver in another
  * process at a fixed rate. `npm run build && node bench/trace-encode.mjs`
  */
-import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { startSink } from './peers.mjs'
 
 const dist = process.env.DIST ?? new URL('../dist', import.meta.url).pathname
 const { nowNs } = await import(`${dist}/trace/clock.js`)
@@ -38,6 +39,9 @@ const CONFIG = {
     exportTimeoutMs: 30_000,
   },
 }
+
+const PARTS = { log: (level, message) => console.error(level, message), readSyscalls: () => [] }
+const OUTCOME = { authenticated: true, status: 200 }
 
 /** A GetObject of 4 KiB: eight spans. */
 function fill(recorder, number) {
@@ -117,7 +121,6 @@ function fill(recorder, number) {
   root.end(at + 60_000)
 }
 
-const measured = {}
 function measure(name, work, count = 20_000) {
   for (let i = 0; i < 60_000; i++) work(i)
   let best = Number.POSITIVE_INFINITY
@@ -126,26 +129,19 @@ function measure(name, work, count = 20_000) {
     for (let i = 0; i < count; i++) work(i)
     best = Math.min(best, ((performance.now() - started) * 1e6) / count)
   }
-  measured[name] = best
   console.log(`${name.padEnd(44)} ${best.toFixed(0).padStart(6)} ns a request`)
 }
 
-const ids = createTracing(
-  { ...CONFIG, enabled: false },
-  { log: console.error, readSyscalls: () => [] },
-)
+const ids = createTracing({ ...CONFIG, enabled: false }, PARTS)
 measure('tracing off: ids only', () =>
-  ids.finish(ids.start(undefined, undefined, nowNs()), { authenticated: true, status: 200 }),
+  ids.finish(ids.start(undefined, undefined, nowNs()), OUTCOME),
 )
 measure('record of 8 spans', (i) => fill(new Recorder(true, undefined, nowNs()), i))
-const dropping = createTracing(
-  { ...CONFIG, sampleRate: 0 },
-  { log: console.error, readSyscalls: () => [] },
-)
+const dropping = createTracing({ ...CONFIG, sampleRate: 0 }, PARTS)
 measure('record, decided and dropped', (i) => {
   const recorder = dropping.start(undefined, undefined, nowNs())
   fill(recorder, i)
-  dropping.finish(recorder, { authenticated: true, status: 200 })
+  dropping.finish(recorder, OUTCOME)
 })
 
 const records = Array.from({ length: 64 }, (_, i) => {
@@ -169,23 +165,19 @@ measure('settle and encode', (i) => {
 })
 console.log(`${'bytes a request'.padEnd(44)} ${(bytes / encoded).toFixed(0).padStart(6)}`)
 
-/** Exporting at a rate: how much of the main thread's time goes into finish() and the transport together. */
-async function atRate(protocol, rate, seconds) {
-  const sink = spawn(process.execPath, [process.env.SINK, protocol], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
-  const port = await new Promise((resolve) =>
-    sink.stdout.once('data', (line) => resolve(Number(/\d+/.exec(String(line))?.[0]))),
-  )
-  const tracing = createTracing(
-    { ...CONFIG, protocol, endpoint: `http://127.0.0.1:${port}` },
-    { log: console.error, readSyscalls: () => [] },
-  )
-  const warm = tracing.start(undefined, undefined, nowNs())
-  tracing.finish(warm, { authenticated: true, status: 200 })
-  await tracing.flush()
-  const run = async (export_) => {
-    const cpu = process.cpuUsage()
+/** CPU time so far, in us: of the main thread and of all threads. */
+function cpu() {
+  const own = readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'utf8').split(' ')[0]
+  const { user, system } = process.cpuUsage()
+  return { main: Number(own) / 1000, all: user + system }
+}
+
+/** Exporting at a rate to a receiver of its own: CPU time a request beyond that of making the records. */
+async function exportAtRate(rate, seconds) {
+  const sink = await startSink()
+  const tracing = createTracing({ ...CONFIG, endpoint: `http://${sink.endpoint}` }, PARTS)
+  const run = async (isExported) => {
+    const before = cpu()
     const started = performance.now()
     let sent = 0
     while (performance.now() - started < seconds * 1000) {
@@ -193,23 +185,24 @@ async function atRate(protocol, rate, seconds) {
       for (; sent < due; sent++) {
         const recorder = new Recorder(true, undefined, nowNs())
         fill(recorder, sent)
-        if (export_) tracing.finish(recorder, { authenticated: true, status: 200 })
+        if (isExported) tracing.finish(recorder, OUTCOME)
       }
       await new Promise((resolve) => setTimeout(resolve, 1))
     }
     await tracing.flush()
-    const { user, system } = process.cpuUsage(cpu)
-    return (user + system) / sent
+    const { main, all } = cpu()
+    return { main: (main - before.main) / sent, all: (all - before.all) / sent }
   }
   await run(true)
-  const without = await run(false)
-  const traced = await run(true)
-  const stats = tracing.stats()
-  console.log(
-    `${`${protocol}, ${rate} requests/s: exported`.padEnd(44)} ${(traced - without).toFixed(2).padStart(6)} us a request of process CPU; ${JSON.stringify(stats)}`,
-  )
+  const recorded = await run(false)
+  const exported = await run(true)
+  const main = (exported.main - recorded.main).toFixed(1)
+  const all = (exported.all - recorded.all).toFixed(1)
+  console.log(`gRPC at ${rate} requests/s, main thread ${main} us a request, all threads ${all} us`)
+  console.log(JSON.stringify(tracing.stats()))
   await tracing.close()
-  sink.kill()
+  await sink.stop()
 }
 
-if (process.env.RATE) for (const protocol of ['grpc', 'http']) await atRate(protocol, 12_000, 4)
+await exportAtRate(12_000, 5)
+process.exit(0)
