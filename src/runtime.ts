@@ -1,0 +1,19 @@
+import { setFlagsFromString } from 'node:v8'
+
+/**
+ * What Node cuts small buffers from. Its own 8 KiB hold not even two bodies of 4 KiB, and memory of its own for each
+ * body is what the garbage collector minds most.
+ */
+const BUFFER_POOL_BYTES = 256 * 1024
+
+/**
+ * Sets the JavaScript engine up for many small requests; to be called before any is served.
+ *
+ * V8 watches which places of the program make objects that live long, and then makes those in the old space at once. A
+ * gateway's start is enough to mislead it: from then on parts of every request go there, and keep what they point to
+ * alive until a full collection (`--trace-gc` shows each scavenge keep two megabytes more).
+ */
+export function prepareRuntime(): void {
+  Buffer.poolSize = BUFFER_POOL_BYTES
+  setFlagsFromString('--no-allocation-site-pretenuring')
+}
