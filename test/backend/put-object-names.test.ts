@@ -1,4 +1,12 @@
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { strayFiles } from '../support/tree.ts'
@@ -121,6 +129,45 @@ describe.each(VARIANTS)('PutObject under odd names with $name', (options) => {
     expect(readFileSync(join(t.root, 'outside', 'secret'), 'utf8')).toBe('secret')
     expect(readFileSync(at('inside'), 'utf8')).toBe('inside')
     expect((await read(t, key('file-link'))).bytes.toString()).toBe('new')
+  })
+
+  test('a directory that is swapped for a link while it is used leads nowhere (threats, A6)', async () => {
+    mkdirSync(join(t.root, 'outside'))
+    writeFileSync(join(t.root, 'outside', 'k'), 'secret')
+    mkdirSync(at('real'))
+    writeFileSync(at('real', 'k'), 'inside')
+    symlinkSync('../outside', at('link'))
+    renameSync(at('real'), at('d'))
+    const state = { isDone: false }
+    // In the gap between two renames a PUT may make the directory anew: it gives way.
+    const rename = (from: string, to: string): void => {
+      for (;;) {
+        rmSync(at(to), { recursive: true, force: true })
+        try {
+          renameSync(at(from), at(to))
+          return
+        } catch {}
+      }
+    }
+    const swapping = (async () => {
+      for (let round = 0; !state.isDone; round++) {
+        rename('d', 'aside')
+        rename('link', 'd')
+        if (round % 3 === 0) await new Promise((resolve) => setImmediate(resolve))
+        rename('d', 'link')
+        rename('aside', 'd')
+        if (round % 5 < 2) await new Promise((resolve) => setImmediate(resolve))
+      }
+    })()
+    for (let attempt = 0; attempt < 100; attempt++) {
+      const got = await read(t, key('d/k')).catch(() => undefined)
+      if (got !== undefined) expect(got.bytes.toString()).not.toBe('secret')
+      await put(t.backend, key('d/new'), 'x').catch(() => undefined)
+      await t.backend.deleteObject(key('d/k2'), {}, newCall()).catch(() => undefined)
+    }
+    state.isDone = true
+    await swapping
+    expect(readdirSync(join(t.root, 'outside'))).toEqual(['k'])
   })
 
   test('PUT against DELETE of its neighbours, whose empty parents go: all succeed', async () => {

@@ -63,10 +63,11 @@ async function takeLock(
   name: string,
   makeDirectory = false,
 ): Promise<number | undefined> {
+  const { dirMode, durable } = task.volume
   const chain = task.begin()
   const { steps, bucket } = chain
   const locks = makeDirectory
-    ? steps.makeParents(bucket, LOCK_DIR, { mode: task.volume.dirMode, sync: false })
+    ? steps.makeParents(bucket, LOCK_DIR, { mode: dirMode, sync: durable })
     : steps.openDir(bucket, LOCK_DIR)
   const lock = steps.lock(locks, name, { exclusive: true, timeoutMs: LOCK_TIMEOUT_MS, keep: true })
   const stat = steps.stat(lock)

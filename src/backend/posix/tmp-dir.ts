@@ -66,10 +66,9 @@ export function openTmpDir(
 ): TmpDirSteps {
   const { make, keep = false } = options
   const { steps, bucket } = chain
-  const mode = task.volume.dirMode
-  const made = make
-    ? chain.at('parents', steps.makeParents(bucket, path, { mode, sync: false }))
-    : undefined
+  // In the durable mode synced like any other directory: what is made in it, or beside it, relies on that.
+  const how = { mode: task.volume.dirMode, sync: task.volume.durable }
+  const made = make ? chain.at('parents', steps.makeParents(bucket, path, how)) : undefined
   return { made, opened: steps.openDir(bucket, path, { keep }) }
 }
 
