@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createServer } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -217,3 +217,25 @@ describe('GetObject and HeadObject', () => {
 function openFiles(): string[] {
   return readdirSync('/proc/self/fd').sort()
 }
+
+test('links are followed where that is asked for', async () => {
+  const t = await openBackend({ ioOptions: { followSymlinks: true } })
+  await makeBucket(t.backend)
+  const at = (...names: string[]): string => join(t.root, BUCKET, ...names)
+  mkdirSync(join(t.root, 'outside'))
+  writeFileSync(join(t.root, 'outside', 'k'), 'outside')
+  symlinkSync('../outside', at('dir'))
+  symlinkSync('../outside/k', at('file'))
+  for (const key of ['dir/k', 'file']) {
+    expect((await read(t, { bucket: BUCKET, key })).bytes.toString()).toBe('outside')
+  }
+  await put(t.backend, { bucket: BUCKET, key: 'dir/new' }, 'new')
+  const page = { prefix: '', delimiter: '', after: '', maxKeys: 10 }
+  const { objects } = await t.backend.listObjects(BUCKET, page, newCall())
+  expect(objects.map(({ key, size }) => [key, size])).toEqual([
+    ['dir/k', 7],
+    ['dir/new', 3],
+    ['file', 7],
+  ])
+  await t.close()
+})
