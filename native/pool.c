@@ -111,7 +111,8 @@ void pool_submit(struct pool *p, struct job *job) {
   pthread_mutex_lock(&p->lock);
   enqueue(p, job);
   bool polled = p->poller != NULL || (p->running > 0 && p->watcher != NULL);
-  if (p->waking == 0 && (!polled || now - p->last_start > QUIET_NS))
+  /* A bulk job takes far longer than the wake-up, and its upload waits for it. */
+  if (p->waking == 0 && (job->bulk || !polled || now - p->last_start > QUIET_NS))
     wake_one(p);
   else if (ready(p) > LONG_QUEUE * (p->running + p->waking))
     wake_one(p);
