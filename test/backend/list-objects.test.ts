@@ -344,3 +344,12 @@ test('a listing through a thousand directories has few spans (trace contract 3.4
   )
   expect(folded?.name).toBe('Posix.IO.ListDir')
 })
+
+test('contract 2.5: a file with a delete marker is no object, and its name no key', async () => {
+  makeFile('kept')
+  makeFile('deleted')
+  setAttribute(at('deleted'), 'delete-marker', '')
+  expect(await keys()).toEqual(['kept'])
+  const head = t.backend.headObject({ bucket: BUCKET, key: 'deleted' }, newCall())
+  expect(await codeOf(head)).toBe('NoSuchKey')
+})

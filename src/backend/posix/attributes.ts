@@ -20,6 +20,8 @@ export const ATTRIBUTE = {
   retention: 'object-retention',
   legalHold: 'object-legal-hold',
   versionId: 'version-id',
+  /** Its presence says that the object is deleted, whatever data its file still holds. */
+  deleteMarker: 'delete-marker',
   acl: 'acl',
 } as const
 

@@ -100,5 +100,6 @@ const EMPTY = Buffer.alloc(0)
 
 /** Regular files are objects; a directory is one if it was put as one, which its etag tells. */
 function isObject(path: KeyPath, stat: FileStat, attributes: StoredAttributes): boolean {
+  if (attributes.has(ATTRIBUTE.deleteMarker)) return false
   return path.isDirectory ? attributes.has(ATTRIBUTE.etag) : isRegular(stat)
 }

@@ -9,7 +9,7 @@ import type { Task } from './task.ts'
 import { Walk, type Found, type ReadDirectory } from './walk.ts'
 
 /** What a listing tells of an object beyond its file's size and time. */
-const LISTED_ATTRIBUTES = [ATTRIBUTE.etag, ATTRIBUTE.checksums]
+const LISTED_ATTRIBUTES = [ATTRIBUTE.etag, ATTRIBUTE.checksums, ATTRIBUTE.deleteMarker]
 
 export async function listObjects(task: Task, page: ListPage): Promise<ObjectListing> {
   const { maxKeys } = page
@@ -33,11 +33,15 @@ export async function listObjects(task: Task, page: ListPage): Promise<ObjectLis
     else {
       const entry = files[file++]
       // Else it was deleted since its directory was read, or is no longer what it was.
-      if (entry?.errno === 0 && isRegular(entry.stat))
+      if (entry?.errno === 0 && isObjectFile(entry))
         objects.push(listed(item.key, entry, defaultEtag))
     }
   }
   return { objects, commonPrefixes, isTruncated, next: isTruncated ? found.at(-1)?.key : undefined }
+}
+
+function isObjectFile({ stat, attributes }: BatchEntry): boolean {
+  return isRegular(stat) && !attributes.has(ATTRIBUTE.deleteMarker)
 }
 
 /** A directory object has no bytes, whatever size its directory has. */
