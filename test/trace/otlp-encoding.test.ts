@@ -1,4 +1,5 @@
-import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto'
+import { OTLPTraceExporter as GrpcExporter } from '@opentelemetry/exporter-trace-otlp-grpc'
+import { OTLPTraceExporter as HttpExporter } from '@opentelemetry/exporter-trace-otlp-proto'
 import { ExportResultCode } from '@opentelemetry/core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { nowNs } from '../../src/trace/clock.ts'
@@ -28,23 +29,28 @@ const VERSION = '1.2.3'
 
 let ours: OtlpReceiver
 let official: OtlpReceiver
-let exporter: OTLPTraceExporter
+let exporter: GrpcExporter | HttpExporter
+let protocol: 'http' | 'grpc'
 
-beforeAll(async () => {
-  ours = await startOtlpReceiver({ protocol: 'http' })
-  official = await startOtlpReceiver({ protocol: 'http' })
-  exporter = new OTLPTraceExporter({ url: `${official.url}/v1/traces` })
-})
+async function open(wanted: typeof protocol): Promise<void> {
+  protocol = wanted
+  ours = await startOtlpReceiver({ protocol })
+  official = await startOtlpReceiver({ protocol })
+  exporter =
+    protocol === 'http'
+      ? new HttpExporter({ url: `${official.url}/v1/traces` })
+      : new GrpcExporter({ url: official.url })
+}
+
+async function close(): Promise<void> {
+  await exporter.shutdown()
+  await ours.close()
+  await official.close()
+}
 
 beforeEach(() => {
   ours.clear()
   official.clear()
-})
-
-afterAll(async () => {
-  await exporter.shutdown()
-  await ours.close()
-  await official.close()
 })
 
 /** Sends one record both ways, over sockets, and returns what two receivers decoded. */
@@ -52,8 +58,8 @@ async function bothWays(
   recorder: Recorder,
   depth: Depth,
 ): Promise<{ direct: ReceivedSpan[]; sdk: ReceivedSpan[] }> {
-  const endpoint = parseEndpoint(ours.url, { protocol: 'http', insecure: true })
-  const config = tracingConfig({ protocol: 'http' })
+  const endpoint = parseEndpoint(ours.url, { protocol, insecure: true })
+  const config = tracingConfig({ protocol })
   const sink = new OtlpSink({
     resource: RESOURCE,
     serviceVersion: VERSION,
@@ -89,23 +95,29 @@ function meaning(span: ReceivedSpan): unknown {
   }
 }
 
-describe('the direct encoding means what the SDK would have written', () => {
-  test.each<[string, () => Recorder, Depth, number]>([
-    ['a root of ours', () => putObjectRecord(nowNs()), 'io', 6],
-    ['a remote parent with tracestate', () => putObjectRecord(nowNs(), CALLER), 'io', 6],
-    ['system calls', () => putObjectRecord(nowNs()), 'syscall', 8],
-    ['the root alone', () => putObjectRecord(nowNs()), 'http', 1],
-    ['down to the backend', () => putObjectRecord(nowNs()), 'backend', 3],
-    ['a link to a caller that is not trusted', linked, 'io', 6],
-    ['a thousand events', thousandEvents, 'io', 2],
-    ['odd numbers and texts', oddities, 'io', 1],
-    ['a span that began before its anchor', () => putObjectRecord(nowNs() - 3600e9), 'io', 6],
-  ])('%s', async (_, record, depth, count) => {
-    const { direct, sdk } = await bothWays(record(), depth)
-    expect(direct).toHaveLength(count)
-    expect(direct.map(meaning)).toEqual(sdk.map(meaning))
-  })
-})
+describe.each(['http', 'grpc'] as const)(
+  'the direct encoding means what the SDK would have written, over %s',
+  (wanted) => {
+    beforeAll(() => open(wanted))
+    afterAll(close)
+
+    test.each<[string, () => Recorder, Depth, number]>([
+      ['a root of ours', () => putObjectRecord(nowNs()), 'io', 6],
+      ['a remote parent with tracestate', () => putObjectRecord(nowNs(), CALLER), 'io', 6],
+      ['system calls', () => putObjectRecord(nowNs()), 'syscall', 8],
+      ['the root alone', () => putObjectRecord(nowNs()), 'http', 1],
+      ['down to the backend', () => putObjectRecord(nowNs()), 'backend', 3],
+      ['a link to a caller that is not trusted', linked, 'io', 6],
+      ['a thousand events', thousandEvents, 'io', 2],
+      ['odd numbers and texts', oddities, 'io', 1],
+      ['a span that began before its anchor', () => putObjectRecord(nowNs() - 3600e9), 'io', 6],
+    ])('%s', async (_, record, depth, count) => {
+      const { direct, sdk } = await bothWays(record(), depth)
+      expect(direct).toHaveLength(count)
+      expect(direct.map(meaning)).toEqual(sdk.map(meaning))
+    })
+  },
+)
 
 function linked(): Recorder {
   const recorder = putObjectRecord(nowNs())
