@@ -7,11 +7,13 @@ import { createPosixBackend } from './backend/posix/index.ts'
 import type { Config } from './config.ts'
 import { createAccessLog } from './http/access-line.ts'
 import { createApp } from './http/app.ts'
+import { DocumentParser } from './http/document-parser.ts'
 import { createS3Server, type S3Server } from './http/exchange.ts'
 import { createServers, type HttpServers } from './http/server.ts'
 import { createIo } from './io/native.ts'
 import { readSyscalls } from './io/syscalls.ts'
 import { readTlsFiles } from './io/tls-files.ts'
+import { prepareRuntime } from './runtime.ts'
 import { operations } from './s3/operations/index.ts'
 import { createPipeline } from './s3/pipeline.ts'
 import { createRouter } from './s3/route.ts'
@@ -29,12 +31,6 @@ export interface Gateway {
 /** Largest object one request may carry, as with S3. */
 const MAX_OBJECT_BYTES = 5 * 1024 ** 3
 
-/**
- * What Node cuts small buffers from. Its own 8 KiB hold not even two bodies of 4 KiB, and memory of its own for each
- * body is what the garbage collector minds most.
- */
-const BUFFER_POOL_BYTES = 256 * 1024
-
 /** How often answers are looked at whose client may have stopped reading. */
 const SWEEP_MS = 5000
 
@@ -43,7 +39,7 @@ const SWEEP_MS = 5000
  * part. Throws where the directory cannot be served or the addon is missing.
  */
 export async function createGateway(config: Config, log: Logger): Promise<Gateway> {
-  Buffer.poolSize = BUFFER_POOL_BYTES
+  prepareRuntime()
   const io = createIo({
     threads: config.posix.ioThreads,
     followSymlinks: config.posix.followSymlinks,
@@ -63,6 +59,7 @@ export async function createGateway(config: Config, log: Logger): Promise<Gatewa
   const accessLog = config.quiet ? undefined : createAccessLog(process.stdout)
   const s3 = createS3Server({
     pipeline,
+    documents: new DocumentParser(),
     tracing,
     io,
     log,

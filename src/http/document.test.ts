@@ -7,10 +7,12 @@ import { parseRequest } from './request.ts'
 
 const DOCUMENT = {
   kind: 'document',
+  root: 'Delete',
   maxBytes: 1024,
   required: true,
   checksumRequired: false,
   checksumOf: 'body',
+  malformed: undefined,
 } as const
 const CRC = 'x-amz-checksum-crc32'
 const server = new BodyServer()

@@ -4,7 +4,7 @@ import type { Authentication } from '../auth/authenticate.ts'
 import type { Payload } from '../backend/payload.ts'
 import type { Io } from '../io/io.ts'
 import { S3Error } from '../s3/errors.ts'
-import type { BodyUse, Operation, S3Response } from '../s3/operation.ts'
+import type { DocumentUse, Operation, S3Response } from '../s3/operation.ts'
 import type { Exchange, Pipeline } from '../s3/pipeline.ts'
 import type { S3Request } from '../s3/request.ts'
 import { nowNs } from '../trace/clock.ts'
@@ -12,14 +12,17 @@ import type { Recorder, Span } from '../trace/recorder.ts'
 import type { Tracing } from '../trace/tracing.ts'
 import type { AccessLog } from './access-line.ts'
 import { createPayload, readDocument, type RequestPayload } from './body.ts'
+import type { DocumentParser } from './document-parser.ts'
 import { hostId, requestId } from './ids.ts'
 import { UNPARSED, parseRequest } from './request.ts'
 import { describeRequest, describeResponse } from './root-span.ts'
 import { send } from './send.ts'
+import type { XmlElement } from './xml-reader.ts'
 import { errorDocument } from './xml.ts'
 
 export interface ExchangeParts {
   readonly pipeline: Pipeline
+  readonly documents: DocumentParser
   readonly tracing: Tracing
   readonly io: Io
   readonly log: Logger
@@ -149,9 +152,10 @@ class HttpExchange implements Exchange {
     return this.#payload
   }
 
-  readonly readDocument = (use: BodyUse): Promise<Buffer> => {
+  readonly readDocument = async (use: DocumentUse): Promise<XmlElement | undefined> => {
     if (this.#payload === undefined) throw new Error('the payload is opened first')
-    return readDocument(this.request, this.#payload, use)
+    const bytes = await readDocument(this.request, this.#payload, use)
+    return bytes.length === 0 ? undefined : this.#parts.documents.parse(bytes, use.root)
   }
 
   async run(overloaded: boolean): Promise<void> {

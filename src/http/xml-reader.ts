@@ -1,3 +1,4 @@
+import { XMLParser } from 'fast-xml-parser'
 import { S3Error } from '../s3/errors.ts'
 
 /** An element of a request's document. Names are without their prefix; `text` is its own text, nothing trimmed. */
@@ -12,148 +13,131 @@ export interface XmlElement {
  * Reads a request's document. MalformedXML unless it is well-formed UTF-8 whose root element is `root`. The size has been
  * bounded by whoever read the bytes.
  *
- * Requests need elements, attributes, text, CDATA sections and comments; that is all this reads. There are no document
- * types, so nothing can be defined and nothing expands; there is no recursion, and nesting deeper than any document
- * of S3 is refused. Each character is looked at a fixed number of times. A general parser takes ten times as long, which
- * for a list of 10,000 parts is half a second that the event loop serves no one else.
+ * fast-xml-parser reads and validates; around it stands what it is lax about. Entities it leaves alone: those of XML and
+ * character references are replaced here, once, and none can be defined, so that nothing expands.
  */
 export function parseXml(bytes: Uint8Array, root: string): XmlElement {
-  const text = decode(bytes)
-  const open: OpenElement[] = []
-  let found: XmlElement | undefined
-  let at = 0
-  for (;;) {
-    const start = text.indexOf('<', at)
-    const end = start < 0 ? text.length : start
-    if (end > at) addText(open.at(-1), replaceReferences(text.slice(at, end)))
-    if (start < 0) break
-    const kind = text[start + 1]
-    if (kind === '/') at = closeElement(text, start, open)
-    else if (kind === '!') at = skipMarkup(text, start, open.at(-1))
-    else if (kind === '?') at = after(text, '?>', start)
-    else {
-      const element = openElement(text, start)
-      const parent = open.at(-1)
-      if (parent !== undefined) parent.children.push(element)
-      else if (found === undefined && element.name === root) found = element
-      else throw malformed()
-      if (!element.isEmpty) open.push(element)
-      if (open.length > MAX_DEPTH) throw malformed()
-      at = element.end
-    }
-  }
-  if (found === undefined || open.length > 0) throw malformed()
-  return found
+  const [only, ...others] = topLevel(decode(bytes))
+  if (only === undefined || others.length > 0) throw malformed()
+  const element = toElement(only)
+  if (element.name !== root) throw malformed()
+  return element
 }
 
-/** The first child of that name. */
-export function child(parent: XmlElement, name: string): XmlElement | undefined {
-  return parent.children.find((candidate) => candidate.name === name)
+/** The first child of that name. Where there is no parent, there is no child. */
+export function child(parent: XmlElement | undefined, name: string): XmlElement | undefined {
+  return parent?.children.find((candidate) => candidate.name === name)
 }
 
-export function childrenOf(parent: XmlElement, name: string): XmlElement[] {
-  return parent.children.filter((candidate) => candidate.name === name)
+export function childrenOf(parent: XmlElement | undefined, name: string): XmlElement[] {
+  return parent?.children.filter((candidate) => candidate.name === name) ?? []
 }
 
 /** The text of the first child of that name; undefined where there is none. */
-export function childText(parent: XmlElement, name: string): string | undefined {
+export function childText(parent: XmlElement | undefined, name: string): string | undefined {
   return child(parent, name)?.text
 }
 
-interface OpenElement extends XmlElement {
-  readonly qualifiedName: string
-  /** Where its start tag ends. */
-  readonly end: number
-  /** Written as `<a/>`. */
-  readonly isEmpty: boolean
-  text: string
-  readonly children: XmlElement[]
+/** More than any document of S3 has: 10,000 parts with ten elements each are 220,000 tags. */
+const MAX_TAGS = 250_000
+const MAX_ATTRIBUTES = 32
+const MAX_DEPTH = 32
+/** Names that no element can have. */
+const CDATA = '#cdata'
+const TEXT = '#text'
+const ATTRIBUTES = ':@'
+
+const parser = new XMLParser({
+  preserveOrder: true,
+  ignoreAttributes: false,
+  attributeNamePrefix: '',
+  removeNSPrefix: true,
+  ignorePiTags: true,
+  parseTagValue: false,
+  trimValues: false,
+  processEntities: false,
+  cdataPropName: CDATA,
+  textNodeName: TEXT,
+  maxNestedTags: MAX_DEPTH,
+  jPath: false,
+  onDangerousProperty: (name) => name,
+})
+
+/** A node as the library gives it: one property, its content under its name, and perhaps one for its attributes. */
+type Node = Readonly<Record<string, unknown>>
+
+/** What stands beside and above the root is seen only as the content of an element: the library drops it, or lets it pass. */
+const WRAPPER = 'document'
+
+function topLevel(text: string): readonly Node[] {
+  let nodes: readonly Node[]
+  try {
+    nodes = parser.parse(`<${WRAPPER}>${text}</${WRAPPER}>`, true) as readonly Node[]
+  } catch (cause) {
+    throw malformed(cause)
+  }
+  const content = nodes[0]?.[WRAPPER] as readonly Node[]
+  return content.filter((node) => !isBlank(node[TEXT]))
 }
 
-const MAX_DEPTH = 32
-const utf8 = new TextDecoder('utf-8', { fatal: true })
-const DECLARED_ENCODING = /^<\?xml\s[^>]*\bencoding\s*=\s*["']([^"']*)["']/
-const NAME = /[A-Z_a-z:\u0080-\uffff][\w.:\-\u0080-\uffff]*/y
-const ATTRIBUTE =
-  /\s+([A-Z_a-z:\u0080-\uffff][\w.:\-\u0080-\uffff]*)\s*=\s*(?:"([^"<]*)"|'([^'<]*)')/y
-const TAG_END = /\s*(\/?)>/y
-const NO_ATTRIBUTES: Readonly<Record<string, string>> = {}
-const COMMENT = '<!--'
-const CDATA = '<![CDATA['
+function isBlank(text: unknown): boolean {
+  return typeof text === 'string' && text.trim() === ''
+}
 
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+const DECLARATION = /^<\?xml(?:\s[^?]*)?\?>/
+const OTHER_ENCODING = /\sencoding\s*=\s*["'](?!utf-8["'])/i
+/** Declarations belong to document types, of which the library would read the entities. */
+const DECLARED = /<!(?!--|\[CDATA\[)/
+
+/** The text of a document, without its declaration. */
 function decode(bytes: Uint8Array): string {
   let text: string
   try {
+    // The library would replace what is no UTF-8.
     text = utf8.decode(bytes)
   } catch (cause) {
     throw malformed(cause)
   }
-  const encoding = DECLARED_ENCODING.exec(text)?.[1]
-  if (encoding !== undefined && encoding.toLowerCase() !== 'utf-8') throw malformed()
-  // XML 1.0 §2.11: line ends are line feeds.
-  return text.includes('\r') ? text.replace(/\r\n?/g, '\n') : text
+  const declaration = DECLARATION.exec(text)?.[0] ?? ''
+  if (OTHER_ENCODING.test(declaration) || DECLARED.test(text)) throw malformed()
+  // A tag of four bytes becomes a hundred times as much memory.
+  if (countTags(text) > MAX_TAGS) throw malformed()
+  return text.slice(declaration.length)
 }
 
-function openElement(text: string, start: number): OpenElement {
-  NAME.lastIndex = start + 1
-  const qualifiedName = NAME.exec(text)?.[0]
-  if (qualifiedName === undefined) throw malformed()
-  let at = start + 1 + qualifiedName.length
-  let attributes: Record<string, string> | undefined
-  for (;;) {
-    TAG_END.lastIndex = at
-    const end = TAG_END.exec(text)
-    if (end !== null) {
-      const isEmpty = end[1] === '/'
-      const name = localName(qualifiedName)
-      return {
-        name,
-        attributes: attributes ?? NO_ATTRIBUTES,
-        text: '',
-        children: [],
-        qualifiedName,
-        end: TAG_END.lastIndex,
-        isEmpty,
-      }
-    }
-    ATTRIBUTE.lastIndex = at
-    const [, name, double, single] = ATTRIBUTE.exec(text) ?? []
-    attributes ??= Object.create(null) as Record<string, string>
-    if (name === undefined || name in attributes) throw malformed()
-    attributes[name] = replaceReferences(double ?? single ?? '')
-    at = ATTRIBUTE.lastIndex
+function countTags(text: string): number {
+  let count = 0
+  for (let at = text.indexOf('<'); at >= 0; at = text.indexOf('<', at + 1)) count++
+  return count
+}
+
+function toElement(node: Node): XmlElement {
+  const name = Object.keys(node).find((key) => key !== ATTRIBUTES) ?? ''
+  const content = node[name]
+  // A text or a section beside the root.
+  if (!Array.isArray(content) || name === CDATA) throw malformed()
+  let text = ''
+  const children: XmlElement[] = []
+  for (const inner of content as readonly Node[]) {
+    const own = inner[TEXT]
+    const section = inner[CDATA]
+    if (typeof own === 'string') text += replaceReferences(own)
+    else if (Array.isArray(section)) text += String((section[0] as Node)[TEXT])
+    else children.push(toElement(inner))
   }
+  return { name, attributes: toAttributes(node[ATTRIBUTES]), text, children }
 }
 
-function closeElement(text: string, start: number, open: OpenElement[]): number {
-  const end = after(text, '>', start)
-  if (text.slice(start + 2, end - 1).trimEnd() !== open.pop()?.qualifiedName) throw malformed()
-  return end
-}
+const NO_ATTRIBUTES: Readonly<Record<string, string>> = {}
 
-/** A comment or a CDATA section; every other declaration belongs to a document type. */
-function skipMarkup(text: string, start: number, parent: OpenElement | undefined): number {
-  if (text.startsWith(COMMENT, start)) return after(text, '-->', start + COMMENT.length)
-  if (!text.startsWith(CDATA, start) || parent === undefined) throw malformed()
-  const end = after(text, ']]>', start + CDATA.length)
-  addText(parent, text.slice(start + CDATA.length, end - 3))
-  return end
-}
-
-/** The place behind the next `mark`. */
-function after(text: string, mark: string, from: number): number {
-  const found = text.indexOf(mark, from)
-  if (found < 0) throw malformed()
-  return found + mark.length
-}
-
-function addText(parent: OpenElement | undefined, text: string): void {
-  if (parent !== undefined) parent.text += text
-  else if (text.trim() !== '') throw malformed()
-}
-
-function localName(qualifiedName: string): string {
-  return qualifiedName.slice(qualifiedName.lastIndexOf(':') + 1)
+function toAttributes(given: unknown): Readonly<Record<string, string>> {
+  if (typeof given !== 'object' || given === null) return NO_ATTRIBUTES
+  const attributes = Object.entries(given)
+  if (attributes.length > MAX_ATTRIBUTES) throw malformed()
+  return Object.fromEntries(
+    attributes.map(([name, value]) => [name, replaceReferences(String(value))]),
+  )
 }
 
 const NAMED = new Map([
@@ -167,6 +151,8 @@ const NUMBER = /^#(?:\d{1,7}|x[0-9a-fA-F]{1,6})$/
 
 /** Character references and XML's own five entities. */
 function replaceReferences(text: string): string {
+  // The library lets start tags stand in attributes.
+  if (text.includes('<')) throw malformed()
   if (!text.includes('&')) return text
   const [before = '', ...pieces] = text.split('&')
   let replaced = before

@@ -1,6 +1,8 @@
 import type { Identity } from '../auth/identity.ts'
 import type { Backend, Body, Call } from '../backend/backend.ts'
 import type { Payload } from '../backend/payload.ts'
+import type { XmlElement } from '../http/xml-reader.ts'
+import type { S3Error } from './errors.ts'
 import { normalizeKey } from './names.ts'
 import type { S3Request } from './request.ts'
 
@@ -58,25 +60,28 @@ export interface S3Response {
   readonly body?: Body | string | undefined
 }
 
-/** Where fields are read from. `document` is the whole body, read and verified, of operations that have one. */
+/** Where fields are read from. `document` is the root of the body, read and verified; undefined where there is no body. */
 export interface InputSource {
   readonly request: S3Request
   readonly payload: Payload
-  readonly document: Buffer
+  readonly document: XmlElement | undefined
 }
 
 /** `document`: a small body, read whole before `handle`; `payload`: the handler streams it; `none`: it is ignored. */
-export type BodyUse =
-  | { readonly kind: 'none' }
-  | { readonly kind: 'payload' }
-  | {
-      readonly kind: 'document'
-      readonly maxBytes: number
-      readonly required: boolean
-      readonly checksumRequired: boolean
-      /** `object` where x-amz-checksum headers speak of the object that is made, not of this body. */
-      readonly checksumOf: 'body' | 'object'
-    }
+export type BodyUse = { readonly kind: 'none' } | { readonly kind: 'payload' } | DocumentUse
+
+export interface DocumentUse {
+  readonly kind: 'document'
+  /** The name of its root element. */
+  readonly root: string
+  readonly maxBytes: number
+  readonly required: boolean
+  readonly checksumRequired: boolean
+  /** `object` where x-amz-checksum headers speak of the object that is made, not of this body. */
+  readonly checksumOf: 'body' | 'object'
+  /** What is answered instead of MalformedXML. */
+  readonly malformed: ((cause: S3Error) => S3Error) | undefined
+}
 
 export interface Field<T> {
   readonly read: (source: InputSource) => T
@@ -89,7 +94,12 @@ type Input<F extends Fields> = { readonly [K in keyof F]: F[K] extends Field<inf
 const NO_BODY: BodyUse = { kind: 'none' }
 
 export function operation<F extends Fields>(
-  wire: { readonly name: string; readonly http: Route; readonly input: F; readonly backendOperation?: string },
+  wire: {
+    readonly name: string
+    readonly http: Route
+    readonly input: F
+    readonly backendOperation?: string
+  },
   behaviour: {
     /** The policy action (`s3:…`) this request needs, or undefined where no policy applies. */
     readonly action: (input: Input<F>) => string | undefined
@@ -125,7 +135,10 @@ export function label(name: 'bucket' | 'key'): Field<string> {
 /** A query parameter, decoded; undefined where it is absent. */
 export function query(name: string): Field<string | undefined>
 export function query<T>(name: string, parse: (text: string | undefined) => T): Field<T>
-export function query<T>(name: string, parse?: (text: string | undefined) => T): Field<T | string | undefined> {
+export function query<T>(
+  name: string,
+  parse?: (text: string | undefined) => T,
+): Field<T | string | undefined> {
   return parse === undefined
     ? { read: ({ request }) => request.query.get(name) }
     : { read: ({ request }) => parse(request.query.get(name)) }
@@ -134,12 +147,17 @@ export function query<T>(name: string, parse?: (text: string | undefined) => T):
 /** A header's value; undefined where it is absent. */
 export function header(name: string): Field<string | undefined>
 export function header<T>(name: string, parse: (text: string | undefined) => T): Field<T>
-export function header<T>(name: string, parse?: (text: string | undefined) => T): Field<T | string | undefined> {
-  return { read: ({ request }) => {
-    const value = request.headers[name]
-    const text = typeof value === 'object' ? value.join(', ') : value
-    return parse === undefined ? text : parse(text)
-  } }
+export function header<T>(
+  name: string,
+  parse?: (text: string | undefined) => T,
+): Field<T | string | undefined> {
+  return {
+    read: ({ request }) => {
+      const value = request.headers[name]
+      const text = typeof value === 'object' ? value.join(', ') : value
+      return parse === undefined ? text : parse(text)
+    },
+  }
 }
 
 /** Several headers at once, by a function of the whole request (user metadata, conditions, checksums, …). */
@@ -153,26 +171,25 @@ export function payload(): Field<Payload> {
 }
 
 /**
- * A body that is a document: read whole, its digests verified, then parsed. `required` answers MissingRequestBodyError when it is empty,
- * `checksumRequired` InvalidRequest unless Content-MD5 or an x-amz-checksum header came with it.
+ * A body that is a document with this root: read whole, its digests verified, then parsed; without a body there is no
+ * element. `required` answers MissingRequestBodyError when it is empty, `checksumRequired` InvalidRequest unless
+ * Content-MD5 or an x-amz-checksum header came with it.
  */
 export function document<T>(
-  parse: (bytes: Buffer) => T,
-  options: {
-    maxBytes?: number
-    required?: boolean
-    checksumRequired?: boolean
-    checksumOf?: 'body' | 'object'
-  } = {},
+  root: string,
+  parse: (element: XmlElement | undefined) => T,
+  options: Partial<Omit<DocumentUse, 'kind' | 'root'>> = {},
 ): Field<T> {
   return {
     read: (source) => parse(source.document),
     body: {
       kind: 'document',
+      root,
       maxBytes: options.maxBytes ?? 1024 * 1024,
       required: options.required ?? false,
       checksumRequired: options.checksumRequired ?? false,
       checksumOf: options.checksumOf ?? 'body',
+      malformed: options.malformed,
     },
   }
 }

@@ -2,12 +2,19 @@ import type { Authentication, AuthFacts, Authenticator } from '../auth/authentic
 import { authorize } from '../auth/authorize.ts'
 import type { Backend, Call } from '../backend/backend.ts'
 import type { Payload } from '../backend/payload.ts'
+import type { XmlElement } from '../http/xml-reader.ts'
 import { SPAN } from '../trace/names.ts'
 import type { Recorder, Span } from '../trace/recorder.ts'
 import { checkExpectedOwner, expectsOwner } from './bucket-owner.ts'
 import { S3Error } from './errors.ts'
 import { checkBucketName, checkKey } from './names.ts'
-import type { BodyUse, Operation, OperationContext, S3Response, S3Settings } from './operation.ts'
+import type {
+  DocumentUse,
+  Operation,
+  OperationContext,
+  S3Response,
+  S3Settings,
+} from './operation.ts'
 import type { S3Request } from './request.ts'
 import type { Router } from './route.ts'
 
@@ -19,8 +26,8 @@ export interface Exchange {
   readonly signal: AbortSignal
   /** Turns the request's body into object bytes, once it is known how it was signed. */
   readonly openPayload: (authentication: Authentication) => Payload
-  /** Reads a small body whole and verifies its digests. */
-  readonly readDocument: (use: BodyUse) => Promise<Buffer>
+  /** Reads a small body whole, verifies its digests and parses it; undefined where it is empty. */
+  readonly readDocument: (use: DocumentUse) => Promise<XmlElement | undefined>
   operation: Operation | undefined
   authentication: Authentication | undefined
   /** Open until the last byte of the answer has left: the HTTP layer ends it. */
@@ -40,8 +47,6 @@ export interface PipelineParts {
  */
 export type Pipeline = (exchange: Exchange) => Promise<S3Response>
 
-const EMPTY = Buffer.alloc(0)
-
 export function createPipeline(parts: PipelineParts): Pipeline {
   return async (exchange) => {
     const { request } = exchange
@@ -55,8 +60,8 @@ export function createPipeline(parts: PipelineParts): Pipeline {
 
     const payload = exchange.openPayload(authentication)
     const span = openBackendSpan(exchange, operation, parts.backend)
-    const document =
-      operation.body.kind === 'document' ? await exchange.readDocument(operation.body) : EMPTY
+    const { body } = operation
+    const document = body.kind === 'document' ? await readDocument(exchange, body) : undefined
     const context: OperationContext = {
       backend: parts.backend,
       call: new ExchangeCall(span, exchange),
@@ -66,6 +71,15 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     }
     if (expectsOwner(request)) await checkExpectedOwner(context)
     return operation.invoke({ request, payload, document }, context)
+  }
+}
+
+async function readDocument(exchange: Exchange, use: DocumentUse): Promise<XmlElement | undefined> {
+  try {
+    return await exchange.readDocument(use)
+  } catch (error) {
+    const isMalformed = error instanceof S3Error && error.code === 'MalformedXML'
+    throw isMalformed && use.malformed !== undefined ? use.malformed(error) : error
   }
 }
 

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import type { ListedObject, ObjectHead } from '../../src/backend/backend.ts'
+import { parseXml } from '../../src/http/xml-reader.ts'
 import { S3Error } from '../../src/s3/errors.ts'
 import { locationOf, renderCompleted } from '../../src/s3/operations/complete-multipart-upload.ts'
 import { renderCopyResult } from '../../src/s3/operations/copy-object.ts'
@@ -140,7 +141,7 @@ const full = '"e9dc924f238fa6cc29465942875fe8f0"'
 const copied = { etag: full, sourceVersionId: undefined, versionId: undefined }
 
 const deletion = (...keys: string[]) =>
-  parseDelete(Buffer.from(`<Delete>${keys.map((key) => `<Object><Key>${key}</Key></Object>`).join('')}</Delete>`))
+  parseDelete(parseXml(Buffer.from(`<Delete>${keys.map((key) => `<Object><Key>${key}</Key></Object>`).join('')}</Delete>`), 'Delete'))
 const longKey = 'k'.repeat(256)
 
 const CASES: Record<string, () => string> = {

@@ -1,4 +1,4 @@
-import { childText, childrenOf, parseXml, type XmlElement } from '../../http/xml-reader.ts'
+import { childText, childrenOf, type XmlElement } from '../../http/xml-reader.ts'
 import { element, optional, xmlDocument } from '../../http/xml.ts'
 import type { ChecksumAlgorithm, CompletedPart, CompletedUpload } from '../../backend/backend.ts'
 import { ALGORITHMS, isChecksumValue, parseObjectChecksum } from '../checksum.ts'
@@ -20,7 +20,10 @@ export const CompleteMultipartUpload = operation(
       bucket: label('bucket'),
       key: label('key'),
       uploadId: query('uploadId'),
-      parts: document(parseCompletion, { maxBytes: MAX_BODY_BYTES, checksumOf: 'object' }),
+      parts: document('CompleteMultipartUpload', parseCompletion, {
+        maxBytes: MAX_BODY_BYTES,
+        checksumOf: 'object',
+      }),
       precondition: headers(writePrecondition),
       checksum: headers(parseObjectChecksum),
       checksumType: header('x-amz-checksum-type'),
@@ -61,8 +64,8 @@ export const CompleteMultipartUpload = operation(
 )
 
 /** The parts as listed, each with a number and an ETag. Whether they make an object, the backend knows. */
-export function parseCompletion(bytes: Buffer): readonly CompletedPart[] {
-  const elements = childrenOf(parseXml(bytes, 'CompleteMultipartUpload'), 'Part')
+export function parseCompletion(root: XmlElement | undefined): readonly CompletedPart[] {
+  const elements = childrenOf(root, 'Part')
   if (elements.length === 0) throw new S3Error('MalformedXML')
   return elements.map((part) => parsePart(part))
 }

@@ -1,4 +1,4 @@
-import { child, childText, childrenOf, parseXml, type XmlElement } from '../../http/xml-reader.ts'
+import { child, childText, childrenOf, type XmlElement } from '../../http/xml-reader.ts'
 import type { BucketSubresource, Tags } from '../../backend/backend.ts'
 import { type CannedAcl, cannedAcl, renderAcl } from '../canned-acl.ts'
 import { S3Error } from '../errors.ts'
@@ -14,7 +14,7 @@ export const CreateBucket = operation(
       acl: headers(cannedAcl),
       ownership: header('x-amz-object-ownership', parseOwnership),
       lock: header('x-amz-bucket-object-lock-enabled', refuseLock),
-      configuration: document(parseBucketConfiguration),
+      configuration: document('CreateBucketConfiguration', parseBucketConfiguration),
     },
   },
   {
@@ -71,9 +71,7 @@ interface BucketConfiguration {
 
 const MAX_BUCKET_TAGS = 50
 
-export function parseBucketConfiguration(bytes: Buffer): BucketConfiguration {
-  if (bytes.length === 0) return { location: undefined, tags: undefined }
-  const root = parseXml(bytes, 'CreateBucketConfiguration')
+export function parseBucketConfiguration(root: XmlElement | undefined): BucketConfiguration {
   const tags = child(root, 'Tags')
   return {
     location: childText(root, 'LocationConstraint'),

@@ -1,4 +1,4 @@
-import { childText, childrenOf, parseXml, type XmlElement } from '../../http/xml-reader.ts'
+import { childText, childrenOf, type XmlElement } from '../../http/xml-reader.ts'
 import { XML_DECLARATION, element, optional, wrap } from '../../http/xml.ts'
 import type { Backend, Call, DeletePrecondition } from '../../backend/backend.ts'
 import { S3Error } from '../errors.ts'
@@ -17,10 +17,11 @@ export const DeleteObjects = operation(
     http: { method: 'POST', target: 'bucket', query: 'delete' },
     input: {
       bucket: label('bucket'),
-      request: document(parseDelete, {
+      request: document('Delete', parseDelete, {
         maxBytes: MAX_BODY_BYTES,
         required: true,
         checksumRequired: true,
+        malformed: unreadable,
       }),
     },
   },
@@ -47,8 +48,7 @@ export interface DeleteRequest {
   readonly entries: readonly DeleteEntry[]
 }
 
-export function parseDelete(bytes: Buffer): DeleteRequest {
-  const root = readRoot(bytes)
+export function parseDelete(root: XmlElement | undefined): DeleteRequest {
   const objects = childrenOf(root, 'Object')
   if (objects.length > MAX_KEYS) throw new S3Error('MalformedXML')
   return {
@@ -58,12 +58,8 @@ export function parseDelete(bytes: Buffer): DeleteRequest {
 }
 
 /** What cannot be read has a code of its own here, unlike in every other operation: clients of upstream know it. */
-function readRoot(bytes: Buffer): XmlElement {
-  try {
-    return parseXml(bytes, 'Delete')
-  } catch (cause) {
-    throw new S3Error('InvalidRequest', {}, { message: 'Invalid Request.', cause })
-  }
+function unreadable(cause: S3Error): S3Error {
+  return new S3Error('InvalidRequest', {}, { message: 'Invalid Request.', cause })
 }
 
 function parseEntry(object: XmlElement): DeleteEntry {
