@@ -13,8 +13,7 @@ export class IoError extends Error {
   readonly errno: number
   readonly code: string
   readonly syscall: string
-  /** The step that failed: compare it with the steps of the chain to know what was being done. */
-  readonly step: Step<unknown> | undefined
+  readonly #step: Step<unknown> | undefined
 
   constructor(errno: number, syscall: string, step: Step<unknown> | undefined) {
     super(`${syscall}: ${errnoName(errno)}`)
@@ -22,6 +21,14 @@ export class IoError extends Error {
     this.errno = errno
     this.code = errnoName(errno)
     this.syscall = syscall
-    this.step = step
+    this.#step = step
+  }
+
+  /**
+   * The step that failed: compare it with the steps of the chain to know what was being done. No property of its own, so that
+   * who logs the error does not log the request's whole record with it.
+   */
+  get step(): Step<unknown> | undefined {
+    return this.#step
   }
 }
