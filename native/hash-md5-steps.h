@@ -5,6 +5,7 @@
  * spreads over lanes and turns into rotate and ternary-logic instructions where the target has
  * them. */
 #ifndef HASH_MD5_STEPS_H
+/* clang-format off: four steps a line, as RFC 1321 lists them. */
 #define HASH_MD5_STEPS_H
 
 /* G is the RFC's (x & z) | (y & ~z) with its halves apart: they share no bit, so each may be
@@ -47,3 +48,4 @@
   MD5_ROUND4(4, 11, 2, 9, 0xf7537e82u, 0xbd3af235u, 0x2ad7d2bbu, 0xeb86d391u)
 
 #endif
+/* clang-format on */

@@ -9,12 +9,12 @@
 #include <immintrin.h>
 
 /* Four rows of four words, in each 128-bit part, become four columns. */
-#define TRANSPOSE(prefix, w, r0, r1, r2, r3)                                                   \
-  do {                                                                                         \
-    __typeof__(r0) t0 = prefix##_unpacklo_epi32(r0, r1), t1 = prefix##_unpackhi_epi32(r0, r1); \
-    __typeof__(r0) t2 = prefix##_unpacklo_epi32(r2, r3), t3 = prefix##_unpackhi_epi32(r2, r3); \
-    (w)[0] = prefix##_unpacklo_epi64(t0, t2), (w)[1] = prefix##_unpackhi_epi64(t0, t2);        \
-    (w)[2] = prefix##_unpacklo_epi64(t1, t3), (w)[3] = prefix##_unpackhi_epi64(t1, t3);        \
+#define TRANSPOSE(prefix, w, r0, r1, r2, r3)                                                       \
+  do {                                                                                             \
+    __typeof__(r0) t0 = prefix##_unpacklo_epi32(r0, r1), t1 = prefix##_unpackhi_epi32(r0, r1);     \
+    __typeof__(r0) t2 = prefix##_unpacklo_epi32(r2, r3), t3 = prefix##_unpackhi_epi32(r2, r3);     \
+    (w)[0] = prefix##_unpacklo_epi64(t0, t2), (w)[1] = prefix##_unpackhi_epi64(t0, t2);            \
+    (w)[2] = prefix##_unpacklo_epi64(t1, t3), (w)[3] = prefix##_unpackhi_epi64(t1, t3);            \
   } while (0)
 
 #define TARGET __attribute__((target("avx2")))

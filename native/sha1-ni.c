@@ -5,18 +5,18 @@
 
 /* Four steps. `w` becomes the next four message words, computed from the sixteen before them.
  * The instruction takes step t's E with the words: it is A of four steps ago, rotated. */
-#define FOUR_STEPS(f, w)                        \
-  do {                                          \
-    __m128i e = _mm_sha1nexte_epu32(before, w); \
-    before = abcd;                              \
-    abcd = _mm_sha1rnds4_epu32(abcd, e, f);     \
+#define FOUR_STEPS(f, w)                                                                           \
+  do {                                                                                             \
+    __m128i e = _mm_sha1nexte_epu32(before, w);                                                    \
+    before = abcd;                                                                                 \
+    abcd = _mm_sha1rnds4_epu32(abcd, e, f);                                                        \
   } while (0)
-#define NEXT_WORDS(w, x, y, z) \
+#define NEXT_WORDS(w, x, y, z)                                                                     \
   (w = _mm_sha1msg2_epu32(_mm_xor_si128(_mm_sha1msg1_epu32(w, x), y), z))
-#define FOUR_MORE(f, w, x, y, z) \
-  do {                           \
-    NEXT_WORDS(w, x, y, z);      \
-    FOUR_STEPS(f, w);            \
+#define FOUR_MORE(f, w, x, y, z)                                                                   \
+  do {                                                                                             \
+    NEXT_WORDS(w, x, y, z);                                                                        \
+    FOUR_STEPS(f, w);                                                                              \
   } while (0)
 
 #define TARGET __attribute__((target("sha,sse4.1")))

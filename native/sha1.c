@@ -9,17 +9,17 @@
 #define MAJORITY(x, y, z) (((x) & (y)) | ((z) & ((x) | (y))))
 
 /* One step; the caller turns the names instead of moving five values. */
-#define STEP(f, k, a, b, c, d, e, i) \
+#define STEP(f, k, a, b, c, d, e, i)                                                               \
   (e += ROTATE(a, 5) + f(b, c, d) + k + word(w, i), b = ROTATE(b, 30))
 
 /* Unrolled, so that every index is a constant and the branch in word() is gone. */
-#define TWENTY_STEPS(f, k, first)                                       \
-  _Pragma("GCC unroll 4") for (int i = first; i < first + 20; i += 5) { \
-    STEP(f, k, a, b, c, d, e, i);                                       \
-    STEP(f, k, e, a, b, c, d, i + 1);                                   \
-    STEP(f, k, d, e, a, b, c, i + 2);                                   \
-    STEP(f, k, c, d, e, a, b, i + 3);                                   \
-    STEP(f, k, b, c, d, e, a, i + 4);                                   \
+#define TWENTY_STEPS(f, k, first)                                                                  \
+  _Pragma("GCC unroll 4") for (int i = first; i < first + 20; i += 5) {                            \
+    STEP(f, k, a, b, c, d, e, i);                                                                  \
+    STEP(f, k, e, a, b, c, d, i + 1);                                                              \
+    STEP(f, k, d, e, a, b, c, i + 2);                                                              \
+    STEP(f, k, c, d, e, a, b, i + 3);                                                              \
+    STEP(f, k, b, c, d, e, a, i + 4);                                                              \
   }
 
 static inline uint32_t word(uint32_t w[16], int i);

@@ -4,19 +4,19 @@
 #include <immintrin.h>
 
 /* Four steps, two an instruction, which leaves its result where C, D, G and H were. */
-#define FOUR_STEPS(i, w)                                                                \
-  do {                                                                                  \
-    __m128i sum = _mm_add_epi32(w, _mm_loadu_si128((const __m128i *)(sha256_k + (i)))); \
-    cdgh = _mm_sha256rnds2_epu32(cdgh, abef, sum);                                      \
-    abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(sum, 0x0e));             \
+#define FOUR_STEPS(i, w)                                                                           \
+  do {                                                                                             \
+    __m128i sum = _mm_add_epi32(w, _mm_loadu_si128((const __m128i *)(sha256_k + (i))));            \
+    cdgh = _mm_sha256rnds2_epu32(cdgh, abef, sum);                                                 \
+    abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(sum, 0x0e));                        \
   } while (0)
 
 /* `w` becomes the next four message words, computed from the sixteen before them. */
-#define FOUR_MORE(i, w, x, y, z)                                             \
-  do {                                                                       \
-    w = _mm_add_epi32(_mm_sha256msg1_epu32(w, x), _mm_alignr_epi8(z, y, 4)); \
-    w = _mm_sha256msg2_epu32(w, z);                                          \
-    FOUR_STEPS(i, w);                                                        \
+#define FOUR_MORE(i, w, x, y, z)                                                                   \
+  do {                                                                                             \
+    w = _mm_add_epi32(_mm_sha256msg1_epu32(w, x), _mm_alignr_epi8(z, y, 4));                       \
+    w = _mm_sha256msg2_epu32(w, z);                                                                \
+    FOUR_STEPS(i, w);                                                                              \
   } while (0)
 
 #define TARGET __attribute__((target("sha,sse4.1")))

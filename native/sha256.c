@@ -16,9 +16,9 @@ const uint32_t sha256_k[64] = {
 #define ROTATE(x, n) ((x) >> (n) | (x) << (32 - (n)))
 
 /* One step; the caller turns the names instead of moving eight values. */
-#define STEP(a, b, c, d, e, f, g, h, i)                                                      \
-  (h += (ROTATE(e, 6) ^ ROTATE(e, 11) ^ ROTATE(e, 25)) + (g ^ (e & (f ^ g))) + sha256_k[i] + \
-        word(w, i),                                                                          \
+#define STEP(a, b, c, d, e, f, g, h, i)                                                            \
+  (h += (ROTATE(e, 6) ^ ROTATE(e, 11) ^ ROTATE(e, 25)) + (g ^ (e & (f ^ g))) + sha256_k[i] +       \
+        word(w, i),                                                                                \
    d += h, h += (ROTATE(a, 2) ^ ROTATE(a, 13) ^ ROTATE(a, 22)) + ((a & b) | (c & (a | b))))
 
 static inline uint32_t word(uint32_t w[16], int i);

@@ -41,12 +41,12 @@ export function equalSignatures(expected: string, given: string): boolean {
   return timingSafeEqual(expectedBytes, givenBytes)
 }
 
-export function stringToSign(claim: Claim, canonical: string): string {
+function stringToSign(claim: Claim, canonical: string): string {
   const digest = hash('sha256', Buffer.from(canonical, 'latin1'), 'hex')
   return `${ALGORITHM}\n${claim.timestamp}\n${claim.scope}\n${digest}`
 }
 
-export function canonicalRequest(request: S3Request, claim: Claim, query: string): string {
+function canonicalRequest(request: S3Request, claim: Claim, query: string): string {
   const headers = canonicalHeaders(request, claim.signedHeaders)
   return `${request.method}\n${request.rawPath}\n${query}\n${headers}\n${claim.signedHeaders}\n${claim.payloadHash}`
 }

@@ -2,7 +2,7 @@ import type { S3Error } from '../s3/errors.ts'
 
 /** What every XML answer begins with. */
 export const XML_DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
-export const S3_NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/'
+const S3_NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/'
 
 export interface ErrorIds {
   readonly requestId: string

@@ -1,4 +1,5 @@
-/* `hash-test bench`: MB/s (10^6 bytes) of each kind at each level of kernels, best of several. */
+/* `hash-test bench`: MB/s (10^6 bytes) of each kind at each level of kernels,
+ * best of several. */
 #define _POSIX_C_SOURCE 200809L
 #include "../../native/hash-kernels.h"
 #include "../../native/hash.h"
@@ -34,13 +35,15 @@ static double speed(unsigned kinds, int streams, size_t size) {
       hasher_update_many(h, at, n, streams);
     }
     double took = (now() - start) / times;
-    if (took < best) best = took;
+    if (took < best)
+      best = took;
   } while (now() < end);
   return (double)streams * (double)size / best / 1e6;
 }
 
 void hash_bench(void) {
-  static const char *const levels[] = {"portable", "SHA, PCLMUL, AVX2", "AVX-512"};
+  static const char *const levels[] = {"portable", "SHA, PCLMUL, AVX2",
+                                       "AVX-512"};
   static const struct {
     const char *name;
     unsigned kinds;
@@ -57,20 +60,24 @@ void hash_bench(void) {
 
   for (int i = 0; i < MOST; i++) {
     data[i] = malloc(SIZE);
-    if (!data[i]) abort();
+    if (!data[i])
+      abort();
     memset(data[i], i + 1, SIZE);
   }
   for (int level = HASH_PORTABLE; level <= HASH_AVX512; level++) {
     hash_force_level((enum hash_level)level);
     printf("%s\n  %-22s %8s %8s\n", levels[level], "", "256 KiB", "4 KiB");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-      printf("  %-22s %8.0f %8.0f\n", rows[i].name, speed(rows[i].kinds, 1, SIZE),
-             speed(rows[i].kinds, 1, 4096));
+      printf("  %-22s %8.0f %8.0f\n", rows[i].name,
+             speed(rows[i].kinds, 1, SIZE), speed(rows[i].kinds, 1, 4096));
     for (size_t i = 0; i < sizeof streams / sizeof *streams; i++)
-      printf("  %-15s * %4d %8.0f %8.0f\n", "MD5", streams[i], speed(HASH_MD5, streams[i], SIZE),
+      printf("  %-15s * %4d %8.0f %8.0f\n", "MD5", streams[i],
+             speed(HASH_MD5, streams[i], SIZE),
              speed(HASH_MD5, streams[i], 4096));
     printf("  %-15s * %4d %8.0f %8.0f\n", "MD5 + CRC64NVME", 16,
-           speed(HASH_MD5 | HASH_CRC64NVME, 16, SIZE), speed(HASH_MD5 | HASH_CRC64NVME, 16, 4096));
+           speed(HASH_MD5 | HASH_CRC64NVME, 16, SIZE),
+           speed(HASH_MD5 | HASH_CRC64NVME, 16, 4096));
   }
-  for (int i = 0; i < MOST; i++) free(data[i]);
+  for (int i = 0; i < MOST; i++)
+    free(data[i]);
 }

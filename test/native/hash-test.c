@@ -1,7 +1,8 @@
-/* Every digest against every way of computing it: each level of kernels, any cut of the input,
- * alone or among other streams. `hash-test` says nothing and returns 0 if all is well;
- * `hash-test bench` prints speeds. Build it with -fsanitize=address,undefined too: inputs lie in
- * blocks of their exact size, so that a kernel that reads too far is caught. */
+/* Every digest against every way of computing it: each level of kernels, any
+ * cut of the input, alone or among other streams. `hash-test` says nothing and
+ * returns 0 if all is well; `hash-test bench` prints speeds. Build it with
+ * -fsanitize=address,undefined too: inputs lie in blocks of their exact size,
+ * so that a kernel that reads too far is caught. */
 #include "../../native/hash-kernels.h"
 #include "../../native/hash.h"
 #include <stdbool.h>
@@ -12,7 +13,8 @@ void hash_bench(void);
 
 enum { KINDS = 6, ALL = (1 << KINDS) - 1, LONGEST = 5000, STREAMS = 130 };
 
-static const char *const names[KINDS] = {"MD5", "SHA1", "SHA256", "CRC32", "CRC32C", "CRC64NVME"};
+static const char *const names[KINDS] = {"MD5",   "SHA1",   "SHA256",
+                                         "CRC32", "CRC32C", "CRC64NVME"};
 static int level;
 
 static void test_all_lengths(void);
@@ -43,22 +45,27 @@ int main(int argc, char **argv) {
 }
 
 static void require(bool holds, const char *what, int kind, size_t length) {
-  if (holds) return;
-  fprintf(stderr, "level %d: %s: %s of %zu bytes is wrong\n", level, what, names[kind], length);
+  if (holds)
+    return;
+  fprintf(stderr, "level %d: %s: %s of %zu bytes is wrong\n", level, what,
+          names[kind], length);
   exit(1);
 }
 
 /* The same numbers on every run: a failure can be repeated. */
 static uint32_t random_below(uint32_t limit) {
   static uint64_t state = 1;
-  state = state * 6364136223846793005u + 1442695040888963407u; /* Knuth's MMIX */
+  state =
+      state * 6364136223846793005u + 1442695040888963407u; /* Knuth's MMIX */
   return (uint32_t)((state >> 32) % limit);
 }
 
 static uint8_t *exact_block(size_t n) {
   uint8_t *block = malloc(n > 0 ? n : 1);
-  if (!block) abort();
-  for (size_t i = 0; i < n; i++) block[i] = (uint8_t)random_below(256);
+  if (!block)
+    abort();
+  for (size_t i = 0; i < n; i++)
+    block[i] = (uint8_t)random_below(256);
   return block;
 }
 
@@ -66,13 +73,15 @@ static void require_equal(const hasher *a, const hasher *b, const char *what) {
   for (int k = 0; k < KINDS; k++) {
     uint8_t x[32], y[32];
     size_t length = hasher_digest(a, 1 << k, x);
-    bool same = hasher_digest(b, 1 << k, y) == length && memcmp(x, y, length) == 0;
-    require(same && (length > 0) == !!(a->kinds & 1u << k), what, k, (size_t)a->length);
+    bool same =
+        hasher_digest(b, 1 << k, y) == length && memcmp(x, y, length) == 0;
+    require(same && (length > 0) == !!(a->kinds & 1u << k), what, k,
+            (size_t)a->length);
   }
 }
 
-/* SHA-256 of the digests of the first 0, 1, … 5000 bytes of 0, 1, … 250, 0, 1, …, as computed with
- * Python's hashlib and zlib and Amazon's awscrt. */
+/* SHA-256 of the digests of the first 0, 1, … 5000 bytes of 0, 1, … 250, 0, 1,
+ * …, as computed with Python's hashlib and zlib and Amazon's awscrt. */
 static const char *const all_lengths[KINDS] = {
     "b66fbd7ff266dceaeb371a25812c756db4a428ec935868108dae3958018913a1",
     "2db08a071089e3f833c3541ad329b734b60e523a9c07a877665e40967bf8e770",
@@ -84,10 +93,12 @@ static const char *const all_lengths[KINDS] = {
 
 static void test_all_lengths(void) {
   hasher digests[KINDS];
-  for (int k = 0; k < KINDS; k++) hasher_init(&digests[k], HASH_SHA256);
+  for (int k = 0; k < KINDS; k++)
+    hasher_init(&digests[k], HASH_SHA256);
   for (size_t n = 0; n <= LONGEST; n++) {
     uint8_t *message = exact_block(n);
-    for (size_t i = 0; i < n; i++) message[i] = (uint8_t)(i % 251);
+    for (size_t i = 0; i < n; i++)
+      message[i] = (uint8_t)(i % 251);
     hasher h;
     hasher_init(&h, ALL);
     hasher_update(&h, message, n);
@@ -101,7 +112,8 @@ static void test_all_lengths(void) {
     uint8_t digest[32];
     char hex[65];
     hasher_digest(&digests[k], HASH_SHA256, digest);
-    for (int i = 0; i < 32; i++) snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    for (int i = 0; i < 32; i++)
+      snprintf(hex + 2 * i, 3, "%02x", digest[i]);
     require(strcmp(hex, all_lengths[k]) == 0, "lengths from 0", k, LONGEST);
   }
 }
@@ -118,7 +130,8 @@ static void test_cuts(void) {
     hasher_update(&whole, message, n);
     for (size_t at = 0; at < n;) {
       uint32_t left = (uint32_t)(n - at);
-      uint32_t part = random_below((left > 300 && random_below(2) ? 300 : left) + 1);
+      uint32_t part =
+          random_below((left > 300 && random_below(2) ? 300 : left) + 1);
       hasher_update(&cut, message + at, part);
       at += part;
     }
@@ -150,9 +163,11 @@ static void test_many(void) {
         hasher_update(&alone[i], blocks[i], n[i]);
       }
       hasher_update_many(h, data, n, count);
-      for (int i = 0; i < count; i++) free(blocks[i]);
+      for (int i = 0; i < count; i++)
+        free(blocks[i]);
     }
-    for (int i = 0; i < count; i++) require_equal(&alone[i], &among[i], "among many");
+    for (int i = 0; i < count; i++)
+      require_equal(&alone[i], &among[i], "among many");
   }
 }
 
@@ -180,7 +195,8 @@ static uint64_t crc_number(const uint8_t *p, size_t n, enum hash_kind kind) {
   uint8_t digest[32];
   uint64_t number = 0;
   size_t length = hasher_digest(&h, kind, digest);
-  for (size_t i = 0; i < length; i++) number = number << 8 | digest[i];
+  for (size_t i = 0; i < length; i++)
+    number = number << 8 | digest[i];
   return number;
 }
 
@@ -197,7 +213,8 @@ static void test_combine(void) {
       /* Lengths too large to compute directly: (A B) C is A (B C). */
       uint64_t b_length = (uint64_t)random_below(UINT32_MAX) << 30 | 7;
       uint64_t c_length = (uint64_t)random_below(UINT32_MAX) << 28 | 3;
-      uint64_t ab = crc_combine(1 << k, a, b, b_length), bc = crc_combine(1 << k, b, a, c_length);
+      uint64_t ab = crc_combine(1 << k, a, b, b_length),
+               bc = crc_combine(1 << k, b, a, c_length);
       require(crc_combine(1 << k, ab, a, c_length) ==
                   crc_combine(1 << k, a, bc, b_length + c_length),
               "combined in another order", k, n);

@@ -6,8 +6,8 @@ import type { Authentication } from '../../src/auth/authenticate.ts'
 import { createPayload, type RequestPayload } from '../../src/http/body.ts'
 import { parseRequest } from '../../src/http/request.ts'
 
-export const STALL_MS = 300
-export const MAX_OBJECT_SIZE = 10_000_000
+const STALL_MS = 300
+const MAX_OBJECT_SIZE = 10_000_000
 
 export const UNSIGNED: Authentication = {
   identity: { accessKey: 'a', role: 'admin', isRoot: true },

@@ -16,7 +16,7 @@ interface HeaderLines {
 }
 
 /** A head as Node's parser would hand it over, its own header logic included. */
-export function incomingOf(head: RequestHead): IncomingMessage {
+function incomingOf(head: RequestHead): IncomingMessage {
   const incoming = new IncomingMessage(new Socket())
   incoming.method = head.method ?? 'GET'
   incoming.url = head.target ?? '/'
