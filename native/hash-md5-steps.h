@@ -5,8 +5,10 @@
  * spreads over lanes and turns into rotate and ternary-logic instructions where the target has
  * them. */
 #ifndef HASH_MD5_STEPS_H
-/* clang-format off: four steps a line, as RFC 1321 lists them. */
 #define HASH_MD5_STEPS_H
+
+/* Four steps a line, as the RFC lists them. */
+/* clang-format off */
 
 /* G is the RFC's (x & z) | (y & ~z) with its halves apart: they share no bit, so each may be
  * added on its own, and only one of them waits for the previous step. */
