@@ -212,7 +212,7 @@ const python = findPython('boto3')
 describe.skipIf(python === undefined)('boto3', () => {
   test('odd keys, trailing slashes, a beside a/b, transfers, pages', async () => {
     const script = `
-import boto3, io, json, os, sys
+import importlib.util, boto3, io, json, os, sys
 from botocore.exceptions import ClientError
 s3 = boto3.client('s3', endpoint_url=sys.argv[1], region_name='us-east-1')
 keys = json.loads(sys.argv[2])
@@ -240,7 +240,9 @@ s3.upload_fileobj(io.BytesIO(data), b, 'transferred')
 out = io.BytesIO()
 s3.download_fileobj(b, 'transferred', out)
 assert out.getvalue() == data
-for algorithm in ('CRC32', 'CRC32C', 'CRC64NVME', 'SHA1', 'SHA256'):
+# botocore leaves the two younger CRCs to awscrt, an extra of its own.
+younger = ('CRC32C', 'CRC64NVME') if importlib.util.find_spec('awscrt') else ()
+for algorithm in ('CRC32', *younger, 'SHA1', 'SHA256'):
     s3.put_object(Bucket=b, Key='sum', Body=b'sum', ChecksumAlgorithm=algorithm)
     r = s3.get_object(Bucket=b, Key='sum', ChecksumMode='ENABLED')
     assert r['Checksum' + algorithm] and r['Body'].read() == b'sum'
