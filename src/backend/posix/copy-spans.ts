@@ -1,3 +1,4 @@
+import { mebibytesPerSecond } from '../../io/span-attributes.ts'
 import type { CopyResult, StepTimes } from '../../io/io.ts'
 import { SPAN } from '../../trace/names.ts'
 import type { Span } from '../../trace/recorder.ts'
@@ -51,8 +52,4 @@ function finish(span: Span, bytes: number, times: StepTimes): void {
   span.set('posix.duration_ms', ns / 1e6)
   span.set('posix.queue_ms', times.queueNs / 1e6)
   span.set('posix.throughput_mbps', mebibytesPerSecond(bytes, ns))
-}
-
-export function mebibytesPerSecond(bytes: number, ns: number): number {
-  return ns > 0 ? bytes / 1048576 / (ns / 1e9) : 0
 }

@@ -10,7 +10,7 @@ import {
   isComputable,
   type Attribute,
 } from './attributes.ts'
-import { mebibytesPerSecond } from './copy-spans.ts'
+import { mebibytesPerSecond } from '../../io/span-attributes.ts'
 import { toS3Error } from './errors.ts'
 import type { OpenObject } from './get-object.ts'
 import type { Task } from './task.ts'
