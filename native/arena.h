@@ -43,7 +43,8 @@ enum {
   X(lock)                                                                                          \
   X(truncate)                                                                                      \
   X(close)                                                                                         \
-  X(owner)
+  X(owner)                                                                                         \
+  X(verify_file)
 
 enum step_op {
 #define X(name) OP_##name,
@@ -74,6 +75,7 @@ enum step_flags {
   RENAME_NO_REPLACE = 1,
   REMOVE_DIRECTORY = 1,
   LOCK_EXCLUSIVE = 2,
+  VERIFY_REGULAR = 1,
   COPY_REFLINK = 1,
   COPY_RANGE = 2,
   COPY_READ_WRITE = 4,

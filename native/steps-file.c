@@ -233,6 +233,25 @@ int64_t step_verify_size(struct chain *c, const struct step *s, const int fd[3],
   return (double)c->stat.st_size == s->a ? 0 : -EBADMSG;
 }
 
+/* Text: names of attributes that must be there; text2: of those that must not. */
+int64_t step_verify_file(struct chain *c, const struct step *s, const int fd[3], struct result *r) {
+  (void)r;
+  int err = s->flags & VERIFY_REGULAR ? known_stat(c, fd[0]) : 0;
+  if (err != 0) return err;
+  if (s->flags & VERIFY_REGULAR && !S_ISREG(c->stat.st_mode)) return -ENOENT;
+  const char *name = chain_text(c, s);
+  for (const char *end = name + s->text_size; name < end; name += strlen(name) + 1) {
+    int64_t size = sys_fgetxattr(&c->sys, fd[0], name, NULL, 0);
+    if (size < 0) return size == -ENODATA ? -ENOENT : size;
+  }
+  name = chain_text2(c, s);
+  for (const char *end = name + s->text2_size; name < end; name += strlen(name) + 1) {
+    int64_t size = sys_fgetxattr(&c->sys, fd[0], name, NULL, 0);
+    if (size != -ENODATA) return size < 0 ? size : -ENOENT;
+  }
+  return 0;
+}
+
 int64_t step_sync(struct chain *c, const struct step *s, const int fd[3], struct result *r) {
   (void)s;
   (void)r;

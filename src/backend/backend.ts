@@ -21,6 +21,14 @@ export interface Backend {
     name: BucketSubresource,
     call: Call,
   ): Promise<Buffer | undefined>
+  putBucketSubresource(
+    bucket: string,
+    name: BucketSubresource,
+    value: SubresourceValue,
+    call: Call,
+  ): Promise<void>
+  /** Deleting what is not there is no error. */
+  deleteBucketSubresource(bucket: string, name: BucketSubresource, call: Call): Promise<void>
 
   /**
    * Opens an object, lets `select` decide which bytes are wanted, and answers with them. `select` sees the head of the
@@ -41,6 +49,21 @@ export interface Backend {
     object: CopyTarget,
     call: Call,
   ): Promise<CopiedObject>
+  /** A small document hung on an object, raw; undefined where there is none. NoSuchKey where there is no object. */
+  getObjectSubresource(
+    ref: ObjectRef,
+    name: ObjectSubresource,
+    call: Call,
+  ): Promise<Buffer | undefined>
+  /** A function is told the document that is there and says which takes its place; it may throw. No other decides meanwhile. */
+  putObjectSubresource(
+    ref: ObjectRef,
+    name: ObjectSubresource,
+    value: SubresourceValue | SubresourceDecision,
+    call: Call,
+  ): Promise<void>
+  /** Deleting what is not there is no error. */
+  deleteObjectSubresource(ref: ObjectRef, name: ObjectSubresource, call: Call): Promise<void>
   listObjects(bucket: string, page: ListPage, call: Call): Promise<ObjectListing>
 
   createUpload(ref: ObjectRef, upload: NewUpload, call: Call): Promise<{ uploadId: string }>
@@ -85,6 +108,11 @@ export type BucketSubresource =
   | 'website'
   | 'bucket-lock'
   | 'versioning'
+
+export type ObjectSubresource = 'X-Amz-Tagging' | 'object-retention' | 'object-legal-hold'
+
+export type SubresourceValue = string | Uint8Array
+export type SubresourceDecision = (stored: Buffer | undefined) => SubresourceValue
 
 export interface BucketSummary {
   readonly name: string

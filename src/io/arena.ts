@@ -51,6 +51,7 @@ export const OP = {
   truncate: 26,
   close: 27,
   owner: 28,
+  verifyFile: 29,
 } as const
 
 /** Flags of the header. */
@@ -71,6 +72,7 @@ export const FLAG = {
   noReplace: 1,
   removeDirectory: 1,
   exclusive: 2,
+  regular: 1,
   reflink: 1,
   copyRange: 2,
   readWrite: 4,

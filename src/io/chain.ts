@@ -206,6 +206,16 @@ export class NativeChain implements Chain {
     return step
   }
 
+  verifyFile(
+    file: Fd,
+    expected: { regular: boolean; has: readonly string[]; lacks: readonly string[] },
+  ): Step<void> {
+    const step = this.#add<void>(OP.verifyFile, file, undefined, nameList(expected.has))
+    step.text2 = nameList(expected.lacks)
+    step.flags = expected.regular ? FLAG.regular : 0
+    return step
+  }
+
   makeParents(
     dir: Fd,
     path: string,

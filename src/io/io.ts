@@ -203,6 +203,14 @@ export interface Chain {
   verifyDigest(hasher: Hasher | 'job', kind: HashKind, expected: Uint8Array): Step<Buffer>
   /** Fails the chain with EBADMSG unless the file's size (fstat) is `size`: nothing short is ever published. */
   verifySize(file: Fd, size: number): Step<void>
+  /**
+   * Fails the chain with ENOENT unless the file is regular (if asked), has the attributes that it must have and none
+   * that it must not: what follows happens only to the file that was meant. Within the span of the step before it.
+   */
+  verifyFile(
+    file: Fd,
+    expected: { regular: boolean; has: readonly string[]; lacks: readonly string[] },
+  ): Step<void>
   /** Posix.IO.MakeParents. Opens directory `path` beneath `dir`, making what lacks (mode `mode` under the umask); `''` is `dir` itself. value: fd (readable, so that it can be synced); new directories get `owner`; with `sync` each directory that got a new entry is fsynced (own Posix.IO.Sync span). */
   makeParents(
     dir: Fd,

@@ -50,6 +50,7 @@ const SHAPES: Readonly<Record<keyof typeof OP, Shape>> = {
   truncate: within(SPAN.writeData),
   close: HIDDEN,
   owner: within(SPAN.writeMetadata),
+  verifyFile: within(SPAN.readMetadata),
 }
 const SHAPE_OF: readonly Shape[] = (Object.keys(OP) as (keyof typeof OP)[]).map(
   (name) => SHAPES[name],

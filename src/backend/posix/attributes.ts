@@ -1,4 +1,5 @@
 import { gunzipSync, gzipSync } from 'node:zlib'
+import { goMap, parseObject } from '../../go-json.ts'
 import type { AttributeValue, DigestHole, HashKind } from '../../io/io.ts'
 import type { ChecksumAlgorithm, ContentHeaders, Tags, UserMetadata } from '../backend.ts'
 
@@ -69,24 +70,6 @@ export function describingAttributes(
 function hasEntries(map: Readonly<Record<string, string>>): boolean {
   for (const _ in map) return true
   return false
-}
-
-/** A JSON object as Go's encoding/json writes a map: keys in byte order, HTML's characters escaped. */
-export function goMap(map: Readonly<Record<string, string>>): string {
-  const keys = Object.keys(map).sort(compareUtf8)
-  return `{${keys.map((key) => `${goString(key)}:${goString(map[key] ?? '')}`).join(',')}}`
-}
-
-export function goString(text: string): string {
-  return JSON.stringify(text).replace(
-    /[<>&\u2028\u2029]/g,
-    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
-}
-
-/** Order of the UTF-8 bytes, which is that of code points and not of JavaScript's UTF-16 units. */
-export function compareUtf8(a: string, b: string): number {
-  return a === b ? 0 : Buffer.compare(Buffer.from(a), Buffer.from(b))
 }
 
 /** In the order in which VersityGW writes the keys; `XXHASH…` and the like are kept though this gateway cannot compute them. */
@@ -189,7 +172,10 @@ export function decodeChecksums(
   }
 }
 
-/** A JSON object of strings, such as metadata and tags; empty where it is no such thing. */
+/**
+ * A JSON object of strings, such as metadata and tags; empty where it is no such thing. Attributes can be written by anyone
+ * with a shell: what does not parse is not there.
+ */
 export function decodeMap(value: Buffer | undefined): Record<string, string> {
   const map: Record<string, string> = Object.create(null) as Record<string, string>
   const stored = parseObject(value)
@@ -198,19 +184,6 @@ export function decodeMap(value: Buffer | undefined): Record<string, string> {
     if (typeof text === 'string') map[key] = text
   }
   return map
-}
-
-/** Attributes can be written by anyone with a shell: what does not parse is not there. */
-export function parseObject(value: Buffer | undefined): Record<string, unknown> | undefined {
-  if (value === undefined || value.length === 0) return undefined
-  try {
-    const parsed: unknown = JSON.parse(value.toString())
-    return typeof parsed === 'object' && parsed !== null
-      ? (parsed as Record<string, unknown>)
-      : undefined
-  } catch {
-    return undefined
-  }
 }
 
 /** The hash that a checksum algorithm is, in the addon's words. */

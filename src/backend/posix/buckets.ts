@@ -1,13 +1,16 @@
 import { constants } from 'node:os'
+import { goString, parseObject } from '../../go-json.ts'
 import { IoError } from '../../io/io-error.ts'
 import type { DirEntries } from '../../io/io.ts'
 import { S3Error } from '../../s3/errors.ts'
-import type { BucketSubresource, BucketSummary, NewBucket } from '../backend.ts'
-import { ATTRIBUTE, compareUtf8, goString, parseObject } from './attributes.ts'
+import { compareUtf8 } from '../../utf8-order.ts'
+import type { BucketSummary, NewBucket } from '../backend.ts'
+import { ATTRIBUTE } from './attributes.ts'
 import { failureOf, toS3Error } from './errors.ts'
 import { isDirectory } from './file-types.ts'
 import { directoryNames, entryName } from './packed-names.ts'
 import { TMP_DIR, bucketEntry } from './paths.ts'
+import { getBucketSubresource } from './subresources.ts'
 import type { Task } from './task.ts'
 
 const { EEXIST, ENOENT, ENOTDIR, ENOTEMPTY } = constants.errno
@@ -115,14 +118,4 @@ async function removeWorkingDirectory(task: Task): Promise<void> {
 
 function notEmpty(bucket: string): S3Error {
   return new S3Error('BucketNotEmpty', { BucketName: bucket })
-}
-
-export async function getBucketSubresource(
-  task: Task,
-  name: BucketSubresource,
-): Promise<Buffer | undefined> {
-  const chain = task.begin({ readable: true })
-  const stored = chain.steps.readMetadata(chain.bucket, [name])
-  await chain.run()
-  return stored.value.get(name)
 }

@@ -1,3 +1,4 @@
+import { parseObject } from '../../go-json.ts'
 import type { FileStat } from '../../io/io.ts'
 import type { ContentHeaders, ObjectHead, UserMetadata } from '../backend.ts'
 import {
@@ -7,7 +8,6 @@ import {
   decodeChecksums,
   decodeMap,
   decodeMultipart,
-  parseObject,
 } from './attributes.ts'
 
 export type StoredAttributes = ReadonlyMap<string, Buffer>

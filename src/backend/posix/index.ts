@@ -4,13 +4,7 @@ import { IoError } from '../../io/io-error.ts'
 import { Recorder } from '../../trace/recorder.ts'
 import type { Backend, Call } from '../backend.ts'
 import { ATTRIBUTE } from './attributes.ts'
-import {
-  createBucket,
-  deleteBucket,
-  getBucketSubresource,
-  headBucket,
-  listBuckets,
-} from './buckets.ts'
+import { createBucket, deleteBucket, headBucket, listBuckets } from './buckets.ts'
 import { copyObject } from './copy-object.ts'
 import { deleteObject } from './delete-object.ts'
 import { DirectoryCache } from './directory-cache.ts'
@@ -19,6 +13,14 @@ import { Folds } from './folds.ts'
 import { getObject, headObject } from './get-object.ts'
 import { listObjects } from './listing.ts'
 import { putObject } from './put-object.ts'
+import {
+  deleteBucketSubresource,
+  deleteObjectSubresource,
+  getBucketSubresource,
+  getObjectSubresource,
+  putBucketSubresource,
+  putObjectSubresource,
+} from './subresources.ts'
 import { Task } from './task.ts'
 import { abortUpload } from './uploads/abort-upload.ts'
 import { completeUpload } from './uploads/complete-upload.ts'
@@ -64,12 +66,20 @@ export async function createPosixBackend(options: PosixBackendOptions): Promise<
     deleteBucket: (bucket, call) => deleteBucket(task({ bucket }, call)),
     getBucketSubresource: (bucket, name, call) =>
       getBucketSubresource(task({ bucket }, call), name),
+    putBucketSubresource: (bucket, name, value, call) =>
+      putBucketSubresource(task({ bucket }, call), name, value),
+    deleteBucketSubresource: (bucket, name, call) =>
+      deleteBucketSubresource(task({ bucket }, call), name),
 
     getObject: (ref, select, call) => getObject(task(ref, call), select),
     headObject: (ref, call) => headObject(task(ref, call)),
     putObject: (ref, object, payload, call) => putObject(task(ref, call), object, payload),
     deleteObject: (ref, precondition, call) => deleteObject(task(ref, call), precondition),
     copyObject: (source, target, object, call) => copyObject(task(target, call), source, object),
+    getObjectSubresource: (ref, name, call) => getObjectSubresource(task(ref, call), name),
+    putObjectSubresource: (ref, name, value, call) =>
+      putObjectSubresource(task(ref, call), name, value),
+    deleteObjectSubresource: (ref, name, call) => deleteObjectSubresource(task(ref, call), name),
     listObjects: (bucket, page, call) => listObjects(task({ bucket }, call), page),
 
     createUpload: (ref, upload, call) => createUpload(task(ref, call), upload),

@@ -1,5 +1,6 @@
 import type { DirEntries, FileStat } from '../../io/io.ts'
-import { ATTRIBUTE, compareUtf8 } from './attributes.ts'
+import { compareUtf8 } from '../../utf8-order.ts'
+import { ATTRIBUTE } from './attributes.ts'
 import { DT_DIR, DT_REG, entryName, isEntry, lowerBound, successor } from './packed-names.ts'
 import { TMP_DIR, isPossiblePrefix } from './paths.ts'
 

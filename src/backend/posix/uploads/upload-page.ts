@@ -1,5 +1,5 @@
+import { compareUtf8 } from '../../../utf8-order.ts'
 import type { ListedUpload, UploadListPage, UploadListing } from '../../backend.ts'
-import { compareUtf8 } from '../attributes.ts'
 
 /** One page of a listing of uploads: what goes on it, in order, until one more would be too many. */
 export class UploadPage {

@@ -1,0 +1,151 @@
+import type { Chain, Fd, Step } from '../../io/io.ts'
+import type {
+  BucketSubresource,
+  ObjectRef,
+  ObjectSubresource,
+  SubresourceDecision,
+  SubresourceValue,
+} from '../backend.ts'
+import { ATTRIBUTE } from './attributes.ts'
+import { toS3Error } from './errors.ts'
+import { withKeyLock } from './locks.ts'
+import { keyPath } from './paths.ts'
+import type { BucketChain, Task } from './task.ts'
+
+/** Documents hung on buckets and objects: each is one attribute, read or written in one chain. */
+
+export async function getBucketSubresource(
+  task: Task,
+  name: BucketSubresource,
+): Promise<Buffer | undefined> {
+  const chain = task.begin({ readable: true })
+  const stored = chain.steps.readMetadata(chain.bucket, [name])
+  await chain.run()
+  return stored.value.get(name)
+}
+
+export function putBucketSubresource(
+  task: Task,
+  name: BucketSubresource,
+  value: SubresourceValue,
+): Promise<void> {
+  return changeBucket(task, name, value)
+}
+
+/** What is not there is deleted already. */
+export function deleteBucketSubresource(task: Task, name: BucketSubresource): Promise<void> {
+  return changeBucket(task, name, undefined)
+}
+
+async function changeBucket(
+  task: Task,
+  name: BucketSubresource,
+  value: SubresourceValue | undefined,
+): Promise<void> {
+  const chain = task.begin({ readable: true })
+  writeOrRemove(chain.steps, chain.bucket, name, value)
+  if (task.volume.durable) chain.steps.sync(chain.bucket, 'dir')
+  await chain.run()
+}
+
+export async function getObjectSubresource(
+  task: Task<ObjectRef>,
+  name: ObjectSubresource,
+): Promise<Buffer | undefined> {
+  const { chain, file } = openObjectFile(task)
+  const stored = chain.at('object', chain.steps.readMetadata(file, [name]))
+  await chain.run()
+  return stored.value.get(name)
+}
+
+/**
+ * Writes to the very file that is found under the key: one that takes its place meanwhile is not touched.
+ *
+ * A value that depends on the one before is decided under the key's lock: of two requests the second sees what the first
+ * left.
+ */
+export function putObjectSubresource(
+  task: Task<ObjectRef>,
+  name: ObjectSubresource,
+  value: SubresourceValue | SubresourceDecision,
+): Promise<void> {
+  return typeof value === 'function'
+    ? withKeyLock(task, () => decideObject(task, name, value))
+    : changeObject(task, name, value)
+}
+
+export function deleteObjectSubresource(
+  task: Task<ObjectRef>,
+  name: ObjectSubresource,
+): Promise<void> {
+  return changeObject(task, name, undefined)
+}
+
+async function changeObject(
+  task: Task<ObjectRef>,
+  name: ObjectSubresource,
+  value: SubresourceValue | undefined,
+): Promise<void> {
+  const { chain, file } = openObjectFile(task)
+  chain.at('object', writeOrRemove(chain.steps, file, name, value))
+  syncFile(task, chain.steps, file)
+  await chain.run()
+}
+
+async function decideObject(
+  task: Task<ObjectRef>,
+  name: ObjectSubresource,
+  decide: SubresourceDecision,
+): Promise<void> {
+  const { chain, file } = openObjectFile(task, { keep: true })
+  const stored = chain.at('object', chain.steps.readMetadata(file, [name]))
+  await chain.run()
+  try {
+    const steps = task.chain()
+    steps.writeMetadata(file.value, [[name, decide(stored.value.get(name))]])
+    syncFile(task, steps, file.value)
+    await steps.run()
+  } catch (error) {
+    throw toS3Error(error, 'object', task.subject)
+  } finally {
+    await task.close(file.value)
+  }
+}
+
+function writeOrRemove(
+  steps: Chain,
+  fd: Fd,
+  name: string,
+  value: SubresourceValue | undefined,
+): Step<void> {
+  return value === undefined
+    ? steps.writeMetadata(fd, [], { removed: [name] })
+    : steps.writeMetadata(fd, [[name, value]])
+}
+
+function syncFile({ volume, subject }: Task<ObjectRef>, steps: Chain, fd: Fd): void {
+  if (volume.durable) steps.sync(fd, subject.key.endsWith('/') ? 'dir' : 'file')
+}
+
+const NONE: readonly string[] = []
+const MARK = [ATTRIBUTE.etag]
+const DELETED = [ATTRIBUTE.deleteMarker]
+
+/** Opens what lies under the key, and fails with NoSuchKey unless it is an object: see `isObject` of get-object.ts. */
+function openObjectFile(
+  task: Task<ObjectRef>,
+  { keep = false } = {},
+): { readonly chain: BucketChain; readonly file: Step<number> } {
+  const { path, isDirectory } = keyPath(task.subject.key)
+  const chain = task.begin()
+  const { steps, bucket } = chain
+  const file = chain.at(
+    'object',
+    isDirectory
+      ? steps.openDir(bucket, path, { readable: true, keep })
+      : steps.openFile(bucket, path, { keep }),
+  )
+  const has = isDirectory ? MARK : NONE
+  chain.at('object', steps.verifyFile(file, { regular: !isDirectory, has, lacks: DELETED }))
+  return { chain, file }
+}
