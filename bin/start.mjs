@@ -65,7 +65,8 @@ function useTracing() {
   if (!isNamed && !isFlagged) env.VGW_OTEL_EXPORTER = 'console'
 }
 
-function ready({ root, region, tracing }, [url]) {
+function ready({ root, region, tracing }, urls) {
+  const url = urls.find((one) => one.startsWith('http')) ?? '(aws-cli needs a TCP port)'
   const secret = ours ? root.secret : '…'
   const toConsole = tracing.exporters.includes('console')
   console.log(`

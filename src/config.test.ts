@@ -161,8 +161,16 @@ describe('command line', () => {
     ['posix', 'no directory provided for operation'],
     ['posix /a /b', 'only one directory can be served, not also "/b"'],
     ['--port 70700 posix /d', '--port: "70700" is not a port (0 to 65535)'],
-    ['--port /run/s3.sock posix /d', '--port: "/run/s3.sock": unix sockets are not available yet'],
-    ['--port @s3 posix /d', '--port: "@s3": unix sockets are not available yet'],
+    ['--port @ posix /d', '--port: "@" names no socket'],
+    ['--port @s3,:1,@s3 posix /d', '--port: socket @s3 is given twice'],
+    ['--port ./s3,./a/../s3 posix /d', `--port: socket ${process.cwd()}/s3 is given twice`],
+    [
+      `--port /${'s'.repeat(107)} posix /d`,
+      `--port: "/${'s'.repeat(107)}" is too long for a socket (107 bytes)`,
+    ],
+    ['--socket-perm 888 posix /d', '--socket-perm: "888" is not an octal mode such as 0660'],
+    ['--socket-perm rw posix /d', '--socket-perm: "rw" is not an octal mode such as 0660'],
+    ['--socket-perm 1777 posix /d', '--socket-perm: "1777" is not an octal mode such as 0660'],
     ['--port :1,127.0.0.1:1 posix /d', '--port: port 1 is given twice'],
     ['--max-connections 0 posix /d', '--max-connections: "0" is not a whole number of at least 1'],
     ['--max-requests 1e3 posix /d', '--max-requests: "1e3" is not a whole number of at least 1'],
@@ -240,6 +248,12 @@ describe('listeners', () => {
     ['[::1]:9', [{ host: '::1', port: 9 }]],
     ['[::1]', [{ host: '::1', port: 7070 }]],
     ['::1', [{ host: '::1', port: 7070 }]],
+    // Contract 1.2: a unix path begins with `/` or `./`, an abstract socket with `@`.
+    ['/run/s3.sock', [{ path: '/run/s3.sock' }]],
+    ['./s3.sock', [{ path: `${process.cwd()}/s3.sock` }]],
+    ['@s3', [{ path: '\0s3' }]],
+    ['s3.sock', [{ host: 's3.sock', port: 7070 }]],
+    [':1,/run/s3.sock', [{ host: undefined, port: 1 }, { path: '/run/s3.sock' }]],
     [
       'localhost:1,:2',
       [
@@ -254,7 +268,18 @@ describe('listeners', () => {
 
   test('a repeated flag is a list', async () => {
     const { listeners } = await configOf('-p :1 --port a:2,b:3 posix /d')
-    expect(listeners.map(({ port }) => port)).toEqual([1, 2, 3])
+    expect(listeners).toEqual([
+      { host: undefined, port: 1 },
+      { host: 'a', port: 2 },
+      { host: 'b', port: 3 },
+    ])
+  })
+
+  test.each(['660', '0660', '0o660'])('--socket-perm %s is octal', async (mode) => {
+    expect(await configOf(`--socket-perm ${mode} posix /d`)).toMatchObject({ socketMode: 0o660 })
+    expect(await configOf('posix /d', { VGW_SOCKET_PERM: mode })).toMatchObject({
+      socketMode: 0o660,
+    })
   })
 
   test.each(['a:b', ':', '[nonsense]:1', 'a:1:2', ''])('"%s" is refused', async (spec) => {
@@ -295,7 +320,7 @@ describe('environment', () => {
     [{ VGW_QUIET: 'yes' }, 'VGW_QUIET: "yes" is neither true nor false'],
     [
       { VGW_PORT: 'x:y' },
-      'VGW_PORT: "x:y" is not a place to listen at (:port, host:port, [v6]:port or host)',
+      'VGW_PORT: "x:y" is not a place to listen at (:port, host:port, [v6]:port, host, /socket or @socket)',
     ],
     [{ VGW_DURABILITY: 'some' }, 'VGW_DURABILITY: "some" is not one of full, none'],
     [{ VGW_OTEL_DEPTH: 'deep' }, 'VGW_OTEL_DEPTH: "deep" is not one of http, backend, io, syscall'],

@@ -7,10 +7,11 @@ import { SERVER_SETTINGS } from './config/server-settings.ts'
 import { readTable, resolve, type GivenFlags, type Setting, type Values } from './config/setting.ts'
 import { TRACING_SETTINGS } from './config/tracing-settings.ts'
 import { readTracing } from './config/tracing.ts'
-import { ConfigError, type Environment, type Listener } from './config/values.ts'
+import { ConfigError, type Environment } from './config/values.ts'
+import type { Listener } from './http/listener.ts'
 import type { TracingConfig } from './trace/tracing-config.ts'
 
-export { ConfigError, type Listener }
+export { ConfigError }
 
 /** All there is to set. A table row is a setting's only description: flag, variables, type, default and help. */
 export const SETTINGS: readonly Setting<unknown>[] = [
@@ -31,6 +32,8 @@ export type LogLevel = 'error' | 'warn' | 'info' | 'debug' | 'trace'
 /** A gateway's settings, checked. Deeply frozen. */
 export interface Config {
   readonly listeners: readonly Listener[]
+  /** Of sockets in the file system; undefined leaves it to the umask. */
+  readonly socketMode: number | undefined
   /** PEM files. */
   readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined
   readonly root: { readonly access: string; readonly secret: string }
@@ -132,6 +135,7 @@ function serverConfig(
   if ((cert === '') !== (key === '')) throw new ConfigError('--cert and --key need each other')
   return {
     listeners: server.port,
+    socketMode: server.socketPerm,
     tls: cert === '' ? undefined : { certFile: resolvePath(cert), keyFile: resolvePath(key) },
     region: server.region,
     limits: {

@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import type { Logger } from 'pino'
 import { createAuthenticator } from './auth/authenticate.ts'
 import type { Account, Accounts } from './auth/identity.ts'
@@ -75,8 +74,7 @@ export async function createGateway(config: Config, log: Logger): Promise<Gatewa
   let urls: readonly string[] = []
   return {
     async listen() {
-      const addresses = await servers.listen()
-      urls = addresses.map((address) => urlOf(address, config.tls !== undefined))
+      urls = await servers.listen()
     },
     async close(graceMs) {
       clearInterval(sweeper)
@@ -97,6 +95,7 @@ async function openServers(config: Config, s3: S3Server, log: Logger): Promise<H
     s3.serve(incoming, outgoing)
   return createServers({
     listeners: config.listeners,
+    socketMode: config.socketMode,
     tls: config.tls === undefined ? undefined : await readTlsFiles(config.tls),
     maxConnections: config.limits.maxConnections,
     headerTimeoutMs: config.limits.headerTimeoutMs,
@@ -115,9 +114,4 @@ function rootOnly(root: Config['root']): Accounts {
     rootAccess: root.access,
     find: (accessKey) => (accessKey === root.access ? account : undefined),
   }
-}
-
-function urlOf(address: AddressInfo, tls: boolean): string {
-  const host = address.family === 'IPv6' ? `[${address.address}]` : address.address
-  return `${tls ? 'https' : 'http'}://${host}:${address.port}`
 }

@@ -64,7 +64,6 @@ export const LATER_SETTINGS: readonly Setting<unknown>[] = [
     ['metrics-service-name', 'msn', 'VGW_METRICS_SERVICE_NAME'],
     ['metrics-statsd-servers', 'mss', 'VGW_METRICS_STATSD_SERVERS'],
     ['metrics-dogstatsd-servers', 'mds', 'VGW_METRICS_DOGSTATS_SERVERS'],
-    ['socket-perm', '', 'VGW_SOCKET_PERM'],
     ['webui', '', 'VGW_WEBUI_PORT'],
     ['webui-cert', '', 'VGW_WEBUI_CERT'],
     ['webui-key', '', 'VGW_WEBUI_KEY'],

@@ -5,6 +5,7 @@ import {
   duration,
   integer,
   listeners,
+  octalMode,
   text,
   urlPath,
   type Environment,
@@ -19,7 +20,13 @@ export const SERVER_SETTINGS = {
     form: 'many',
     parse: listeners,
     default: [{ host: undefined, port: 7070 }],
-    help: 'where to listen: :port, host:port, [v6]:port or host (default :7070)',
+    help: 'where to listen: :port, host:port, [v6]:port, host, /path or ./path of a socket, @name of an abstract one (default :7070)',
+  }),
+  socketPerm: setting({
+    flag: 'socket-perm',
+    env: 'VGW_SOCKET_PERM',
+    parse: octalMode,
+    help: 'octal mode of the sockets in the file system (default: what the umask leaves)',
   }),
   access: setting({
     flag: 'access',

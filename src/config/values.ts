@@ -1,4 +1,6 @@
 import { isIPv6 } from 'node:net'
+import { resolve as resolvePath } from 'node:path'
+import type { Listener } from '../http/listener.ts'
 
 /** A start-up error: its message is the one line the user sees. */
 export class ConfigError extends Error {}
@@ -8,12 +10,6 @@ export type Environment = Readonly<Record<string, string | undefined>>
 
 /** Reads a setting's text. Throws ConfigError with what is wrong; the caller adds where the text came from. */
 export type Parse<T> = (text: string) => T
-
-/** Where to listen; without a host on every address. */
-export interface Listener {
-  readonly host: string | undefined
-  readonly port: number
-}
 
 export const text: Parse<string> = (value) => value
 
@@ -87,10 +83,10 @@ export const urlPath: Parse<string> = (value) => (value.startsWith('/') ? value 
 
 const DEFAULT_PORT = 7070
 
-/** `:port`, `host:port`, `[v6]:port`, a bare host or a bare port. */
+/** `:port`, `host:port`, `[v6]:port`, a bare host, a bare port, `/path` or `./path` of a socket, `@name` of an abstract one. */
 const listener: Parse<Listener> = (value) => {
-  if (/^(?:\.?\/|@)/.test(value))
-    throw new ConfigError(`"${value}": unix sockets are not available yet`)
+  if (value.startsWith('@')) return { path: socketPath(`\0${value.slice(1)}`, value) }
+  if (/^\.?\//.test(value)) return { path: socketPath(resolvePath(value), value) }
   if (/^\d+$/.test(value)) return { host: undefined, port: port(value) }
   if (isIPv6(value)) return { host: value, port: DEFAULT_PORT }
   const [, v6, name, digits] = /^(?:\[([^\]]+)\]|([^:[\]\s]*))(?::(\d+))?$/.exec(value) ?? []
@@ -98,7 +94,7 @@ const listener: Parse<Listener> = (value) => {
   const isHost = v6 === undefined ? host !== undefined : isIPv6(v6)
   if (!isHost || (host === '' && digits === undefined)) {
     throw new ConfigError(
-      `"${value}" is not a place to listen at (:port, host:port, [v6]:port or host)`,
+      `"${value}" is not a place to listen at (:port, host:port, [v6]:port, host, /socket or @socket)`,
     )
   }
   return {
@@ -107,24 +103,48 @@ const listener: Parse<Listener> = (value) => {
   }
 }
 
+/** What Linux has room for in an address, without the NUL at the end of a path. */
+const MAX_SOCKET_PATH = 107
+
+function socketPath(path: string, value: string): string {
+  if (path === '\0') throw new ConfigError(`"${value}" names no socket`)
+  if (Buffer.byteLength(path) <= MAX_SOCKET_PATH) return path
+  throw new ConfigError(`"${value}" is too long for a socket (${MAX_SOCKET_PATH} bytes)`)
+}
+
 function port(digits: string): number {
   const number = Number(digits)
   if (number <= 65_535) return number
   throw new ConfigError(`"${digits}" is not a port (0 to 65535)`)
 }
 
-/** A bare `:port` collides with every host on that port; port 0 collides with nothing, the system chooses. */
 export const listeners: Parse<readonly Listener[]> = (value) => {
   const all = list(listener)(value)
   if (all.length === 0) throw new ConfigError('no port given')
   for (const [i, one] of all.entries()) {
     for (const other of all.slice(0, i)) {
-      const sameHost = one.host === other.host || one.host === undefined || other.host === undefined
-      if (sameHost && one.port === other.port && one.port !== 0)
-        throw new ConfigError(`port ${one.port} is given twice`)
+      const place = collision(one, other)
+      if (place !== undefined) throw new ConfigError(`${place} is given twice`)
     }
   }
   return all
+}
+
+/** A bare `:port` collides with every host on that port; port 0 collides with nothing, the system chooses. */
+function collision(one: Listener, other: Listener): string | undefined {
+  if ('path' in one || 'path' in other) {
+    const isSame = 'path' in one && 'path' in other && one.path === other.path
+    return isSame ? `socket ${one.path.replace(/^\0/, '@')}` : undefined
+  }
+  const sameHost = one.host === other.host || one.host === undefined || other.host === undefined
+  return sameHost && one.port === other.port && one.port !== 0 ? `port ${one.port}` : undefined
+}
+
+/** Permission bits, always read as octal: `660`, `0660`, `0o660`. */
+export const octalMode: Parse<number> = (value) => {
+  const [, digits] = /^(?:0o?)?([0-7]{1,3})$/.exec(value.trim()) ?? []
+  if (digits !== undefined) return Number.parseInt(digits, 8)
+  throw new ConfigError(`"${value}" is not an octal mode such as 0660`)
 }
 
 /**

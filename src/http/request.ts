@@ -123,8 +123,8 @@ function parseQuery(rawQuery: string): Query {
   return { query, repeatedQuery }
 }
 
-/** The socket's own peer: a header that claims another is not believed. */
+/** The socket's own peer: a header that claims another is not believed. A Unix socket's has no address, for which VersityGW says 0.0.0.0. */
 function peerAddress(incoming: IncomingMessage): string {
-  const address = incoming.socket.remoteAddress ?? ''
+  const address = incoming.socket.remoteAddress ?? '0.0.0.0'
   return address.startsWith('::ffff:') ? address.slice(7) : address
 }

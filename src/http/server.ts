@@ -7,18 +7,17 @@ import {
 import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { bindClosed, clearSocketPath, openSocket } from '../io/unix-socket.ts'
 import { S3Error } from '../s3/errors.ts'
 import { Recorder } from '../trace/recorder.ts'
 import { hostId, requestId } from './ids.ts'
+import { unixUrl, type Listener, type UnixListener } from './listener.ts'
 import { errorDocument } from './xml.ts'
-
-export interface Listener {
-  readonly host: string | undefined
-  readonly port: number
-}
 
 export interface ServerOptions {
   readonly listeners: readonly Listener[]
+  /** Mode of socket files; undefined leaves it to the umask. */
+  readonly socketMode: number | undefined
   readonly tls: { readonly cert: Buffer; readonly key: Buffer } | undefined
   readonly maxConnections: number
   /** For a request's head to arrive whole. */
@@ -33,11 +32,13 @@ export interface ServerOptions {
 }
 
 export interface HttpServers {
-  /** Resolves when all sockets listen; rejects with the first error, such as EADDRINUSE. */
-  listen(): Promise<readonly AddressInfo[]>
+  /** Resolves with their URLs when all sockets listen; rejects with the first error, such as EADDRINUSE. */
+  listen(): Promise<readonly string[]>
   /** No new connections; those in use may finish for `graceMs`, then are cut. */
   close(graceMs: number): Promise<void>
 }
+
+const BACKLOG = 4096
 
 /** Above this a head is refused by the parser itself, with 431; above `CONTRACT_HEAD_BYTES` by us, with S3's 400. */
 const PARSER_HEAD_BYTES = 16 * 1024
@@ -61,7 +62,7 @@ export function createServers(options: ServerOptions): HttpServers {
     headersTimeout: options.headerTimeoutMs,
     keepAliveTimeout: options.idleTimeoutMs,
   }
-  const servers = options.listeners.map(() => {
+  const servers = options.listeners.map((listener) => {
     const server =
       options.tls === undefined
         ? createHttpServer(node)
@@ -78,26 +79,61 @@ export function createServers(options: ServerOptions): HttpServers {
     server.on('clientError', (error: NodeJS.ErrnoException, socket) =>
       answerMalformed(error, socket, options),
     )
-    return server
+    return { server, listener }
   })
   return {
-    listen: () => Promise.all(servers.map((server, i) => listenOn(server, options.listeners[i]))),
+    listen: () =>
+      Promise.all(servers.map(({ server, listener }) => listenOn(server, listener, options))),
     close: async (graceMs) => {
-      await Promise.all(servers.map((server) => closeServer(server, graceMs)))
+      await Promise.all(servers.map(({ server }) => closeServer(server, graceMs)))
     },
   }
 }
 
-function listenOn(server: Server, listener: Listener | undefined): Promise<AddressInfo> {
+async function listenOn(
+  server: Server,
+  listener: Listener,
+  { tls, socketMode }: ServerOptions,
+): Promise<string> {
+  if ('path' in listener) return listenOnPath(server, listener, socketMode)
+  await bound(server, () => server.listen({ ...listener, backlog: BACKLOG }))
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('not a TCP listener')
+  return urlOf(address, tls !== undefined)
+}
+
+async function listenOnPath(
+  server: Server,
+  listener: UnixListener,
+  mode: number | undefined,
+): Promise<string> {
+  const { path } = listener
+  const isFile = !path.startsWith('\0')
+  if (isFile) await clearSocketPath(path)
+  const listen = (): Server => server.listen({ path, backlog: BACKLOG })
+  if (!isFile || mode === undefined) {
+    await bound(server, listen)
+  } else {
+    await bound(server, () => bindClosed(listen))
+    await openSocket(path, mode)
+  }
+  return unixUrl(listener)
+}
+
+function bound(server: Server, listen: () => unknown): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen({ port: listener?.port, host: listener?.host, backlog: 4096 }, () => {
+    server.once('listening', () => {
       server.off('error', reject)
-      const address = server.address()
-      if (address === null || typeof address === 'string') reject(new Error('not a TCP listener'))
-      else resolve(address)
+      resolve()
     })
+    listen()
   })
+}
+
+function urlOf({ family, address, port }: AddressInfo, tls: boolean): string {
+  const host = family === 'IPv6' ? `[${address}]` : address
+  return `${tls ? 'https' : 'http'}://${host}:${port}`
 }
 
 function closeServer(server: Server, graceMs: number): Promise<void> {
