@@ -44,6 +44,8 @@ export interface Config {
   readonly virtualDomain: string | undefined
   readonly readOnly: boolean
   readonly strictBucketNames: boolean
+  readonly aclsEnabled: boolean
+  readonly versioningEnabled: boolean
   readonly maxPartNumber: number
   readonly copyObjectThreshold: number
   readonly logLevel: LogLevel
@@ -111,6 +113,7 @@ export async function loadConfig(
     ...serverConfig(server.values),
     root: { access, secret },
     posix: posixConfig(posix.values, directory),
+    versioningEnabled: posix.values.versioningDir !== undefined,
     tracing: tracing.config,
     sources: { ...server.sources, ...posix.sources, ...tracing.sources },
   }
@@ -130,7 +133,7 @@ function refuseUnavailable(flags: GivenFlags, env: Environment): void {
 
 function serverConfig(
   server: Values<typeof SERVER_SETTINGS>,
-): Omit<Config, 'root' | 'posix' | 'tracing' | 'sources'> {
+): Omit<Config, 'root' | 'posix' | 'tracing' | 'sources' | 'versioningEnabled'> {
   const { cert = '', key = '' } = server
   if ((cert === '') !== (key === '')) throw new ConfigError('--cert and --key need each other')
   return {
@@ -150,6 +153,7 @@ function serverConfig(
     virtualDomain: server.virtualDomain,
     readOnly: server.readonly,
     strictBucketNames: !server.disableStrictBucketNames,
+    aclsEnabled: !server.disableAcl,
     maxPartNumber: server.mpMaxParts,
     copyObjectThreshold: server.copyObjectThreshold,
     logLevel: server.logLevel ?? (server.debug ? 'debug' : 'info'),

@@ -49,9 +49,11 @@ export async function createGateway(config: Config, log: Logger): Promise<Gatewa
     readSyscalls,
     log: (level, message) => log[level](message),
   })
+  const accounts = rootOnly(config.root)
   const pipeline = createPipeline({
     router: createRouter(operations),
-    authenticator: createAuthenticator({ accounts: rootOnly(config.root), region: config.region }),
+    authenticator: createAuthenticator({ accounts, region: config.region }),
+    accounts,
     backend,
     settings: config,
   })

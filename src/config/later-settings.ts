@@ -87,7 +87,6 @@ export const LATER_SETTINGS: readonly Setting<unknown>[] = [
     ['otel-slow-rate', '', 'VGW_OTEL_SLOW_RATE'],
   ]),
   ...rows('global', 'switch', [
-    ['disable-acl', 'noacl', 'VGW_DISABLE_ACL'],
     ['iam-debug', '', 'VGW_IAM_DEBUG'],
     ['iam-ldap-tls-skip-verify', '', 'VGW_IAM_LDAP_TLS_SKIP_VERIFY'],
     ['s3-iam-noverify', '', 'VGW_S3_IAM_NO_VERIFY'],

@@ -124,6 +124,12 @@ export const SERVER_SETTINGS = {
     env: 'VGW_DISABLE_STRICT_BUCKET_NAMES',
     help: 'allow bucket names that S3 does not',
   }),
+  disableAcl: toggle({
+    flag: 'disable-acl',
+    alias: 'noacl',
+    env: 'VGW_DISABLE_ACL',
+    help: 'access by owner and policy alone: ACLs are neither set nor looked at',
+  }),
   mpMaxParts: setting({
     flag: 'mp-max-parts',
     env: 'VGW_MP_MAX_PARTS',

@@ -2,6 +2,7 @@ import type { Identity } from '../auth/identity.ts'
 import type { Backend, Body, Call } from '../backend/backend.ts'
 import type { Payload } from '../backend/payload.ts'
 import type { XmlElement } from '../http/xml-reader.ts'
+import type { Span } from '../trace/recorder.ts'
 import type { S3Error } from './errors.ts'
 import { normalizeKey } from './names.ts'
 import type { S3Request } from './request.ts'
@@ -39,8 +40,16 @@ export interface OperationContext {
   readonly backend: Backend
   readonly call: Call
   readonly caller: Identity
+  readonly accounts: AccountFinder
   readonly request: S3Request
   readonly settings: S3Settings
+}
+
+/** Who has an account, as grantees and principals must. */
+export interface AccountFinder {
+  readonly rootAccess: string
+  /** Anything but undefined, or a promise of it, where there is such an account. */
+  find(access: string, under: Span | undefined): unknown
 }
 
 /** Settings of the gateway that S3's answers depend on. */
@@ -49,6 +58,10 @@ export interface S3Settings {
   readonly maxPartNumber: number
   readonly copyObjectThreshold: number
   readonly strictBucketNames: boolean
+  /** Without them a bucket belongs to its owner and its policy alone. */
+  readonly aclsEnabled: boolean
+  /** There is a place for old versions. */
+  readonly versioningEnabled: boolean
   /** Whatever writes is refused, to root too. */
   readonly readOnly: boolean
 }

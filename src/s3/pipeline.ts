@@ -9,6 +9,7 @@ import { checkExpectedOwner, expectsOwner } from './bucket-owner.ts'
 import { S3Error } from './errors.ts'
 import { checkBucketName, checkKey } from './names.ts'
 import type {
+  AccountFinder,
   DocumentUse,
   Operation,
   OperationContext,
@@ -37,6 +38,7 @@ export interface Exchange {
 export interface PipelineParts {
   readonly router: Router
   readonly authenticator: Authenticator
+  readonly accounts: AccountFinder
   readonly backend: Backend
   readonly settings: S3Settings
 }
@@ -66,6 +68,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
       backend: parts.backend,
       call: new ExchangeCall(span, exchange),
       caller: authentication.identity,
+      accounts: parts.accounts,
       request,
       settings: parts.settings,
     }
