@@ -156,7 +156,8 @@ async function pumpFile(
   try {
     while (done < body.length) {
       const before = nowNs()
-      const piece = await readPiece(options.io, body, done)
+      const { piece, queueNs } = await readPiece(options.io, body, done)
+      if (done === 0) span?.set('posix.queue_ms', queueNs / 1e6)
       if (piece.length === 0) throw new IoError(5, 'read', undefined)
       const read = nowNs()
       readNs += read - before
@@ -177,14 +178,18 @@ async function pumpFile(
   return waitNs
 }
 
-async function readPiece(io: Io, body: FileBody, done: number): Promise<Buffer> {
+async function readPiece(
+  io: Io,
+  body: FileBody,
+  done: number,
+): Promise<{ readonly piece: Buffer; readonly queueNs: number }> {
   const chain = io.chain(SILENT, { bulk: true })
   const step = chain.readData(body.fd, {
     offset: body.offset + done,
     length: Math.min(PUMP_BYTES, body.length - done),
   })
   await chain.run()
-  return step.value
+  return { piece: step.value, queueNs: chain.times(step).queueNs }
 }
 
 function drained(outgoing: ServerResponse, options: SendOptions): Promise<void> {

@@ -35,6 +35,7 @@ export class ChainStep<T> implements Step<T> {
   readonly parent: Span | undefined
   readonly attributes: Options['attributes']
   readonly tolerate: readonly number[] | undefined
+  readonly expected: readonly number[] | undefined
   flags = 0
   hasher = HASHER_NONE
   mode = 0
@@ -79,6 +80,7 @@ export class ChainStep<T> implements Step<T> {
     this.detail = undefined
     this.attributes = options?.attributes
     this.tolerate = options?.tolerate
+    this.expected = options?.expected
   }
 
   get syscalls(): Float64Array | undefined {

@@ -116,6 +116,8 @@ export interface BatchEntry {
 export type Options = {
   /** Errnos after which the chain goes on with the next step; steps that use this one's descriptor are skipped. */
   tolerate?: readonly number[]
+  /** Errnos that end the chain, as any other would, but are no failure in the trace: the caller knows what to do next. */
+  expected?: readonly number[]
   /** Attributes of the step's span, added to those the step sets itself. */
   attributes?: Record<string, string | number | boolean>
 }

@@ -56,6 +56,8 @@ function ownAttributes(step: AnyStep): Attributes | undefined {
     }
     case OP.link:
       return typeof step.value === 'string' ? { 'posix.link_method': step.value } : undefined
+    case OP.rename:
+      return { 'posix.link_method': 'rename' }
     case OP.sync:
       return { 'posix.sync_target': step.flags === FLAG.directory ? 'dir' : 'file' }
     case OP.list: {

@@ -81,7 +81,8 @@ export class StepSpans {
       this.#main = step
     }
     this.#last = step
-    this.#failure = failure
+    const isExpected = failure !== undefined && step.expected?.includes(step.errno) === true
+    this.#failure = isExpected ? undefined : failure
     this.#totals.ioNs += step.ioNs
     this.#totals.hashNs += step.hashNs
     if (step.op === OP.write && step.errno === 0) this.#totals.bytes += step.value as number

@@ -16,8 +16,8 @@ export interface Operation {
   /** As S3 spells it. */
   readonly name: string
   readonly http: Route
-  /** The backend method behind it, for `Backend.<Operation>`; the operation's own name unless told. */
-  readonly backendOperation: string
+  /** The backend method behind it, for `Backend.<Operation>`: the operation's own name unless told; false where there is none. */
+  readonly backendOperation: string | false
   /** What becomes of the request body before `handle`: see `Field`. */
   readonly body: BodyUse
   readonly action: (input: never) => string | undefined
@@ -111,7 +111,7 @@ export function operation<F extends Fields>(
     readonly name: string
     readonly http: Route
     readonly input: F
-    readonly backendOperation?: string
+    readonly backendOperation?: string | false
   },
   behaviour: {
     /** The policy action (`s3:…`) this request needs, or undefined where no policy applies. */

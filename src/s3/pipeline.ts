@@ -151,6 +151,7 @@ function describe(span: Span, facts: AuthFacts, authentication: Authentication |
 
 function openBackendSpan(exchange: Exchange, operation: Operation, backend: Backend): Span {
   const { request, recorder } = exchange
+  if (operation.backendOperation === false) return recorder.root
   const span = recorder.root.child(SPAN.backend(operation.backendOperation))
   if (span.recording) {
     span.set('backend.type', backend.type)

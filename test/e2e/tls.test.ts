@@ -84,6 +84,7 @@ print({k.lower(): v for k, v in sent[0].items()}['x-amz-content-sha256'])
       'posix.bytes_read': 3_000_000,
       'posix.range_start': 0,
       'posix.duration_ms': expect.any(Number) as number,
+      'posix.queue_ms': expect.any(Number) as number,
       'posix.throughput_mbps': expect.any(Number) as number,
     })
   })

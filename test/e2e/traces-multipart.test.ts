@@ -64,6 +64,26 @@ describe('CompleteMultipartUpload in a trace (3.4)', () => {
       's3.bucket': upload.bucket,
       's3.key': 'k',
     })
+    // All of 3.4: queue_ms on every file operation, bucket and object on every LinkFile, the claim's too.
+    const io = spans.filter(({ name }) => name.startsWith('Posix.IO.'))
+    for (const { name, status, attributes } of io) {
+      expect([name, attributes.typeOf('posix.queue_ms')]).toEqual([name, 'double'])
+      expect([name, status.code]).toEqual([name, 'UNSET'])
+    }
+    const links = io.filter(({ name }) => name === 'Posix.IO.LinkFile')
+    expect(links.map(({ attributes }) => attributes.toObject())).toEqual([
+      expect.objectContaining({
+        'posix.dir': expect.stringMatching(`^${upload.bucket}/.sgwtmp/multipart/`) as string,
+        'posix.bucket': upload.bucket,
+        'posix.object': 'k',
+        'posix.link_method': 'rename',
+      }),
+      expect.objectContaining({
+        'posix.bucket': upload.bucket,
+        'posix.object': 'k',
+        'posix.link_method': 'linkat',
+      }),
+    ])
     const assemble = backend?.children.find(({ span }) => span.name === 'Posix.IO.AssembleParts')
     const total = 10 * MiB + 4
     expect(assemble?.span.attributes.toObject()).toMatchObject({

@@ -322,6 +322,33 @@ describe('X-Trace-ID on every answer (section 2)', () => {
     expect(unknown.map(({ name }) => name)).toContain('S3.Unknown')
   })
 
+  test('a request that is refused by its route calls no backend, and shows none', async () => {
+    const answer = await traced.send('PUT', '/some-bucket/k?uploadId=x', { body: 'x' })
+    expect([answer.status, answer.code]).toEqual([405, 'MethodNotAllowed'])
+    expect(foldedTree(await traced.trace(answer))).toBe('S3.Unknown\n  Auth.V4Signature')
+  })
+
+  test.each([
+    ['PutObject', async (bucket: string) => traced.send('PUT', `/${bucket}/k`, { body: 'x' })],
+    [
+      'PutObject of a large object',
+      async (bucket: string) => traced.send('PUT', `/${bucket}/k`, { body: Buffer.alloc(1 << 20) }),
+    ],
+  ])('the first %s of a bucket makes .sgwtmp without a failed span', async (_, put) => {
+    const answer = await put(await traced.bucket())
+    expect(answer.status).toBe(200)
+    const spans = await traced.trace(answer)
+    expect(spans.map(({ name }) => name)).toContain('Posix.IO.MakeParents')
+    for (const { name, status, attributes, events } of spans) {
+      expect([name, status.code, attributes.get('error.type'), events]).toEqual([
+        name,
+        'UNSET',
+        undefined,
+        [],
+      ])
+    }
+  })
+
   test('a 500, and what its answer, its log line and its trace have in common', async () => {
     const bucket = await traced.bucket()
     // A file where the directory of temporary files has to be: nobody expects that.

@@ -68,7 +68,7 @@ async function takeLock(
   const { steps, bucket } = chain
   const locks = makeDirectory
     ? steps.makeParents(bucket, LOCK_DIR, { mode: dirMode, sync: durable })
-    : steps.openDir(bucket, LOCK_DIR)
+    : steps.openDir(bucket, LOCK_DIR, { expected: MISSING })
   const lock = steps.lock(locks, name, { exclusive: true, timeoutMs: LOCK_TIMEOUT_MS, keep: true })
   const stat = steps.stat(lock)
   try {
@@ -84,6 +84,9 @@ async function takeLock(
   await task.close(lock.value)
   return takeLock(task, name)
 }
+
+/** The directory is made for the first lock. */
+const MISSING = [ENOENT]
 
 /** While the lock is held: whoever waits for it finds out (`takeLock`). */
 async function removeLockFile(task: Task, name: string): Promise<void> {

@@ -69,8 +69,11 @@ export function openTmpDir(
   // In the durable mode synced like any other directory: what is made in it, or beside it, relies on that.
   const how = { mode: task.volume.dirMode, sync: task.volume.durable }
   const made = make ? chain.at('parents', steps.makeParents(bucket, path, how)) : undefined
-  return { made, opened: steps.openDir(bucket, path, { keep }) }
+  return { made, opened: steps.openDir(bucket, path, { keep, expected: MISSING }) }
 }
+
+/** A bucket gets its `.sgwtmp` with the first object. */
+const MISSING = [ENOENT]
 
 /** Removes a temporary file's name, if it still has it. */
 export async function removeTemporary(task: Task, directory: string, name: string): Promise<void> {

@@ -8,7 +8,7 @@ import type { S3Request } from '../request.ts'
  */
 function refusal(http: Route, reason: (request: S3Request) => S3Error): Operation {
   return operation(
-    { name: 'Unknown', http, input: { error: headers(reason) } },
+    { name: 'Unknown', http, input: { error: headers(reason) }, backendOperation: false },
     { action: () => undefined, handle: ({ error }) => Promise.reject(error) },
   )
 }

@@ -88,7 +88,12 @@ async function copyBatch(
     end += part.size
     return { part, open, stat, copy, end }
   })
-  await chain.run()
+  try {
+    await chain.run()
+  } finally {
+    // Of the first job, as with every span that several jobs make.
+    if (offset === 0) task.span.set('posix.queue_ms', steps.times(dir).queueNs / 1e6)
+  }
   for (const copying of copies) {
     checkUnchanged(copying, task.subject.uploadId)
     if (task.span.recording) drawPart(task.span, steps, copying, hasher !== undefined)

@@ -50,7 +50,14 @@ export async function releaseClaim(task: Task<UploadRef>, { name }: Claim): Prom
 async function renameUpload(task: Task<UploadRef>, from: string, to: string): Promise<boolean> {
   const chain = task.begin()
   const uploads = chain.steps.openDir(chain.bucket, uploadsOfKey(task.subject.key))
-  const renamed = chain.steps.rename(uploads, from, uploads, to)
+  const { bucket, key } = task.subject
+  const renamed = chain.steps.rename(uploads, from, uploads, to, {
+    attributes: {
+      'posix.dir': `${bucket}/${uploadsOfKey(key)}`,
+      'posix.bucket': bucket,
+      'posix.object': key,
+    },
+  })
   try {
     await chain.steps.run()
     return true
