@@ -167,12 +167,10 @@ async function pumpFile(
     }
   } finally {
     if (span !== undefined) {
-      span.end()
-      const seconds = (span.endNs - started) / 1e9
       span.set('posix.bytes_read', done)
       span.set('posix.io_ms', readNs / 1e6)
       span.set('posix.client_wait_ms', waitNs / 1e6)
-      span.set('posix.throughput_mbps', seconds > 0 ? done / 1048576 / seconds : 0)
+      span.end()
     }
   }
   return waitNs

@@ -3,7 +3,6 @@ import { SPAN } from '../trace/names.ts'
 import type { AttributeValue, Span } from '../trace/recorder.ts'
 import type { Chain, Hasher, Io, Step } from './io.ts'
 import { errnoName, IoError } from './io-error.ts'
-import { mebibytesPerSecond } from './span-attributes.ts'
 import { joinSyscalls } from './step-spans.ts'
 
 export interface FileWriterOptions {
@@ -200,7 +199,6 @@ class Facts {
       'posix.queue_ms': this.#queueNs / 1e6,
       ...attributes,
       'posix.bytes_written': this.bytes,
-      'posix.throughput_mbps': mebibytesPerSecond(this.bytes, endNs - startNs),
       'posix.io_ms': this.#ioNs / 1e6,
       'posix.hash_ms': this.#hashNs / 1e6,
       'posix.client_wait_ms': this.#idleNs / 1e6,

@@ -3,7 +3,6 @@ import type { Span } from '../trace/recorder.ts'
 import type { NativeIo } from './addon.ts'
 import type { SendFile, SendFileResult } from './io.ts'
 import { errnoName, IoError } from './io-error.ts'
-import { mebibytesPerSecond } from './span-attributes.ts'
 import { RECORD_DOUBLES } from './syscalls.ts'
 
 interface Sending {
@@ -89,7 +88,6 @@ function record({ span, request }: Sending, facts: Float64Array, error: IoError 
     'posix.queue_ms': (startNs - queuedNs) / 1e6,
     'posix.bytes_read': bytes,
     'posix.range_start': request.offset,
-    'posix.throughput_mbps': mebibytesPerSecond(bytes, endNs - startNs),
     'posix.client_wait_ms': clientWaitNs / 1e6,
     'posix.io_ms': ioNs / 1e6,
     ...(error === undefined ? undefined : { 'error.type': errnoName(error.errno) }),

@@ -10,7 +10,8 @@ export interface Totals {
 }
 
 /**
- * The attributes of a span whose main step this is; contract 3.4.
+ * The attributes of a span whose main step this is; contract 3.4. How fast it was follows from its bytes and its times
+ * (`nameRules`).
  *
  * Each kind has a literal of its own: an object that grows property by property costs several times as much.
  */
@@ -23,7 +24,6 @@ export function spanAttributes(main: AnyStep, durationNs: number, totals: Totals
         'posix.duration_ms': ms,
         'posix.queue_ms': queueMs,
         'posix.bytes_written': totals.bytes,
-        'posix.throughput_mbps': mebibytesPerSecond(totals.bytes, durationNs),
         'posix.io_ms': totals.ioNs / 1e6,
         'posix.hash_ms': totals.hashNs / 1e6,
       }
@@ -34,7 +34,6 @@ export function spanAttributes(main: AnyStep, durationNs: number, totals: Totals
         'posix.queue_ms': queueMs,
         'posix.bytes_read': totals.bytes,
         'posix.range_start': main.op === OP.read ? main.a : 0,
-        'posix.throughput_mbps': mebibytesPerSecond(totals.bytes, durationNs),
       }
     case OP.readAttributes:
     case OP.writeAttributes:
@@ -83,8 +82,4 @@ function batchAttributes(step: AnyStep): Attributes {
     if (ns > longest) longest = ns
   }
   return { 'posix.count': step.b, 'posix.total_ms': total / 1e6, 'posix.max_ms': longest / 1e6 }
-}
-
-export function mebibytesPerSecond(bytes: number, ns: number): number {
-  return ns > 0 ? bytes / 1048576 / (ns / 1e9) : 0
 }

@@ -1,4 +1,3 @@
-import { mebibytesPerSecond } from '../../io/span-attributes.ts'
 import type { CopyResult, StepTimes } from '../../io/io.ts'
 import { SPAN } from '../../trace/names.ts'
 import type { Span } from '../../trace/recorder.ts'
@@ -21,7 +20,7 @@ export function drawCopyPart(span: Span, facts: CopyFacts, bytes: number, times:
     drawCopy(span.child(SPAN.fastFileCopy, {}, times.startNs), facts, bytes, times)
   else span.syscalls = times.syscalls
   span.set('posix.copy_method', facts.method)
-  finish(span, bytes, times)
+  finish(span, times)
 }
 
 /** FastFileCopy: below it CopyFileRange, where the bytes were copied as they are. */
@@ -35,21 +34,18 @@ export function drawCopy(span: Span, facts: CopyFacts, bytes: number, times: Ste
       times.startNs,
     )
     range.syscalls = times.syscalls
-    finish(range, bytes, times)
+    finish(range, times)
   } else {
     span.syscalls = times.syscalls
   }
-  finish(span, bytes, times)
+  finish(span, times)
 }
 
 function isPlain({ method }: CopyFacts): boolean {
   return method === 'copy_file_range' || method === 'io_copy_fallback'
 }
 
-function finish(span: Span, bytes: number, times: StepTimes): void {
-  span.end(times.endNs)
-  const ns = span.endNs - span.startNs
-  span.set('posix.duration_ms', ns / 1e6)
+function finish(span: Span, times: StepTimes): void {
   span.set('posix.queue_ms', times.queueNs / 1e6)
-  span.set('posix.throughput_mbps', mebibytesPerSecond(bytes, ns))
+  span.end(times.endNs)
 }

@@ -10,7 +10,6 @@ import {
   isComputable,
   type Attribute,
 } from './attributes.ts'
-import { mebibytesPerSecond } from '../../io/span-attributes.ts'
 import { toS3Error } from './errors.ts'
 import type { OpenObject } from './get-object.ts'
 import type { Task } from './task.ts'
@@ -86,6 +85,7 @@ async function hashFile(task: Task, { fd, head }: OpenObject, kind: HashKind): P
       const length = Math.min(PIECE_BYTES, head.size - offset)
       const piece = reading.readData(fd, { offset, length })
       await reading.run()
+      if (offset === 0) span.set('posix.queue_ms', reading.times(piece).queueNs / 1e6)
       const hashing = task.chain({ bulk: true, record: false })
       hashing.hash([piece.value], hasher)
       await hashing.run()
@@ -97,8 +97,5 @@ async function hashFile(task: Task, { fd, head }: OpenObject, kind: HashKind): P
   } finally {
     hasher.free()
     span.end()
-    const ns = span.endNs - span.startNs
-    span.set('posix.duration_ms', ns / 1e6)
-    span.set('posix.throughput_mbps', mebibytesPerSecond(head.size, ns))
   }
 }

@@ -42,7 +42,6 @@ export async function assembleParts(task: Task<UploadRef>, assembly: Assembly): 
     throw error
   } finally {
     span.end()
-    span.set('posix.duration_ms', (span.endNs - span.startNs) / 1e6)
   }
 }
 
