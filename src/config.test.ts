@@ -127,7 +127,18 @@ describe('command line', () => {
     ],
     ['--debug posix /d', { logLevel: 'debug' }],
     ['--debug --log-level warn posix /d', { logLevel: 'warn' }],
-    ['--iam-dir /iam posix --versioning-dir /v /d', { versioningEnabled: true }],
+    ['posix --versioning-dir /v /d', { versioningEnabled: true, iam: { internal: undefined } }],
+    [
+      '--iam-dir iam --iam-cache-ttl 5 --iam-cache-stale 6 --iam-cache-prune 7 --iam-debug posix /d',
+      {
+        iam: {
+          internal: { directory: 'iam' },
+          cache: { ttlMs: 5000, staleMs: 6000, pruneMs: 7000 },
+          debug: true,
+        },
+      },
+    ],
+    ['--iam-cache-disable posix /d', { iam: { cache: { ttlMs: 0, staleMs: 0 } } }],
     ['--workers 1 posix /d', {}],
     [
       'posix --durability none --dir-perms 0700 /d',

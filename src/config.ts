@@ -1,6 +1,7 @@
 import { resolve as resolvePath } from 'node:path'
 import { parseCommandLine } from './config/command-line.ts'
 import { helpText } from './config/help.ts'
+import { IAM_SETTINGS } from './config/iam-settings.ts'
 import { LATER_COMMANDS, LATER_SETTINGS } from './config/later-settings.ts'
 import { POSIX_SETTINGS } from './config/posix-settings.ts'
 import { SERVER_SETTINGS } from './config/server-settings.ts'
@@ -16,6 +17,7 @@ export { ConfigError }
 /** All there is to set. A table row is a setting's only description: flag, variables, type, default and help. */
 export const SETTINGS: readonly Setting<unknown>[] = [
   ...Object.values(SERVER_SETTINGS),
+  ...Object.values(IAM_SETTINGS),
   ...Object.values(POSIX_SETTINGS),
   ...Object.values(TRACING_SETTINGS),
   ...LATER_SETTINGS,
@@ -50,6 +52,7 @@ export interface Config {
   readonly copyObjectThreshold: number
   readonly logLevel: LogLevel
   readonly quiet: boolean
+  readonly iam: IamConfig
   readonly posix: PosixConfig
   readonly tracing: TracingConfig
   /** Where values came from, for the start-up lines: `--flag`, a variable's name or `default`. */
@@ -62,6 +65,18 @@ export interface Limits {
   readonly headerTimeoutMs: number
   readonly idleTimeoutMs: number
   readonly stallTimeoutMs: number
+}
+
+/** Where accounts come from: the first configured store of contract 5.1, or root alone. */
+export interface IamConfig {
+  /** As given: VersityGW tells it so. */
+  readonly internal: { readonly directory: string } | undefined
+  readonly cache: {
+    readonly ttlMs: number
+    readonly staleMs: number
+    readonly pruneMs: number
+  }
+  readonly debug: boolean
 }
 
 export interface PosixConfig {
@@ -78,7 +93,10 @@ export interface PosixConfig {
   readonly ioBufferSize: number
 }
 
-type Table = typeof SERVER_SETTINGS & typeof POSIX_SETTINGS & typeof TRACING_SETTINGS
+type Table = typeof SERVER_SETTINGS &
+  typeof IAM_SETTINGS &
+  typeof POSIX_SETTINGS &
+  typeof TRACING_SETTINGS
 export type Sources = Readonly<Record<keyof Table, string>>
 
 /** Reads command line and environment. Throws ConfigError with the one line that says what is wrong. */
@@ -95,6 +113,7 @@ export async function loadConfig(
   refuseUnavailable(line.flags, env)
 
   const server = readTable(SERVER_SETTINGS, line.flags, env)
+  const iam = readTable(IAM_SETTINGS, line.flags, env)
   const posix = readTable(POSIX_SETTINGS, line.flags, env)
   const tracing = readTracing(line.flags, env)
   const { access = '', secret = '' } = server.values
@@ -112,10 +131,11 @@ export async function loadConfig(
   const config: Config = {
     ...serverConfig(server.values),
     root: { access, secret },
+    iam: iamConfig(iam.values),
     posix: posixConfig(posix.values, directory),
     versioningEnabled: posix.values.versioningDir !== undefined,
     tracing: tracing.config,
-    sources: { ...server.sources, ...posix.sources, ...tracing.sources },
+    sources: { ...server.sources, ...iam.sources, ...posix.sources, ...tracing.sources },
   }
   return { kind: 'serve', config: deepFreeze(config) }
 }
@@ -133,7 +153,7 @@ function refuseUnavailable(flags: GivenFlags, env: Environment): void {
 
 function serverConfig(
   server: Values<typeof SERVER_SETTINGS>,
-): Omit<Config, 'root' | 'posix' | 'tracing' | 'sources' | 'versioningEnabled'> {
+): Omit<Config, 'root' | 'iam' | 'posix' | 'tracing' | 'sources' | 'versioningEnabled'> {
   const { cert = '', key = '' } = server
   if ((cert === '') !== (key === '')) throw new ConfigError('--cert and --key need each other')
   return {
@@ -158,6 +178,20 @@ function serverConfig(
     copyObjectThreshold: server.copyObjectThreshold,
     logLevel: server.logLevel ?? (server.debug ? 'debug' : 'info'),
     quiet: server.quiet,
+  }
+}
+
+function iamConfig(iam: Values<typeof IAM_SETTINGS>): IamConfig {
+  const seconds = (number: number): number => (iam.iamCacheDisable ? 0 : number * 1000)
+  const { iamDir = '' } = iam
+  return {
+    internal: iamDir === '' ? undefined : { directory: iamDir },
+    cache: {
+      ttlMs: seconds(iam.iamCacheTtl),
+      staleMs: seconds(iam.iamCacheStale),
+      pruneMs: iam.iamCachePrune * 1000,
+    },
+    debug: iam.iamDebug,
   }
 }
 

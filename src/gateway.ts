@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
 import { createAuthenticator } from './auth/authenticate.ts'
-import type { Account, Accounts } from './auth/identity.ts'
+import { createIam, type Iam } from './auth/iam/iam.ts'
+import { selectStore } from './auth/iam/select.ts'
 import { createPosixBackend } from './backend/posix/index.ts'
 import type { Config } from './config.ts'
 import { createAccessLog } from './http/access-line.ts'
@@ -9,7 +10,9 @@ import { createApp } from './http/app.ts'
 import { DocumentParser } from './http/document-parser.ts'
 import { createS3Server, type S3Server } from './http/exchange.ts'
 import { createServers, type HttpServers } from './http/server.ts'
+import type { Io } from './io/io.ts'
 import { createIo } from './io/native.ts'
+import { openSharedFile } from './io/shared-file.ts'
 import { readSyscalls } from './io/syscalls.ts'
 import { readTlsFiles } from './io/tls-files.ts'
 import { prepareRuntime } from './runtime.ts'
@@ -45,15 +48,15 @@ export async function createGateway(config: Config, log: Logger): Promise<Gatewa
     syscalls: config.tracing.depth === 'syscall',
   })
   const backend = await createPosixBackend({ ...config.posix, io })
+  const iam = await openIam(config, io, log)
   const tracing = createTracing(config.tracing, {
     readSyscalls,
     log: (level, message) => log[level](message),
   })
-  const accounts = rootOnly(config.root)
   const pipeline = createPipeline({
     router: createRouter(operations),
-    authenticator: createAuthenticator({ accounts, region: config.region }),
-    accounts,
+    authenticator: createAuthenticator({ accounts: iam, region: config.region }),
+    accounts: iam,
     backend,
     settings: config,
   })
@@ -82,6 +85,7 @@ export async function createGateway(config: Config, log: Logger): Promise<Gatewa
       clearInterval(sweeper)
       await servers.close(graceMs)
       await tracing.close()
+      await iam.close()
       await backend.close()
       await io.close()
       accessLog?.flush()
@@ -109,11 +113,18 @@ async function openServers(config: Config, s3: S3Server, log: Logger): Promise<H
   })
 }
 
-/** The root account alone: account stores come behind the same interface. */
-function rootOnly(root: Config['root']): Accounts {
-  const account: Account = { ...root, role: 'admin' }
-  return {
-    rootAccess: root.access,
-    find: (accessKey) => (accessKey === root.access ? account : undefined),
-  }
+/** Opens the account store that is configured, and says on standard output which it is, as VersityGW does. */
+async function openIam(config: Config, io: Io, log: Logger): Promise<Iam> {
+  const { store, notice } = await selectStore({
+    internal: config.iam.internal,
+    openFile: (directory, name) => openSharedFile(io, directory, name),
+  })
+  process.stdout.write(`${notice}\n`)
+  return createIam({
+    root: config.root,
+    store,
+    cache: config.iam.cache,
+    debug: config.iam.debug,
+    log: (level, facts, message) => log[level](facts, message),
+  })
 }

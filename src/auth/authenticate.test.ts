@@ -15,7 +15,13 @@ describe('Amazon S3 API reference, "Examples: Signature Calculations in AWS Sign
   test('GET object with a range', () => {
     const facts: AuthFacts = {}
     const { identity, method, payload } = authenticate(requestOf(GET_RANGE), 'GetObject', facts)
-    expect(identity).toEqual({ accessKey: ACCESS, role: 'admin', isRoot: true })
+    expect(identity).toEqual({
+      accessKey: ACCESS,
+      role: 'admin',
+      isRoot: true,
+      userId: 0,
+      groupId: 0,
+    })
     expect({ method, payload }).toEqual({ method: 'header', payload: 'signed' })
     expect(facts).toEqual({ method: 'header', payload: 'signed', accessKey: ACCESS })
   })

@@ -1,9 +1,11 @@
 import { S3Error } from '../s3/errors.ts'
 import type { S3Request } from '../s3/request.ts'
+import type { Span } from '../trace/recorder.ts'
 import type { Claim } from './claim.ts'
 import { readHeaderClaim } from './header-claim.ts'
 import { createSigningKeys, type HmacKey, type SigningKeys } from './hmac.ts'
-import type { Account, Accounts, Identity } from './identity.ts'
+import type { Account } from './iam/account-store.ts'
+import type { Accounts, Identity } from './identity.ts'
 import { PAYLOAD, UNSIGNED, payloadHashOf, payloadUse, type PayloadUse } from './payload-hash.ts'
 import { isPresigned, readPresignedClaim } from './presign.ts'
 import { signatureMismatch, verifySignature } from './sigv4.ts'
@@ -55,9 +57,16 @@ export type Authenticator = (
   request: S3Request,
   operation: string,
   facts: AuthFacts,
+  span?: Span,
 ) => Authentication | Promise<Authentication>
 
-const ANONYMOUS: Identity = { accessKey: undefined, role: undefined, isRoot: false }
+const ANONYMOUS: Identity = {
+  accessKey: undefined,
+  role: undefined,
+  isRoot: false,
+  userId: undefined,
+  groupId: undefined,
+}
 /** Nobody's: what requests with an unknown access key are verified against. */
 const NO_SECRET = 'no-such-account'
 
@@ -68,7 +77,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   const regions = [options.region]
   const listRegions = options.region === 'us-east-1' ? regions : [options.region, 'us-east-1']
 
-  return (request, operation, facts) => {
+  return (request, operation, facts, span) => {
     const claim = readClaim(
       request,
       operation,
@@ -90,11 +99,13 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
         accessKey: account.access,
         role: account.role,
         isRoot: account.access === accounts.rootAccess,
+        userId: account.userId,
+        groupId: account.groupId,
       }
       const streaming = use.payload === 'streaming-signed' ? seedOf(request, claim, key) : undefined
       return { identity, method: claim.method, ...use, streaming }
     }
-    const account = accounts.find(claim.accessKey)
+    const account = accounts.find(claim.accessKey, span)
     return account instanceof Promise ? account.then(verify) : verify(account)
   }
 }

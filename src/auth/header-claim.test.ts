@@ -13,6 +13,7 @@ import {
 } from '../../test/support/documented-requests.ts'
 import { requestOf } from '../../test/support/requests.ts'
 import { errorOf } from '../../test/support/s3-errors.ts'
+import { accountOf } from '../../test/support/accounts.ts'
 import { createAuthenticator } from './authenticate.ts'
 
 const SIGNED = 'host;range;x-amz-content-sha256;x-amz-date'
@@ -300,12 +301,18 @@ describe('contract 4.2: header, its errors in their order', () => {
     const slow = createAuthenticator({
       accounts: {
         rootAccess: 'root',
-        find: async () => ({ access: ACCESS, secret: SECRET, role: 'user' }),
+        find: async () => accountOf(ACCESS, SECRET, { userId: 7, groupId: 8 }),
       },
       region: 'us-east-1',
       now: () => NOW,
     })
     const { identity } = await slow(requestOf(GET_RANGE), 'GetObject', {})
-    expect(identity).toEqual({ accessKey: ACCESS, role: 'user', isRoot: false })
+    expect(identity).toEqual({
+      accessKey: ACCESS,
+      role: 'user',
+      isRoot: false,
+      userId: 7,
+      groupId: 8,
+    })
   })
 })

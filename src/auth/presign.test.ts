@@ -10,6 +10,7 @@ import {
 } from '../../test/support/documented-requests.ts'
 import { requestOf } from '../../test/support/requests.ts'
 import { errorOf } from '../../test/support/s3-errors.ts'
+import { accountOf } from '../../test/support/accounts.ts'
 import { createAuthenticator } from './authenticate.ts'
 
 const REFUSED_CREDENTIAL = 'Error parsing the X-Amz-Credential parameter; '
@@ -82,7 +83,7 @@ describe('contract 4.4: presigned URLs', () => {
     const late = createAuthenticator({
       accounts: {
         rootAccess: ACCESS,
-        find: () => ({ access: ACCESS, secret: SECRET, role: 'admin' }),
+        find: () => accountOf(ACCESS, SECRET, { role: 'admin' }),
       },
       region: 'us-east-1',
       now: () => NOW + 86_401_000,
@@ -100,7 +101,7 @@ describe('contract 4.4: presigned URLs', () => {
     const early = createAuthenticator({
       accounts: {
         rootAccess: ACCESS,
-        find: () => ({ access: ACCESS, secret: SECRET, role: 'admin' }),
+        find: () => accountOf(ACCESS, SECRET, { role: 'admin' }),
       },
       region: 'us-east-1',
       now: () => NOW - 16 * 60_000,

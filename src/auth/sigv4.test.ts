@@ -5,6 +5,7 @@ import { Readable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
 import { requestOf, type RequestHead } from '../../test/support/requests.ts'
 import { S3Error } from '../s3/errors.ts'
+import { accountOf } from '../../test/support/accounts.ts'
 import { createAuthenticator } from './authenticate.ts'
 import { HmacKey } from './hmac.ts'
 import { canonicalQuery } from './sigv4.ts'
@@ -15,7 +16,7 @@ const HOST = 'localhost:7070'
 const NOW = new Date(Date.UTC(2026, 10, 21, 9, 17, 10))
 
 const authenticator = createAuthenticator({
-  accounts: { rootAccess: ACCESS, find: () => ({ access: ACCESS, secret: SECRET, role: 'admin' }) },
+  accounts: { rootAccess: ACCESS, find: () => accountOf(ACCESS, SECRET, { role: 'admin' }) },
   region: 'us-east-1',
   now: () => NOW.getTime(),
 })

@@ -144,12 +144,6 @@ export const SERVER_SETTINGS = {
     default: 5 * 1024 ** 3,
     help: 'bytes of the largest object CopyObject copies',
   }),
-  iamDir: setting({
-    flag: 'iam-dir',
-    env: 'VGW_IAM_DIR',
-    parse: text,
-    help: 'directory of the account store (accepted, without effect yet)',
-  }),
   workers: setting({
     flag: 'workers',
     env: 'VGW_WORKERS',

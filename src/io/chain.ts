@@ -76,13 +76,19 @@ export class NativeChain implements Chain {
   openFile(
     dir: Fd,
     path: string,
-    options: Options & { keep?: boolean; write?: boolean; create?: number } = {},
+    options: Options & {
+      keep?: boolean
+      write?: boolean
+      create?: number
+      followLast?: boolean
+    } = {},
   ): Step<number> {
     const step = this.#add<number>(OP.open, dir, options, path)
     step.flags =
       (options.keep === true ? FLAG.keep : 0) |
       (options.write === true ? FLAG.write : 0) |
-      (options.create === undefined ? 0 : FLAG.create)
+      (options.create === undefined ? 0 : FLAG.create) |
+      (options.followLast === true ? FLAG.followLast : 0)
     step.mode = options.create ?? 0
     return step
   }

@@ -150,11 +150,16 @@ export interface Chain {
     path: string,
     options?: Options & { readable?: boolean; keep?: boolean; followLast?: boolean },
   ): Step<number>
-  /** Posix.IO.OpenFile. O_RDONLY | O_NONBLOCK | O_CLOEXEC unless `write`. `create` is O_CREAT | O_EXCL with this mode. */
+  /** Posix.IO.OpenFile. O_RDONLY | O_NONBLOCK | O_CLOEXEC unless `write`. `create` is O_CREAT | O_EXCL with this mode. `followLast` follows a link in the last component, wherever it leads. */
   openFile(
     dir: Fd,
     path: string,
-    options?: Options & { keep?: boolean; write?: boolean; create?: number },
+    options?: Options & {
+      keep?: boolean
+      write?: boolean
+      create?: number
+      followLast?: boolean
+    },
   ): Step<number>
   /** fstat(2), within the span of the step before it. */
   stat(fd: Fd, options?: Options): Step<FileStat>

@@ -127,7 +127,7 @@ async function authenticate(
   const facts: AuthFacts = {}
   try {
     // A promise only where an account store has to be asked: the root account is known at once.
-    const found = authenticator(exchange.request, operation.name, facts)
+    const found = authenticator(exchange.request, operation.name, facts, span)
     const authentication = found instanceof Promise ? await found : found
     exchange.authentication = authentication
     return authentication

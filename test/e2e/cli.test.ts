@@ -125,11 +125,11 @@ describe('a gateway that serves', () => {
     )
   })
 
-  test('says nothing with --quiet', async () => {
+  test('contract 1.6: with --quiet it says which accounts there are and nothing else', async () => {
     const gateway = await startGateway({ flags: ['--quiet'] })
     await fetch(gateway.endpoint)
     await gateway.stop()
-    expect(gateway.stdout).toBe('')
+    expect(gateway.stdout).toBe('No IAM service configured, enabling single account mode\n')
   })
 
   test('never shows the secret', async () => {

@@ -3,6 +3,7 @@ import {
   type AuthFacts,
   type Authentication,
 } from '../../src/auth/authenticate.ts'
+import { accountOf } from './accounts.ts'
 import type { S3Request } from '../../src/s3/request.ts'
 
 /** The account and the moment of the examples in Amazon's documentation. */
@@ -16,7 +17,7 @@ export const SCOPE = '20130524/us-east-1/s3/aws4_request'
 const authenticator = createAuthenticator({
   accounts: {
     rootAccess: ACCESS,
-    find: (key) => (key === ACCESS ? { access: ACCESS, secret: SECRET, role: 'admin' } : undefined),
+    find: (key) => (key === ACCESS ? accountOf(ACCESS, SECRET, { role: 'admin' }) : undefined),
   },
   region: 'us-east-1',
   now: () => NOW,

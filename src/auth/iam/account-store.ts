@@ -1,5 +1,6 @@
 /** What an account may do at all: `user` cannot create buckets, `userplus` can, `admin` may do everything. */
-export type Role = 'user' | 'userplus' | 'admin'
+export type Role = (typeof ROLES)[number]
+export const ROLES = ['user', 'userplus', 'admin'] as const
 
 export interface Account {
   /** Access key; holds no slash. */

@@ -1,0 +1,234 @@
+import { S3Error } from '../../s3/errors.ts'
+import { formatTraceparent } from '../../trace/context.ts'
+import { SPAN } from '../../trace/names.ts'
+import type { Span } from '../../trace/recorder.ts'
+import type { Accounts } from '../identity.ts'
+import { AccountCache, type CacheOptions } from './account-cache.ts'
+import type { Account, AccountChanges, AccountStore, StoreCall } from './account-store.ts'
+
+/**
+ * All accounts of the gateway: root's, which lives in no store, and those of one store with a cache in front. Each call is an
+ * `IAM.*` span below `under`. Methods throw what AccountStore's do; only `find` and `recheck` use the cache.
+ */
+export interface Iam extends Accounts {
+  readonly type: AccountStore['type']
+  /**
+   * For requests whose signature does not fit what `find` gave at once: what the store says now, so that a new secret is
+   * known, and so that such a request takes as long as one of an account that does not exist. Undefined where the store
+   * has been asked too lately for that. Never rejects.
+   */
+  recheck(access: string, under: Span | undefined): Promise<Account | undefined> | undefined
+  /** XAdminUserExists also for root's name. */
+  create(account: Account, under: Span | undefined): Promise<void>
+  /** XAdminUserNotFound also for root's name. */
+  update(access: string, changes: AccountChanges, under: Span | undefined): Promise<Account>
+  delete(access: string, under: Span | undefined): Promise<void>
+  /** Without root's. */
+  list(under: Span | undefined): Promise<readonly Account[]>
+  close(): Promise<void>
+}
+
+export interface IamOptions {
+  readonly root: { readonly access: string; readonly secret: string }
+  readonly store: AccountStore
+  readonly cache: CacheOptions
+  readonly log: IamLog
+  /** `--iam-debug`: each call of the store is a line of the log. */
+  readonly debug: boolean
+}
+
+/** Facts go as fields, which the log escapes: access keys are whatever a request says they are. */
+export type IamLog = (
+  level: 'info' | 'warn',
+  facts: Readonly<Record<string, unknown>>,
+  message: string,
+) => void
+
+export function createIam(options: IamOptions): Iam {
+  return new StoredAccounts(options)
+}
+
+type Operation = 'GetUserAccount' | 'CreateUser' | 'UpdateUser' | 'DeleteUser' | 'ListUsers'
+
+class StoredAccounts implements Iam {
+  readonly rootAccess: string
+  readonly #root: Account
+  readonly #store: AccountStore
+  readonly #cache: AccountCache
+  readonly #log: IamLog
+  readonly #debug: boolean
+  #isHealthy = true
+
+  constructor({ root, store, cache, log, debug }: IamOptions) {
+    this.rootAccess = root.access
+    this.#root = {
+      access: root.access,
+      secret: root.secret,
+      role: 'admin',
+      userId: 0,
+      groupId: 0,
+      projectId: 0,
+    }
+    this.#store = store
+    this.#cache = new AccountCache(cache)
+    this.#log = log
+    this.#debug = debug
+  }
+
+  get type(): AccountStore['type'] {
+    return this.#store.type
+  }
+
+  find(
+    access: string,
+    under: Span | undefined,
+  ): Account | undefined | Promise<Account | undefined> {
+    if (access === this.rootAccess) return this.#root
+    if (this.type === 'single') return undefined
+    const span = this.#span('GetUserAccount', under)
+    const found = this.#cache.find(access, () => this.#lookUp(access, span))
+    if (found instanceof Promise) return ended(span, found)
+    if (span !== undefined) {
+      span.set('iam.cache_hit', true)
+      span.end()
+    }
+    return found
+  }
+
+  recheck(access: string, under: Span | undefined): Promise<Account | undefined> | undefined {
+    if (this.type === 'single') return undefined
+    let span: Span | undefined
+    const found = this.#cache.recheck(access, () => {
+      span = this.#span('GetUserAccount', under)
+      return ended(span, this.#lookUp(access, span))
+    })
+    // The store may have one of root's name: it is looked up like any other, and is not him.
+    return access === this.rootAccess ? found?.then(() => this.#root) : found
+  }
+
+  async create(account: Account, under: Span | undefined): Promise<void> {
+    if (account.access === this.rootAccess) throw new S3Error('XAdminUserExists')
+    await this.#change('CreateUser', account.access, under, async (call) => {
+      await this.#store.create(account, call)
+      return account
+    })
+  }
+
+  async update(access: string, changes: AccountChanges, under: Span | undefined): Promise<Account> {
+    if (access === this.rootAccess) throw new S3Error('XAdminUserNotFound')
+    return this.#change('UpdateUser', access, under, (call) =>
+      this.#store.update(access, changes, call),
+    )
+  }
+
+  async delete(access: string, under: Span | undefined): Promise<void> {
+    await this.#change('DeleteUser', access, under, async (call) => {
+      await this.#store.delete(access, call)
+      return undefined
+    })
+  }
+
+  list(under: Span | undefined): Promise<readonly Account[]> {
+    const span = this.#span('ListUsers', under)
+    return ended(
+      span,
+      this.#ask('ListUsers', undefined, span, (call) => this.#store.list(call)),
+    )
+  }
+
+  async close(): Promise<void> {
+    this.#cache.close()
+    await this.#store.close()
+  }
+
+  #lookUp(access: string, span: Span | undefined): Promise<Account | undefined> {
+    return this.#ask('GetUserAccount', access, span, (call) => this.#store.get(access, call))
+  }
+
+  /** What `run` brings back is what the account is from now on. */
+  async #change<T extends Account | undefined>(
+    operation: Operation,
+    access: string,
+    under: Span | undefined,
+    run: (call: StoreCall) => Promise<T>,
+  ): Promise<T> {
+    const span = this.#span(operation, under)
+    try {
+      const account = await ended(span, this.#ask(operation, access, span, run))
+      if (account === undefined) this.#cache.forget(access)
+      else this.#cache.put(account)
+      return account
+    } catch (error) {
+      // Whether the store has taken the change is not known.
+      this.#cache.doubt(access)
+      throw error
+    }
+  }
+
+  async #ask<T>(
+    operation: Operation,
+    access: string | undefined,
+    span: Span | undefined,
+    run: (call: StoreCall) => Promise<T>,
+  ): Promise<T> {
+    const startMs = performance.now()
+    let outcome = 'ok'
+    try {
+      const answer = await run({ traceparent: traceparentOf(span) })
+      this.#tellHealth(true, span)
+      return answer
+    } catch (error) {
+      outcome = error instanceof S3Error ? error.code : 'InternalError'
+      if (outcome === 'InternalError') this.#tellHealth(false, span, error)
+      throw error
+    } finally {
+      if (this.#debug) {
+        const ms = Math.round(performance.now() - startMs)
+        this.#log('info', { iam: this.type, operation, access, ms, outcome }, 'account store asked')
+      }
+    }
+  }
+
+  #tellHealth(isHealthy: boolean, span: Span | undefined, error?: unknown): void {
+    if (isHealthy === this.#isHealthy) return
+    this.#isHealthy = isHealthy
+    const [from, to] = isHealthy ? ['down', 'up'] : ['up', 'down']
+    span?.addEvent('health.changed', { target: `iam.${this.type}`, from, to })
+    if (isHealthy) this.#log('info', { iam: this.type }, 'the account store answers again')
+    else
+      this.#log(
+        'warn',
+        { iam: this.type, err: causeOf(error) },
+        'the account store cannot be asked; accounts that are known go on',
+      )
+  }
+
+  #span(operation: Operation, under: Span | undefined): Span | undefined {
+    return under?.child(SPAN.iam(operation), { 'iam.backend': this.type })
+  }
+}
+
+/** Ends the span of a call that the cache could not answer. */
+async function ended<T>(span: Span | undefined, answer: Promise<T>): Promise<T> {
+  try {
+    return await answer
+  } catch (error) {
+    const isTold = error instanceof S3Error
+    span?.set('error.type', isTold ? error.code : 'InternalError')
+    if (!isTold || error.status >= 500)
+      span?.fail({ type: 'InternalError', message: 'the account store cannot be asked' })
+    throw error
+  } finally {
+    span?.set('iam.cache_hit', false)
+    span?.end()
+  }
+}
+
+function traceparentOf(span: Span | undefined): string | undefined {
+  if (span === undefined) return undefined
+  return formatTraceparent(span.recorder.traceId, span.spanId, span.recording)
+}
+
+function causeOf(error: unknown): unknown {
+  return error instanceof S3Error && error.cause !== undefined ? error.cause : error
+}
