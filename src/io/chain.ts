@@ -14,6 +14,7 @@ import type {
   FileStat,
   Hasher,
   HashKind,
+  OpenFileOptions,
   Options,
   Owner,
   Step,
@@ -73,16 +74,7 @@ export class NativeChain implements Chain {
     return step
   }
 
-  openFile(
-    dir: Fd,
-    path: string,
-    options: Options & {
-      keep?: boolean
-      write?: boolean
-      create?: number
-      followLast?: boolean
-    } = {},
-  ): Step<number> {
+  openFile(dir: Fd, path: string, options: OpenFileOptions = {}): Step<number> {
     const step = this.#add<number>(OP.open, dir, options, path)
     step.flags =
       (options.keep === true ? FLAG.keep : 0) |

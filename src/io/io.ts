@@ -122,6 +122,13 @@ export type Options = {
   attributes?: Record<string, string | number | boolean>
 }
 
+export type OpenFileOptions = Options & {
+  keep?: boolean
+  write?: boolean
+  create?: number
+  followLast?: boolean
+}
+
 export interface Owner {
   readonly uid: number
   readonly gid: number
@@ -151,16 +158,7 @@ export interface Chain {
     options?: Options & { readable?: boolean; keep?: boolean; followLast?: boolean },
   ): Step<number>
   /** Posix.IO.OpenFile. O_RDONLY | O_NONBLOCK | O_CLOEXEC unless `write`. `create` is O_CREAT | O_EXCL with this mode. `followLast` follows a link in the last component, wherever it leads. */
-  openFile(
-    dir: Fd,
-    path: string,
-    options?: Options & {
-      keep?: boolean
-      write?: boolean
-      create?: number
-      followLast?: boolean
-    },
-  ): Step<number>
+  openFile(dir: Fd, path: string, options?: OpenFileOptions): Step<number>
   /** fstat(2), within the span of the step before it. */
   stat(fd: Fd, options?: Options): Step<FileStat>
   /** fstatat(2) AT_SYMLINK_NOFOLLOW beneath `dir` (O_PATH open beneath, then fstat). Posix.IO.OpenFile. */
