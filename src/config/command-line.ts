@@ -8,6 +8,8 @@ export interface CommandLine {
   readonly flags: GivenFlags
   /** What stands after the sub-command and is no flag. */
   readonly operands: readonly string[]
+  /** All that stands after the sub-command, for those that have commands of their own. */
+  readonly rest: readonly string[]
   readonly help: boolean
   readonly version: boolean
 }
@@ -30,17 +32,30 @@ export function parseCommandLine(
     command,
     flags,
     operands: own.operands,
+    rest,
     help: flags.has('help') || command === 'help' || command === 'h',
     version: flags.has('version'),
   }
 }
 
-interface Parsed {
+function parse(
+  argv: readonly string[],
+  settings: readonly Setting<unknown>[],
+  scope: Scope,
+): ParsedFlags {
+  const own = settings.filter((setting) => setting.scope === scope)
+  return parseFlags(argv, own, {
+    stopsAtOperand: scope === 'global',
+    unknownFlag: (flag) => unknownFlag(flag, settings, scope),
+  })
+}
+
+export interface ParsedFlags {
   readonly flags: GivenFlags
   readonly operands: readonly string[]
 }
 
-const NOTHING: Parsed = { flags: new Map(), operands: [] }
+const NOTHING: ParsedFlags = { flags: new Map(), operands: [] }
 
 const PARSER = {
   'boolean-negation': false,
@@ -54,24 +69,28 @@ const PARSER = {
   'strip-aliased': true,
 }
 
-function parse(
+/** Reads these flags, and --help and --version beside them; with `stopsAtOperand` only what stands before the first operand. */
+export function parseFlags(
   argv: readonly string[],
   settings: readonly Setting<unknown>[],
-  scope: Scope,
-): Parsed {
-  const known = knownFlags(settings, scope)
+  {
+    stopsAtOperand = false,
+    unknownFlag = (flag: string) => new ConfigError(`unknown flag --${flag}`),
+  } = {},
+): ParsedFlags {
+  const known = knownFlags(settings)
   const { argv: found, error } = parser.detailed(withPlainSwitches(argv, known), {
     alias: known.aliases,
     boolean: known.switches,
     string: known.values,
     narg: Object.fromEntries(known.values.map((flag) => [flag, 1])),
-    configuration: { ...PARSER, 'halt-at-non-option': scope === 'global' },
+    configuration: { ...PARSER, 'halt-at-non-option': stopsAtOperand },
   })
   if (error !== null) throw new ConfigError(readable(error.message))
   const flags = new Map<string, string[]>()
   for (const [flag, value] of Object.entries(found)) {
     if (flag === '_') continue
-    if (!Object.hasOwn(known.aliases, flag)) throw unknownFlag(flag, settings, scope)
+    if (!Object.hasOwn(known.aliases, flag)) throw unknownFlag(flag)
     flags.set(flag, [value].flat().map(String))
   }
   return { flags, operands: found._.map(String) }
@@ -84,14 +103,14 @@ interface KnownFlags {
   readonly values: string[]
 }
 
-function knownFlags(settings: readonly Setting<unknown>[], scope: Scope): KnownFlags {
+function knownFlags(settings: readonly Setting<unknown>[]): KnownFlags {
   const known: KnownFlags = {
     aliases: { help: ['h'], version: ['v'] },
     switches: ['help', 'version'],
     values: [],
   }
-  for (const { flag, aliases, form, ...setting } of settings) {
-    if (setting.scope !== scope || flag === undefined) continue
+  for (const { flag, aliases, form } of settings) {
+    if (flag === undefined) continue
     known.aliases[flag] = [...aliases]
     ;(form === 'switch' ? known.switches : known.values).push(flag)
   }

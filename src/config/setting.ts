@@ -28,7 +28,8 @@ export interface Setting<T> {
   readonly available: boolean
 }
 
-export type Scope = 'global' | 'posix'
+/** Which part of the command line a flag stands in. */
+export type Scope = 'global' | 'posix' | 'admin' | 'utils'
 
 export interface Row<T> {
   readonly flag?: string

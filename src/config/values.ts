@@ -5,6 +5,16 @@ import type { Listener } from '../http/listener.ts'
 /** A start-up error: its message is the one line the user sees. */
 export class ConfigError extends Error {}
 
+/** What the user typed cannot be meant: said as it stands, without a time before it, and ended with a code of its own. */
+export class UsageError extends ConfigError {
+  readonly exitCode: number
+
+  constructor(message: string, exitCode: number) {
+    super(message)
+    this.exitCode = exitCode
+  }
+}
+
 /** Variables by name, as in `process.env`. */
 export type Environment = Readonly<Record<string, string | undefined>>
 

@@ -16,8 +16,8 @@ export interface XmlElement {
  * fast-xml-parser reads and validates; around it stands what it is lax about. Entities it leaves alone: those of XML and
  * character references are replaced here, once, and none can be defined, so that nothing expands.
  */
-export function parseXml(bytes: Uint8Array, root: string): XmlElement {
-  const [only, ...others] = topLevel(decode(bytes))
+export function parseXml(bytes: Uint8Array, root: string, maxTags = MAX_TAGS): XmlElement {
+  const [only, ...others] = topLevel(decode(bytes, maxTags))
   if (only === undefined || others.length > 0) throw malformed()
   const element = toElement(only)
   if (element.name !== root) throw malformed()
@@ -91,7 +91,7 @@ const OTHER_ENCODING = /\sencoding\s*=\s*["'](?!utf-8["'])/i
 const DECLARED = /<!(?!--|\[CDATA\[)/
 
 /** The text of a document, without its declaration. */
-function decode(bytes: Uint8Array): string {
+function decode(bytes: Uint8Array, maxTags: number): string {
   let text: string
   try {
     // The library would replace what is no UTF-8.
@@ -102,7 +102,7 @@ function decode(bytes: Uint8Array): string {
   const declaration = DECLARATION.exec(text)?.[0] ?? ''
   if (OTHER_ENCODING.test(declaration) || DECLARED.test(text)) throw malformed()
   // A tag of four bytes becomes a hundred times as much memory.
-  if (countTags(text) > MAX_TAGS) throw malformed()
+  if (countTags(text) > maxTags) throw malformed()
   return text.slice(declaration.length)
 }
 
