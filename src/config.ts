@@ -1,6 +1,8 @@
 import { resolve as resolvePath } from 'node:path'
-import { parseCommandLine } from './config/command-line.ts'
-import { helpText } from './config/help.ts'
+import { readAdminCommand, type AdminCommand } from './config/admin-command.ts'
+import { parseCommandLine, type CommandLine } from './config/command-line.ts'
+import { isCompletion, printCompletion } from './config/completion.ts'
+import { adminHelp, helpText, utilsHelp } from './config/help.ts'
 import { IAM_SETTINGS } from './config/iam-settings.ts'
 import { LATER_COMMANDS, LATER_SETTINGS } from './config/later-settings.ts'
 import { POSIX_SETTINGS } from './config/posix-settings.ts'
@@ -8,11 +10,12 @@ import { SERVER_SETTINGS } from './config/server-settings.ts'
 import { readTable, resolve, type GivenFlags, type Setting, type Values } from './config/setting.ts'
 import { TRACING_SETTINGS } from './config/tracing-settings.ts'
 import { readTracing } from './config/tracing.ts'
-import { ConfigError, type Environment } from './config/values.ts'
+import { readUtilsCommand, type UtilsCommand } from './config/utils-command.ts'
+import { ConfigError, UsageError, type Environment } from './config/values.ts'
 import type { Listener } from './http/listener.ts'
 import type { TracingConfig } from './trace/tracing-config.ts'
 
-export { ConfigError }
+export { ConfigError, UsageError }
 
 /** All there is to set. A table row is a setting's only description: flag, variables, type, default and help. */
 export const SETTINGS: readonly Setting<unknown>[] = [
@@ -26,8 +29,11 @@ export const SETTINGS: readonly Setting<unknown>[] = [
 /** What the command line asks for. */
 export type Command =
   | { readonly kind: 'serve'; readonly config: Config }
+  | { readonly kind: 'admin'; readonly command: Extract<AdminCommand, { kind: 'run' }> }
+  | { readonly kind: 'utils'; readonly command: Extract<UtilsCommand, { kind: 'run' }> }
   | { readonly kind: 'help'; readonly text: string }
   | { readonly kind: 'version' }
+  | { readonly kind: 'completion'; readonly print: () => Promise<void> }
 
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug' | 'trace'
 
@@ -104,8 +110,12 @@ export async function loadConfig(
   argv: readonly string[],
   env: Environment = process.env,
 ): Promise<Command> {
+  if (isCompletion(argv))
+    return { kind: 'completion', print: () => printCompletion(argv, SETTINGS) }
   const line = parseCommandLine(argv, SETTINGS)
   if (line.version) return { kind: 'version' }
+  const other = await loadOther(line, env)
+  if (other !== undefined) return other
   if (line.command !== undefined && LATER_COMMANDS.includes(line.command)) {
     throw new ConfigError(`${line.command}: not available yet`)
   }
@@ -138,6 +148,22 @@ export async function loadConfig(
     sources: { ...server.sources, ...iam.sources, ...posix.sources, ...tracing.sources },
   }
   return { kind: 'serve', config: deepFreeze(config) }
+}
+
+/** Commands that serve nothing. */
+async function loadOther(line: CommandLine, env: Environment): Promise<Command | undefined> {
+  if (line.help) return undefined
+  if (line.command === 'admin') {
+    const command = readAdminCommand(line.rest, line.flags, env)
+    if (command.kind === 'run') return { kind: 'admin', command }
+    return { kind: 'help', text: await adminHelp(command.action) }
+  }
+  if (line.command === 'utils') {
+    const command = readUtilsCommand(line.rest)
+    if (command.kind === 'run') return { kind: 'utils', command }
+    return { kind: 'help', text: await utilsHelp(command.name) }
+  }
+  return undefined
 }
 
 function refuseUnavailable(flags: GivenFlags, env: Environment): void {

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { loadConfig, type Config } from './config.ts'
+import { UsageError, loadConfig, type Command, type Config } from './config.ts'
 import type { Gateway } from './gateway.ts'
 import { createLogger } from './log.ts'
 import { reachable, startUpLines } from './start-up.ts'
@@ -18,11 +18,31 @@ export async function main(argv: readonly string[], onListening?: OnListening): 
   try {
     const command = await loadConfig(argv)
     if (command.kind === 'serve') await serve(command.config, onListening)
-    else process.stdout.write(command.kind === 'version' ? versionText() : `${command.text}\n`)
+    else process.stdout.write(await run(command))
   } catch (error) {
+    if (error instanceof UsageError) {
+      process.stderr.write(`${error.message}\n`)
+      process.exit(error.exitCode)
+    }
     process.stderr.write(`${timestamp(new Date())} ${explain(error)}\n`)
     process.exit(1)
   }
+}
+
+/** Everything but serving: what it prints. Loaded only when asked for. */
+async function run(command: Exclude<Command, { kind: 'serve' }>): Promise<string> {
+  if (command.kind === 'version') return versionText()
+  if (command.kind === 'help') return `${command.text}\n`
+  if (command.kind === 'completion') {
+    await command.print()
+    return ''
+  }
+  if (command.kind === 'admin') {
+    const { runAdmin } = await import('./admin/client/run.ts')
+    return runAdmin(command.command)
+  }
+  const { runTool } = await import('./tools/run.ts')
+  return runTool(command.command)
 }
 
 async function serve(config: Config, onListening: OnListening | undefined): Promise<void> {

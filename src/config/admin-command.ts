@@ -16,7 +16,9 @@ export interface AdminConnection {
 type Given<K extends AdminActionName> = Values<(typeof ADMIN_ACTIONS)[K]['flags']>
 
 /** One action and what it was told; required flags are there. */
-export type AdminAction = { [K in AdminActionName]: { readonly name: K } & Given<K> }[AdminActionName]
+export type AdminAction = {
+  [K in AdminActionName]: { readonly name: K } & Given<K>
+}[AdminActionName]
 
 export type AdminCommand =
   | { readonly kind: 'run'; readonly connection: AdminConnection; readonly action: AdminAction }
@@ -33,7 +35,8 @@ export function readAdminCommand(
 ): AdminCommand {
   const line = parseFlags(argv, Object.values(ADMIN_SETTINGS), { stopsAtOperand: true })
   const [name, ...rest] = line.operands
-  if (name === undefined || name === 'help' || name === 'h') return { kind: 'help', action: undefined }
+  if (name === undefined || name === 'help' || name === 'h')
+    return { kind: 'help', action: undefined }
   if (!isAction(name)) throw new UsageError(`No help topic for '${name}'`, 3)
   const { flags, required } = ADMIN_ACTIONS[name]
   const own = parseFlags(rest, Object.values(flags))
@@ -41,10 +44,13 @@ export function readAdminCommand(
   if (own.flags.has('help')) return { kind: 'help', action: name }
 
   const { values } = readTable(ADMIN_SETTINGS, line.flags, env)
-  if (values.endpointUrl === undefined) throw new ConfigError('Required flag "endpoint-url" not set')
+  if (values.endpointUrl === undefined)
+    throw new ConfigError('Required flag "endpoint-url" not set')
   const missing = required.filter((flag) => !own.flags.has(flag))
   if (missing.length > 0)
-    throw new ConfigError(`Required flag${missing.length > 1 ? 's' : ''} "${missing.join(', ')}" not set`)
+    throw new ConfigError(
+      `Required flag${missing.length > 1 ? 's' : ''} "${missing.join(', ')}" not set`,
+    )
   const access = values.access ?? resolve(SERVER_SETTINGS.access, global, env).value
   if (access === undefined || access === '')
     throw new ConfigError('subcommand admin access key id is not set')
@@ -58,7 +64,10 @@ export function readAdminCommand(
       allowInsecure: values.allowInsecure,
     },
     // The values were read by the table of this very name.
-    action: { name, ...readTable<Readonly<Record<string, Setting<unknown>>>>(flags, own.flags, env).values } as unknown as AdminAction,
+    action: {
+      name,
+      ...readTable<Readonly<Record<string, Setting<unknown>>>>(flags, own.flags, env).values,
+    } as unknown as AdminAction,
   }
 }
 

@@ -107,14 +107,7 @@ export const LATER_SETTINGS: readonly Setting<unknown>[] = [
 ]
 
 /** Sub-commands of VersityGW that do not exist here yet. */
-export const LATER_COMMANDS: readonly string[] = [
-  'scoutfs',
-  's3',
-  'azure',
-  'plugin',
-  'admin',
-  'utils',
-]
+export const LATER_COMMANDS: readonly string[] = ['scoutfs', 's3', 'azure', 'plugin']
 
 type LaterRow = readonly [flag: string, alias: string, ...env: string[]]
 

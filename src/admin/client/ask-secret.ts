@@ -1,5 +1,6 @@
 const CTRL_C = '\u0003'
-const CTRL_D = '\u0004'
+/** Return, line feed, Ctrl-D. */
+const ENDS = new Set(['\r', '\n', '\u0004'])
 const BACKSPACES = new Set(['\b', '\u007f'])
 /** No secret key is as long. */
 const MAX_LINE = 4096
@@ -11,26 +12,40 @@ export function isTerminal(): boolean {
 
 /** Asks the terminal; what is typed is not shown. Ctrl-C ends the program, as everywhere. */
 export async function askSecret(question: string): Promise<string> {
-  process.stderr.write(question)
   const { stdin } = process
+  const line = new TypedLine()
+  process.stderr.write(question)
   stdin.setRawMode(true)
-  let typed: string[] = []
   try {
     for await (const text of stdin.setEncoding('utf8').iterator({ destroyOnReturn: false })) {
-      for (const character of text as string) {
-        if (character === '\r' || character === '\n' || character === CTRL_D) return typed.join('')
-        if (character === CTRL_C) process.exit(130)
-        if (BACKSPACES.has(character)) typed.pop()
-        else typed.push(character)
-      }
-      if (typed.length > MAX_LINE) throw new Error('the secret is too long')
+      if (line.type(text as string)) break
     }
-    return typed.join('')
+    return line.text
   } finally {
-    typed = []
     stdin.setRawMode(false)
     stdin.pause()
     process.stderr.write('\n')
+  }
+}
+
+/** A line as a terminal edits it, which in raw mode is left to the program. */
+class TypedLine {
+  readonly #characters: string[] = []
+
+  get text(): string {
+    return this.#characters.join('')
+  }
+
+  /** True when the line has ended. */
+  type(text: string): boolean {
+    for (const character of text) {
+      if (ENDS.has(character)) return true
+      if (character === CTRL_C) process.exit(130)
+      if (BACKSPACES.has(character)) this.#characters.pop()
+      else this.#characters.push(character)
+    }
+    if (this.#characters.length > MAX_LINE) throw new Error('the secret is too long')
+    return false
   }
 }
 

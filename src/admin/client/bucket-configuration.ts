@@ -8,7 +8,9 @@ export function bucketConfiguration(text: string): string | undefined {
   const trimmed = text.trim()
   if (trimmed === '') return undefined
   const { location, tags } = trimmed.startsWith('{') ? readJson(trimmed) : readShorthand(trimmed)
-  const list = tags.map(({ key, value }) => wrap('Tag', element('Key', key) + element('Value', value)))
+  const list = tags.map(({ key, value }) =>
+    wrap('Tag', element('Key', key) + element('Value', value)),
+  )
   return wrap(
     'CreateBucketConfiguration',
     (location === undefined ? '' : element('LocationConstraint', location)) +
@@ -33,7 +35,11 @@ function readJson(text: string): Configuration {
   } catch (cause) {
     throw invalid(`invalid JSON input: ${cause instanceof Error ? cause.message : ''}`)
   }
-  const { LocationConstraint: location, Tags: tags = [], ...others } = parsed as Record<string, unknown>
+  const {
+    LocationConstraint: location,
+    Tags: tags = [],
+    ...others
+  } = parsed as Record<string, unknown>
   const [unknown] = Object.keys(others)
   if (unknown !== undefined) throw invalid(`invalid component: ${unknown}`)
   if ((location !== undefined && typeof location !== 'string') || !Array.isArray(tags))

@@ -1,6 +1,6 @@
 import { request as requestHttp, type IncomingMessage, type RequestOptions } from 'node:http'
 import { request as requestHttps } from 'node:https'
-import { sign } from 'aws4'
+import aws4 from 'aws4'
 import { childText, parseXml, type XmlElement } from '../../http/xml-reader.ts'
 
 /** Which gateway to ask and as whom. */
@@ -67,10 +67,13 @@ async function exchange(connection: Connection, request: AdminRequest): Promise<
   }
 }
 
-function send(connection: Connection, { path, headers, body }: AdminRequest): Promise<IncomingMessage> {
+function send(
+  connection: Connection,
+  { path, headers, body }: AdminRequest,
+): Promise<IncomingMessage> {
   const { endpoint, access, secret, region, allowInsecure } = connection
   const target = endpoint.pathname.replace(/\/+$/, '') + path
-  const signed = sign(
+  const signed = aws4.sign(
     {
       service: 's3',
       region,
@@ -91,7 +94,7 @@ function send(connection: Connection, { path, headers, body }: AdminRequest): Pr
     host: endpoint.hostname.replace(/^\[(.*)\]$/, '$1'),
     port: endpoint.port,
     path: target,
-    headers: signed.headers as Record<string, string>,
+    headers: signed.headers,
     timeout: IDLE_MS,
     agent: false,
   }

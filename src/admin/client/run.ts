@@ -4,7 +4,7 @@ import { childText, childrenOf, type XmlElement } from '../../http/xml-reader.ts
 import { element, wrap } from '../../http/xml.ts'
 import { askSecret, isTerminal, readSecret } from './ask-secret.ts'
 import { bucketConfiguration } from './bucket-configuration.ts'
-import { call, parseAnswer, type AdminRequest, type Connection } from './client.ts'
+import { call, parseAnswer, type AdminRequest } from './client.ts'
 import { table } from './table.ts'
 
 type Run = Extract<AdminCommand, { kind: 'run' }>
@@ -13,31 +13,32 @@ type Given<N extends AdminAction['name']> = Extract<AdminAction, { name: N }>
 /** Runs one action of `versitygw-ts admin`; what it prints. Throws an error whose message is the one line to show. */
 export async function runAdmin({ connection, action }: Run): Promise<string> {
   const secret = connection.secret ?? (await askOwnSecret(connection.access))
-  const send = async (request: AdminRequest): Promise<Buffer> =>
-    call({ ...connection, secret } satisfies Connection, request)
-  switch (action.name) {
-    case 'create-user':
-      await send({ path: '/create-user', body: await newAccount(action) })
-      return ''
-    case 'update-user':
-      await send({ path: `/update-user?access=${encode(action.access)}`, body: await changes(action) })
-      return ''
-    case 'delete-user':
-      await send({ path: `/delete-user?access=${encode(action.access)}` })
-      return ''
-    case 'list-users':
-      return showUsers(await send({ path: '/list-users' }), action.json)
-    case 'change-bucket-owner':
-      await send({
-        path: `/change-bucket-owner/?bucket=${encode(action.bucket)}&owner=${encode(action.owner)}`,
-      })
-      return ''
-    case 'list-buckets':
-      return showBuckets(await send({ path: '/list-buckets' }), action.json)
-    case 'create-bucket':
-      await send(newBucket(action))
-      return ''
-  }
+  const answer = await call({ ...connection, secret }, await requestOf(action))
+  if (action.name === 'list-users') return showUsers(answer, action.json)
+  if (action.name === 'list-buckets') return showBuckets(answer, action.json)
+  return ''
+}
+
+function requestOf(action: AdminAction): AdminRequest | Promise<AdminRequest> {
+  return REQUESTS[action.name](action as never)
+}
+
+/** How each action is asked for. */
+const REQUESTS: {
+  readonly [N in AdminAction['name']]: (action: Given<N>) => AdminRequest | Promise<AdminRequest>
+} = {
+  'create-user': async (account) => ({ path: '/create-user', body: await newAccount(account) }),
+  'update-user': async (account) => ({
+    path: `/update-user?access=${encode(account.access)}`,
+    body: await changes(account),
+  }),
+  'delete-user': ({ access }) => ({ path: `/delete-user?access=${encode(access)}` }),
+  'list-users': () => ({ path: '/list-users' }),
+  'change-bucket-owner': ({ bucket, owner }) => ({
+    path: `/change-bucket-owner/?bucket=${encode(bucket)}&owner=${encode(owner)}`,
+  }),
+  'list-buckets': () => ({ path: '/list-buckets' }),
+  'create-bucket': newBucket,
 }
 
 async function askOwnSecret(access: string): Promise<string> {
@@ -65,7 +66,10 @@ async function newAccount(given: Given<'create-user'>): Promise<string> {
 }
 
 /** A secret that is not on the command line: from standard input where that is asked for, else from who sits there. */
-async function newSecret({ access, secretStdin }: Given<'create-user' | 'update-user'>): Promise<string> {
+async function newSecret({
+  access,
+  secretStdin,
+}: Given<'create-user' | 'update-user'>): Promise<string> {
   if (!isTerminal()) {
     if (!secretStdin) throw new ConfigError('Required flag "secret" not set')
     return readSecret()
@@ -77,9 +81,16 @@ async function newSecret({ access, secretStdin }: Given<'create-user' | 'update-
 
 async function changes(given: Given<'update-user'>): Promise<string> {
   const { role, secretStdin, userId, groupId, projectId } = given
-  if (role !== undefined && !ROLES.includes(role)) throw new ConfigError(`invalid user role: ${role}`)
+  if (role !== undefined && !ROLES.includes(role))
+    throw new ConfigError(`invalid user role: ${role}`)
   const secret = given.secret ?? (secretStdin ? await newSecret(given) : undefined)
-  const fields = { Secret: secret, Role: role, UserID: userId, GroupID: groupId, ProjectID: projectId }
+  const fields = {
+    Secret: secret,
+    Role: role,
+    UserID: userId,
+    GroupID: groupId,
+    ProjectID: projectId,
+  }
   const elements = Object.entries(fields).map(([name, value]) =>
     value === undefined ? '' : element(name, value),
   )

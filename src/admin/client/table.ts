@@ -8,7 +8,9 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   const lines = cells.map((row) =>
     row
       .map((cell, i) =>
-        i === row.length - 1 ? printable(cell) : printable(cell) + ' '.repeat((widths[i] ?? 0) - lengthOf(cell)),
+        i === row.length - 1
+          ? printable(cell)
+          : printable(cell) + ' '.repeat((widths[i] ?? 0) - lengthOf(cell)),
       )
       .join(''),
   )
@@ -20,7 +22,7 @@ const GAP = 2
 const DASHES: Readonly<Record<string, string>> = { Bucket: '-------', Owner: '----' }
 
 function lengthOf(text: string): number {
-  return [...text].length
+  return Array.from(text).length
 }
 
 /** Names come from directories, and may hold what a terminal would obey. */
