@@ -21,6 +21,12 @@ export interface Backend {
     name: BucketSubresource,
     call: Call,
   ): Promise<Buffer | undefined>
+  /** Several of them at once, without those that are not there. */
+  getBucketSubresources(
+    bucket: string,
+    names: readonly BucketSubresource[],
+    call: Call,
+  ): Promise<ReadonlyMap<string, Buffer>>
   putBucketSubresource(
     bucket: string,
     name: BucketSubresource,

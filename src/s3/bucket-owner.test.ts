@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { requestOf } from '../../test/support/requests.ts'
+import { codeOf } from '../../test/support/s3-errors.ts'
 import type { Backend } from '../backend/backend.ts'
 import { Recorder } from '../trace/recorder.ts'
 import { bucketOwner, checkExpectedOwner, expectsOwner } from './bucket-owner.ts'
-import type { OperationContext } from './operation.ts'
 
 const call = { span: new Recorder(false, undefined).root, signal: new AbortController().signal }
 
@@ -24,28 +24,24 @@ test.each([
   expect(await bucketOwner('b', storing(acl), call)).toBe(owner)
 })
 
-function context(acl: string | undefined, expected: string): OperationContext {
-  const request = requestOf({ target: '/b', headers: { 'x-amz-expected-bucket-owner': expected } })
-  const caller = { accessKey: 'root', role: 'admin', isRoot: true }
-  return {
-    request,
-    caller,
-    backend: storing(acl),
-    call,
-  } as Partial<OperationContext> as OperationContext
-}
-
 describe('contract 4.1: x-amz-expected-bucket-owner', () => {
-  test('is the owner, or root where nobody is', async () => {
-    await expect(checkExpectedOwner(context('{"Owner":"alice"}', 'alice'))).resolves.toBeUndefined()
-    await expect(checkExpectedOwner(context(undefined, 'root'))).resolves.toBeUndefined()
+  const asking = (expected: string) =>
+    requestOf({
+      target: '/b',
+      headers: {
+        'x-amz-expected-bucket-owner': expected,
+        'x-amz-source-expected-bucket-owner': 'source',
+      },
+    })
+  test('is the owner', () => {
+    expect(codeOf(() => checkExpectedOwner(asking('alice'), 'alice'))).toBe('none')
+    expect(codeOf(() => checkExpectedOwner(asking('alice'), 'source', 'source'))).toBe('none')
   })
-  test.each([
-    ['{"Owner":"alice"}', 'bob'],
-    [undefined, 'bob'],
-    [undefined, ''],
-  ])('of %s is not %j', async (acl, expected) => {
-    await expect(checkExpectedOwner(context(acl, expected))).rejects.toThrow('Access Denied.')
+  test.each(['bob', 'Alice', ''])('of alice is not %j', (expected) => {
+    expect(codeOf(() => checkExpectedOwner(asking(expected), 'alice'))).toBe('AccessDenied')
+    expect(codeOf(() => checkExpectedOwner(asking(expected), 'alice', 'source'))).toBe(
+      'AccessDenied',
+    )
   })
   test('is looked for where there is a bucket', () => {
     const headers = { 'x-amz-expected-bucket-owner': 'a' }

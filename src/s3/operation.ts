@@ -3,7 +3,9 @@ import type { Backend, Body, Call } from '../backend/backend.ts'
 import type { Payload } from '../backend/payload.ts'
 import type { XmlElement } from '../http/xml-reader.ts'
 import type { Span } from '../trace/recorder.ts'
+import { isWriting, type AccessRules } from './access-rules.ts'
 import type { S3Error } from './errors.ts'
+import type { KeyAccess } from './key-access.ts'
 import { normalizeKey } from './names.ts'
 import type { S3Request } from './request.ts'
 
@@ -20,7 +22,10 @@ export interface Operation {
   readonly backendOperation: string | false
   /** What becomes of the request body before `handle`: see `Field`. */
   readonly body: BodyUse
-  readonly action: (input: never) => string | undefined
+  /** What a caller must be allowed. */
+  readonly access: AccessRules
+  /** Whether it changes anything, so that a read-only gateway refuses it. */
+  readonly writes: boolean
   /** Reads the input and runs the operation. */
   readonly invoke: (source: InputSource, context: OperationContext) => Promise<S3Response>
 }
@@ -40,6 +45,8 @@ export interface OperationContext {
   readonly backend: Backend
   readonly call: Call
   readonly caller: Identity
+  /** What he may do to keys that only the body tells. */
+  readonly keys: KeyAccess
   readonly accounts: AccountFinder
   readonly request: S3Request
   readonly settings: S3Settings
@@ -114,8 +121,7 @@ export function operation<F extends Fields>(
     readonly backendOperation?: string | false
   },
   behaviour: {
-    /** The policy action (`s3:…`) this request needs, or undefined where no policy applies. */
-    readonly action: (input: Input<F>) => string | undefined
+    readonly access: AccessRules
     readonly handle: (input: Input<F>, context: OperationContext) => Promise<S3Response>
   },
 ): Operation {
@@ -130,7 +136,8 @@ export function operation<F extends Fields>(
     http: wire.http,
     backendOperation: wire.backendOperation ?? wire.name,
     body: fields.find(([, field]) => field.body !== undefined)?.[1].body ?? NO_BODY,
-    action: behaviour.action,
+    access: behaviour.access,
+    writes: isWriting(behaviour.access),
     invoke: (source, context) => behaviour.handle(read(source), context),
   }
 }

@@ -1,12 +1,13 @@
 import type { Authentication, AuthFacts, Authenticator } from '../auth/authenticate.ts'
-import { authorize } from '../auth/authorize.ts'
-import type { Backend, Call } from '../backend/backend.ts'
+import type { Backend } from '../backend/backend.ts'
 import type { Payload } from '../backend/payload.ts'
 import type { XmlElement } from '../http/xml-reader.ts'
 import { SPAN } from '../trace/names.ts'
 import type { Recorder, Span } from '../trace/recorder.ts'
-import { checkExpectedOwner, expectsOwner } from './bucket-owner.ts'
+import { authorize } from './authorize.ts'
 import { S3Error } from './errors.ts'
+import { ExchangeCall } from './exchange-call.ts'
+import type { KeyAccess } from './key-access.ts'
 import { checkBucketName, checkKey } from './names.ts'
 import type {
   AccountFinder,
@@ -57,50 +58,40 @@ export function createPipeline(parts: PipelineParts): Pipeline {
       checkBucketName(request.bucket, parts.settings.strictBucketNames)
     if (request.key !== undefined) checkKey(request.key)
     const authentication = await authenticate(exchange, operation, parts.authenticator)
-    authorize(operation, authentication.identity, parts.settings)
+    // A promise only where the bucket has to be asked: root may do everything.
+    const access = authorize(exchange, operation, authentication.identity, parts)
+    const keys = access instanceof Promise ? await access : access
     if (authentication.payloadFault !== undefined) throw authentication.payloadFault
 
     const payload = exchange.openPayload(authentication)
     const span = openBackendSpan(exchange, operation, parts.backend)
     const { body } = operation
-    const document = body.kind === 'document' ? await readDocument(exchange, body) : undefined
+    const document = body.kind === 'document' ? await readDocument(exchange, body, keys) : undefined
     const context: OperationContext = {
       backend: parts.backend,
       call: new ExchangeCall(span, exchange),
       caller: authentication.identity,
+      keys,
       accounts: parts.accounts,
       request,
       settings: parts.settings,
     }
-    if (expectsOwner(request)) await checkExpectedOwner(context)
     return operation.invoke({ request, payload, document }, context)
   }
 }
 
-async function readDocument(exchange: Exchange, use: DocumentUse): Promise<XmlElement | undefined> {
+async function readDocument(
+  exchange: Exchange,
+  use: DocumentUse,
+  keys: KeyAccess,
+): Promise<XmlElement | undefined> {
   try {
     return await exchange.readDocument(use)
   } catch (error) {
+    // Whoever has no grant but perhaps on some of the keys is not told what is wrong with them.
+    if (error instanceof S3Error && !keys.onBucket) throw new S3Error('AccessDenied')
     const isMalformed = error instanceof S3Error && error.code === 'MalformedXML'
     throw isMalformed && use.malformed !== undefined ? use.malformed(error) : error
-  }
-}
-
-/**
- * The controller behind the signal is made only when somebody asks: most requests never do. A class, because an object
- * literal with a getter gets a hidden class of its own each time, which keeps the request in memory for long.
- */
-class ExchangeCall implements Call {
-  readonly span: Span
-  readonly #exchange: Exchange
-
-  constructor(span: Span, exchange: Exchange) {
-    this.span = span
-    this.#exchange = exchange
-  }
-
-  get signal(): AbortSignal {
-    return this.#exchange.signal
   }
 }
 

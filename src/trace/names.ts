@@ -2,6 +2,7 @@
 export const SPAN = {
   root: joined('S3.'),
   auth: 'Auth.V4Signature',
+  access: 'Auth.Access',
   iam: joined('IAM.'),
   backend: joined('Backend.'),
   syscall: joined('Posix.Syscall.'),

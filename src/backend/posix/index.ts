@@ -17,6 +17,7 @@ import {
   deleteBucketSubresource,
   deleteObjectSubresource,
   getBucketSubresource,
+  getBucketSubresources,
   getObjectSubresource,
   putBucketSubresource,
   putObjectSubresource,
@@ -66,6 +67,8 @@ export async function createPosixBackend(options: PosixBackendOptions): Promise<
     deleteBucket: (bucket, call) => deleteBucket(task({ bucket }, call)),
     getBucketSubresource: (bucket, name, call) =>
       getBucketSubresource(task({ bucket }, call), name),
+    getBucketSubresources: (bucket, names, call) =>
+      getBucketSubresources(task({ bucket }, call), names),
     putBucketSubresource: (bucket, name, value, call) =>
       putBucketSubresource(task({ bucket }, call), name, value),
     deleteBucketSubresource: (bucket, name, call) =>

@@ -24,6 +24,16 @@ export async function getBucketSubresource(
   return stored.value.get(name)
 }
 
+export async function getBucketSubresources(
+  task: Task,
+  names: readonly BucketSubresource[],
+): Promise<ReadonlyMap<string, Buffer>> {
+  const chain = task.begin({ readable: true })
+  const stored = chain.steps.readMetadata(chain.bucket, names)
+  await chain.run()
+  return stored.value
+}
+
 export function putBucketSubresource(
   task: Task,
   name: BucketSubresource,

@@ -1,3 +1,4 @@
+import { onObject } from '../access-rules.ts'
 import { parseHttpDate } from '../http-date.ts'
 import { header, label, operation, query } from '../operation.ts'
 import { tell } from '../trace-facts.ts'
@@ -16,7 +17,7 @@ export const AbortMultipartUpload = operation(
     },
   },
   {
-    action: () => 's3:AbortMultipartUpload',
+    access: onObject('s3:AbortMultipartUpload', 'WRITE'),
     async handle({ bucket, key, uploadId = '', initiatedMs }, { backend, call }) {
       tell(call, 's3.upload_id', uploadId)
       const ifInitiatedAt = initiatedMs === undefined ? undefined : new Date(initiatedMs)

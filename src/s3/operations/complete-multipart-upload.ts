@@ -1,6 +1,7 @@
 import { childText, childrenOf, type XmlElement } from '../../http/xml-reader.ts'
 import { element, optional, xmlDocument } from '../../http/xml.ts'
 import type { ChecksumAlgorithm, CompletedPart, CompletedUpload } from '../../backend/backend.ts'
+import { onObject } from '../access-rules.ts'
 import { ALGORITHMS, isChecksumValue, parseObjectChecksum } from '../checksum.ts'
 import { writePrecondition } from '../conditions.ts'
 import { S3Error } from '../errors.ts'
@@ -31,7 +32,7 @@ export const CompleteMultipartUpload = operation(
     },
   },
   {
-    action: () => 's3:PutObject',
+    access: onObject('s3:PutObject', 'WRITE'),
     async handle(input, { backend, call, request, settings }) {
       const {
         bucket,

@@ -1,5 +1,6 @@
 import { XML_DECLARATION, element, optional, wrap } from '../../http/xml.ts'
 import type { CopiedObject, CopyTarget } from '../../backend/backend.ts'
+import { WRITES_OBJECT, signedOnly } from '../access-rules.ts'
 import { parseAlgorithm } from '../checksum.ts'
 import { checkCopyConditions, copyConditions, writePrecondition } from '../conditions.ts'
 import { checkCopySize, isSameObject, parseCopySource, refuseBody } from '../copy-source.ts'
@@ -30,7 +31,10 @@ export const CopyObject = operation(
     },
   },
   {
-    action: () => 's3:PutObject',
+    access: signedOnly(
+      { rights: WRITES_OBJECT, readsSource: true },
+      'Anonymous users cannot copy objects. Please authenticate.',
+    ),
     async handle(input, { backend, call, settings }) {
       const target = { bucket: input.bucket, key: input.key }
       const source = parseCopySource(input.source ?? '', settings.strictBucketNames)

@@ -1,5 +1,6 @@
 import { child, childText, childrenOf, type XmlElement } from '../../http/xml-reader.ts'
 import type { BucketSubresource, Tags } from '../../backend/backend.ts'
+import { AUTHENTICATE, signedOnly } from '../access-rules.ts'
 import { type CannedAcl, cannedAcl, renderAcl } from '../canned-acl.ts'
 import { S3Error } from '../errors.ts'
 import { document, header, headers, label, operation } from '../operation.ts'
@@ -18,7 +19,7 @@ export const CreateBucket = operation(
     },
   },
   {
-    action: () => 's3:CreateBucket',
+    access: signedOnly({ rights: [], makesBucket: true }, AUTHENTICATE),
     async handle({ bucket, acl, ownership, configuration }, { backend, call, caller, settings }) {
       checkLocation(configuration.location, settings.region)
       const owner = caller.accessKey ?? ''

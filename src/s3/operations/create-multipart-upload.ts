@@ -1,5 +1,6 @@
 import { element, xmlDocument } from '../../http/xml.ts'
 import type { UploadRef } from '../../backend/backend.ts'
+import { WRITES_OBJECT, signedOnly } from '../access-rules.ts'
 import { parseUploadChecksum } from '../checksum.ts'
 import { contentHeaders, userMetadata } from '../metadata.ts'
 import { refuseObjectLock, wantsObjectLock } from '../object-lock.ts'
@@ -22,7 +23,10 @@ export const CreateMultipartUpload = operation(
     },
   },
   {
-    action: () => 's3:PutObject',
+    access: signedOnly(
+      { rights: WRITES_OBJECT },
+      'Anonymous users cannot initiate multipart uploads. Please authenticate.',
+    ),
     async handle(input, { backend, call }) {
       const { bucket, key, checksum } = input
       if (input.wantsLock) await refuseObjectLock(bucket, backend, call)

@@ -1,3 +1,4 @@
+import { onBucket } from '../access-rules.ts'
 import { label, operation } from '../operation.ts'
 
 export const DeleteBucket = operation(
@@ -7,7 +8,7 @@ export const DeleteBucket = operation(
     input: { bucket: label('bucket') },
   },
   {
-    action: () => 's3:DeleteBucket',
+    access: onBucket('s3:DeleteBucket', 'WRITE'),
     async handle({ bucket }, { backend, call }) {
       await backend.deleteBucket(bucket, call)
       return { status: 204 }

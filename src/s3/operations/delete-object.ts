@@ -1,3 +1,4 @@
+import { onObject } from '../access-rules.ts'
 import { deletePrecondition } from '../conditions.ts'
 import { headers, label, operation, query } from '../operation.ts'
 import { parseNullVersionId } from '../version-id.ts'
@@ -14,8 +15,7 @@ export const DeleteObject = operation(
     },
   },
   {
-    action: ({ versionId }) =>
-      versionId === undefined ? 's3:DeleteObject' : 's3:DeleteObjectVersion',
+    access: onObject('s3:DeleteObject', 'WRITE', 's3:DeleteObjectVersion'),
     async handle({ bucket, key, versionId, precondition }, { backend, call }) {
       await backend.deleteObject({ bucket, key }, precondition, call)
       return {

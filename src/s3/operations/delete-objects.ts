@@ -1,10 +1,11 @@
 import { childText, childrenOf, type XmlElement } from '../../http/xml-reader.ts'
 import { XML_DECLARATION, element, optional, wrap } from '../../http/xml.ts'
-import type { Backend, Call, DeletePrecondition } from '../../backend/backend.ts'
+import type { DeletePrecondition } from '../../backend/backend.ts'
+import { signedOnly } from '../access-rules.ts'
 import { S3Error } from '../errors.ts'
 import { parseHttpDate } from '../http-date.ts'
 import { normalizeKey } from '../names.ts'
-import { document, label, operation } from '../operation.ts'
+import { document, label, operation, type OperationContext } from '../operation.ts'
 import { parseNullVersionId } from '../version-id.ts'
 
 const MAX_KEYS = 1000
@@ -26,10 +27,23 @@ export const DeleteObjects = operation(
     },
   },
   {
-    action: () => 's3:DeleteObject',
-    async handle({ bucket, request }, { backend, call }) {
+    access: signedOnly({
+      rights: [
+        {
+          action: 's3:DeleteObject',
+          permission: 'WRITE',
+          on: 'keys',
+          versionAction: 's3:DeleteObjectVersion',
+        },
+      ],
+    }),
+    async handle({ bucket, request }, context) {
+      const { backend, call, keys } = context
       await backend.headBucket(bucket, call)
-      const failures = await deleteAll(bucket, request.entries, backend, call)
+      const failures = await deleteAll(bucket, request.entries, context)
+      const isDenied = failures.every(({ error }) => error.code === 'AccessDenied')
+      if (!keys.onBucket && isDenied && failures.length === request.entries.length)
+        throw new S3Error('AccessDenied')
       const failed = new Map(failures.map((failure) => [failure.entry, failure]))
       const deleted = request.quiet ? [] : request.entries.filter((entry) => !failed.has(entry))
       return { status: 200, body: renderDeleteResult(deleted, failures) }
@@ -93,14 +107,15 @@ const WIDTH = 16
 async function deleteAll(
   bucket: string,
   entries: readonly DeleteEntry[],
-  backend: Backend,
-  call: Call,
+  { backend, call, keys }: OperationContext,
 ): Promise<readonly DeleteFailure[]> {
   const failed = new Map<DeleteEntry, DeleteFailure>()
   const remove = async (entry: DeleteEntry): Promise<void> => {
     try {
+      const key = normalizeKey(entry.key)
+      if (!keys.mayUse(key, entry.versionId)) throw new S3Error('AccessDenied')
       parseNullVersionId(entry.versionId)
-      await backend.deleteObject({ bucket, key: normalizeKey(entry.key) }, entry.precondition, call)
+      await backend.deleteObject({ bucket, key }, entry.precondition, call)
     } catch (error) {
       if (!(error instanceof S3Error) || error.status >= 500) throw error
       failed.set(entry, { entry, error })

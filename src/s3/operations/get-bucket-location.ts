@@ -1,4 +1,5 @@
 import { escapeXml, xmlDocument } from '../../http/xml.ts'
+import { onBucket } from '../access-rules.ts'
 import { label, operation } from '../operation.ts'
 
 export const GetBucketLocation = operation(
@@ -9,7 +10,7 @@ export const GetBucketLocation = operation(
     input: { bucket: label('bucket') },
   },
   {
-    action: () => 's3:GetBucketLocation',
+    access: onBucket('s3:GetBucketLocation', 'READ'),
     async handle({ bucket }, { backend, call, settings }) {
       await backend.headBucket(bucket, call)
       return { status: 200, body: renderLocation(settings.region) }

@@ -1,5 +1,6 @@
 import { XML_DECLARATION, element, optional, wrap } from '../../http/xml.ts'
 import type { ObjectHead } from '../../backend/backend.ts'
+import { onObject } from '../access-rules.ts'
 import { S3Error } from '../errors.ts'
 import { formatAsctime } from '../http-date.ts'
 import { parseCount, parsePageSize } from '../list-params.ts'
@@ -25,8 +26,7 @@ export const GetObjectAttributes = operation(
     },
   },
   {
-    action: ({ versionId }) =>
-      versionId === undefined ? 's3:GetObjectAttributes' : 's3:GetObjectVersionAttributes',
+    access: onObject('s3:GetObjectAttributes', 'READ', 's3:GetObjectVersionAttributes'),
     async handle({ bucket, key, attributes, maxParts, partNumberMarker }, { backend, call }) {
       const head = await backend.headObject({ bucket, key }, call)
       tell(call, 's3.etag', head.etag)

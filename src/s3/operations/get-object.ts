@@ -1,3 +1,4 @@
+import { READS_OBJECT } from '../access-rules.ts'
 import { checkReadConditions, readConditions } from '../conditions.ts'
 import { S3Error } from '../errors.ts'
 import { parsePartNumber } from '../list-params.ts'
@@ -26,7 +27,7 @@ export const readInput = {
 export const GetObject = operation(
   { name: 'GetObject', http: { method: 'GET', target: 'object' }, input: readInput },
   {
-    action: ({ versionId }) => (versionId === undefined ? 's3:GetObject' : 's3:GetObjectVersion'),
+    access: READS_OBJECT,
     async handle(input, context) {
       const { conditions } = input
       const { range, partNumber } = checkRead(input, context)

@@ -1,3 +1,4 @@
+import { onBucket } from '../access-rules.ts'
 import { label, operation } from '../operation.ts'
 
 export const HeadBucket = operation(
@@ -7,7 +8,7 @@ export const HeadBucket = operation(
     input: { bucket: label('bucket') },
   },
   {
-    action: () => 's3:ListBucket',
+    access: onBucket('s3:ListBucket', 'READ'),
     async handle({ bucket }, { backend, call, settings }) {
       await backend.headBucket(bucket, call)
       return {

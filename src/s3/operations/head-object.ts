@@ -1,3 +1,4 @@
+import { READS_OBJECT } from '../access-rules.ts'
 import { checkReadConditions } from '../conditions.ts'
 import { objectHeaders, pushLockHeaders } from '../object-headers.ts'
 import { selectBytes } from '../object-selection.ts'
@@ -8,7 +9,7 @@ import { checkRead, readInput } from './get-object.ts'
 export const HeadObject = operation(
   { name: 'HeadObject', http: { method: 'HEAD', target: 'object' }, input: readInput },
   {
-    action: ({ versionId }) => (versionId === undefined ? 's3:GetObject' : 's3:GetObjectVersion'),
+    access: READS_OBJECT,
     async handle(input, context) {
       const { range, partNumber } = checkRead(input, context)
       const head = await context.backend.headObject(

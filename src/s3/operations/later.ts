@@ -1,3 +1,4 @@
+import { AUTHENTICATE, onBucket, onObject, signedOnly, type AccessRules } from '../access-rules.ts'
 import type { Operation, Route } from '../operation.ts'
 import { notImplemented } from './not-implemented.ts'
 
@@ -11,7 +12,39 @@ const family = (
   target: Route['target'],
   entries: readonly Entry[],
 ): readonly Operation[] =>
-  entries.map(([name, query, action]) => notImplemented(name, { method, target, query }, action))
+  entries.map(([name, query, action = name]) =>
+    notImplemented(name, { method, target, query }, accessTo(name, method, target, `s3:${action}`)),
+  )
+
+/** What S3 tells anonymous callers of these. */
+const REFUSALS: Readonly<Record<string, string>> = {
+  PutBucketAcl: AUTHENTICATE,
+  PutObjectAcl: AUTHENTICATE,
+  SelectObjectContent: AUTHENTICATE,
+  PutBucketOwnershipControls: 's3:PutBucketOwnershipControls does not support Anonymous requests!',
+  GetBucketOwnershipControls: 's3:GetBucketOwnershipControls does not support Anonymous requests!',
+  DeleteBucketOwnershipControls:
+    's3:PutBucketOwnershipControls does not support Anonymous requests!',
+}
+
+/** Sub-resources that VersityGW does not implement either: accounts are told so before anything else. */
+const UNSUPPORTED =
+  /Analytics|Encryption|IntelligentTiering|Inventory|Lifecycle|Logging|RequestPayment|Metrics|Replication|PublicAccessBlock|Notification|Accelerate/
+
+function accessTo(
+  name: string,
+  method: Method,
+  target: Route['target'],
+  action: string,
+): AccessRules {
+  const reads = method === 'GET' || name === 'SelectObjectContent'
+  const acl = reads ? 'READ_ACP' : 'WRITE_ACP'
+  const permission = name.endsWith('Acl') ? acl : reads ? 'READ' : 'WRITE'
+  const access = target === 'bucket' ? onBucket(action, permission) : onObject(action, permission)
+  const refusal = REFUSALS[name]
+  if (refusal !== undefined) return signedOnly(access, refusal)
+  return UNSUPPORTED.test(name) ? { ...access, openToAccounts: true } : access
+}
 
 export const bucketPuts = family('PUT', 'bucket', [
   ['PutBucketTagging', 'tagging'],
@@ -104,7 +137,7 @@ export const bucketGetsAfterUploads = family('GET', 'bucket', [
 export const PostObject = notImplemented(
   'PostObject',
   { method: 'POST', target: 'bucket' },
-  'PutObject',
+  { rights: [{ action: 's3:PutObject', permission: 'WRITE', on: 'keys' }] },
 )
 
 export const objectGets = family('GET', 'object', [

@@ -1,5 +1,6 @@
 import { element, optional, wrap, xmlDocument } from '../../http/xml.ts'
 import type { BucketSummary } from '../../backend/backend.ts'
+import { OPEN, signedOnly } from '../access-rules.ts'
 import { bucketOwner } from '../bucket-owner.ts'
 import { formatXmlDate } from '../http-date.ts'
 import { parseMaxBuckets } from '../list-params.ts'
@@ -16,7 +17,7 @@ export const ListBuckets = operation(
     },
   },
   {
-    action: () => undefined,
+    access: signedOnly(OPEN),
     async handle({ maxBuckets, prefix = '', continuationToken = '' }, context) {
       const remaining = (await ownBuckets(context)).filter(
         ({ name }) => name.startsWith(prefix) && isAfter(name, continuationToken),

@@ -1,5 +1,6 @@
 import { element, optional, wrap, xmlDocument } from '../../http/xml.ts'
 import type { UploadListPage, UploadListing } from '../../backend/backend.ts'
+import { onBucket } from '../access-rules.ts'
 import { S3Error } from '../errors.ts'
 import { formatXmlDate } from '../http-date.ts'
 import { type KeyEncoder, NOBODY, keyEncoder, renderCommonPrefixes } from '../list-answer.ts'
@@ -23,7 +24,7 @@ export const ListMultipartUploads = operation(
     },
   },
   {
-    action: () => 's3:ListBucketMultipartUploads',
+    access: onBucket('s3:ListBucketMultipartUploads', 'READ'),
     async handle(input, { backend, call }) {
       const { bucket, prefix, delimiter, keyMarker, uploadIdMarker, maxUploads, encodingType } =
         input

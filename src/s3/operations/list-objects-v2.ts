@@ -1,5 +1,6 @@
 import { element, optional, xmlDocument } from '../../http/xml.ts'
 import type { ObjectListing } from '../../backend/backend.ts'
+import { onBucket } from '../access-rules.ts'
 import { bucketOwner } from '../bucket-owner.ts'
 import { readToken, writeToken } from '../continuation-token.ts'
 import { keyEncoder, renderCommonPrefixes, renderContents } from '../list-answer.ts'
@@ -23,7 +24,7 @@ export const ListObjectsV2 = operation(
     },
   },
   {
-    action: () => 's3:ListBucket',
+    access: onBucket('s3:ListBucket', 'READ'),
     async handle(input, { backend, call, settings }) {
       const { bucket, prefix, delimiter, maxKeys } = input
       const after = later(input.startAfter, input.continuationToken)

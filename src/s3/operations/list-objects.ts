@@ -1,5 +1,6 @@
 import { element, optional, xmlDocument } from '../../http/xml.ts'
 import type { ObjectListing } from '../../backend/backend.ts'
+import { onBucket } from '../access-rules.ts'
 import { bucketOwner } from '../bucket-owner.ts'
 import { keyEncoder, renderCommonPrefixes, renderContents } from '../list-answer.ts'
 import { orEmpty, parseEncodingType, parsePageSize } from '../list-params.ts'
@@ -19,7 +20,7 @@ export const ListObjects = operation(
     },
   },
   {
-    action: () => 's3:ListBucket',
+    access: onBucket('s3:ListBucket', 'READ'),
     async handle(input, { backend, call, settings }) {
       const { bucket, prefix, delimiter, marker, maxKeys } = input
       const listing = await backend.listObjects(

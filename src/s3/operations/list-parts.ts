@@ -1,5 +1,6 @@
 import { element, wrap, xmlDocument } from '../../http/xml.ts'
 import type { PartListing, UploadRef } from '../../backend/backend.ts'
+import { onObject } from '../access-rules.ts'
 import { formatXmlDate } from '../http-date.ts'
 import { NOBODY } from '../list-answer.ts'
 import { parseCount, parsePageSize } from '../list-params.ts'
@@ -24,7 +25,7 @@ export const ListParts = operation(
     },
   },
   {
-    action: () => 's3:ListMultipartUploadParts',
+    access: onObject('s3:ListMultipartUploadParts', 'READ'),
     async handle({ bucket, key, uploadId = '', partNumberMarker, maxParts }, { backend, call }) {
       tell(call, 's3.upload_id', uploadId)
       const upload = { bucket, key, uploadId }

@@ -1,3 +1,4 @@
+import { OPEN } from '../access-rules.ts'
 import { S3Error } from '../errors.ts'
 import { header, label, operation, type Operation, type Target } from '../operation.ts'
 
@@ -15,7 +16,7 @@ function preflight(target: Target): Operation {
       },
     },
     {
-      action: () => undefined,
+      access: OPEN,
       async handle({ bucket }, { backend, call }) {
         const rules = await backend.getBucketSubresource(bucket, 'cors', call)
         // Rules that VersityGW stored are kept; judging by them comes with CORS itself.

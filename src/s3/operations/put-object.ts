@@ -1,3 +1,4 @@
+import { WRITES_OBJECT } from '../access-rules.ts'
 import { declaredChecksum } from '../checksum.ts'
 import { writePrecondition } from '../conditions.ts'
 import { contentHeaders, userMetadata } from '../metadata.ts'
@@ -24,7 +25,7 @@ export const PutObject = operation(
     },
   },
   {
-    action: () => 's3:PutObject',
+    access: { rights: WRITES_OBJECT },
     async handle(input, { backend, call }) {
       if (input.wantsLock) await refuseObjectLock(input.bucket, backend, call)
       const written = await backend.putObject(

@@ -1,3 +1,4 @@
+import { OPEN } from '../access-rules.ts'
 import { S3Error } from '../errors.ts'
 import { headers, operation, type Operation, type Route } from '../operation.ts'
 import type { S3Request } from '../request.ts'
@@ -9,7 +10,7 @@ import type { S3Request } from '../request.ts'
 function refusal(http: Route, reason: (request: S3Request) => S3Error): Operation {
   return operation(
     { name: 'Unknown', http, input: { error: headers(reason) }, backendOperation: false },
-    { action: () => undefined, handle: ({ error }) => Promise.reject(error) },
+    { access: OPEN, handle: ({ error }) => Promise.reject(error) },
   )
 }
 

@@ -1,5 +1,6 @@
 import { XML_DECLARATION, element, wrap } from '../../http/xml.ts'
 import type { CopiedPart } from '../../backend/backend.ts'
+import { onObject, signedOnly } from '../access-rules.ts'
 import { checkCopyConditions, copyConditions } from '../conditions.ts'
 import { checkCopySize, parseCopySource, refuseBody } from '../copy-source.ts'
 import { formatXmlDate } from '../http-date.ts'
@@ -29,7 +30,7 @@ export const UploadPartCopy = operation(
     },
   },
   {
-    action: () => 's3:PutObject',
+    access: signedOnly({ ...onObject('s3:PutObject', 'WRITE'), readsSource: true }),
     async handle(input, { backend, call, settings }) {
       const { bucket, key, uploadId = '', range } = input
       tell(call, 's3.upload_id', uploadId)

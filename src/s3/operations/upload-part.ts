@@ -1,3 +1,4 @@
+import { onObject } from '../access-rules.ts'
 import { checksumHeader, declaredChecksum } from '../checksum.ts'
 import { parsePartNumber } from '../list-params.ts'
 import { headers, label, operation, payload, query } from '../operation.ts'
@@ -17,7 +18,7 @@ export const UploadPart = operation(
     },
   },
   {
-    action: () => 's3:PutObject',
+    access: onObject('s3:PutObject', 'WRITE'),
     async handle(input, { backend, call, settings }) {
       const { bucket, key, uploadId = '', body } = input
       tell(call, 's3.upload_id', uploadId)

@@ -1,0 +1,229 @@
+import {
+  decide,
+  decideByCaller,
+  decideByRole,
+  isExplicitDeny,
+  type BucketAccess,
+  type Right,
+  type Verdict,
+} from '../auth/access/decide.ts'
+import type { Identity } from '../auth/identity.ts'
+import type { Backend } from '../backend/backend.ts'
+import { SPAN } from '../trace/names.ts'
+import type { Recorder, Span } from '../trace/recorder.ts'
+import { actionOf, isNeeded, type NeededRight } from './access-rules.ts'
+import { loadBucketAccess, loadOwner } from './bucket-access.ts'
+import { checkExpectedOwner, expectsOwner, expectsSourceOwner } from './bucket-owner.ts'
+import { parseCopySource, type CopySourceRef } from './copy-source.ts'
+import { S3Error } from './errors.ts'
+import { ExchangeCall } from './exchange-call.ts'
+import { EVERY_KEY, PolicyKeyAccess, type KeyAccess } from './key-access.ts'
+import { normalizeKey } from './names.ts'
+import type { Operation, S3Settings } from './operation.ts'
+import type { S3Request } from './request.ts'
+
+/** A request whose sender is known. */
+export interface Claimed {
+  readonly request: S3Request
+  readonly recorder: Recorder
+  readonly signal: AbortSignal
+}
+
+export interface AuthorizerParts {
+  readonly backend: Backend
+  readonly settings: S3Settings
+  readonly accounts: { readonly rootAccess: string }
+}
+
+/**
+ * May this request's sender have what it asks for? AccessDenied unless he may, and what may be told before that:
+ * NoSuchBucket, and what is wrong with the name of a copy's source.
+ *
+ * Root and admins are answered at once. For others the documents that decide are read from the bucket, in one chain, below
+ * a span of their own.
+ */
+export function authorize(
+  claimed: Claimed,
+  operation: Operation,
+  caller: Identity,
+  parts: AuthorizerParts,
+): KeyAccess | Promise<KeyAccess> {
+  const verdict = decideByCaller(operation.writes, caller, parts.settings)
+  if (verdict?.allowed === true && !namesOwners(operation, claimed.request)) return EVERY_KEY
+  const { rights, makesBucket = false, anonymous } = operation.access
+  const isOpen = rights.length === 0 && !makesBucket
+  if (isOpen && (caller.accessKey !== undefined || anonymous === undefined)) return EVERY_KEY
+  return new Authorization(claimed, operation, caller, parts).run(verdict)
+}
+
+function namesOwners({ access }: Operation, request: S3Request): boolean {
+  if (access.makesBucket === true) return false
+  return expectsOwner(request) || (access.readsSource === true && expectsSourceOwner(request))
+}
+
+class Authorization {
+  readonly #claimed: Claimed
+  readonly #operation: Operation
+  readonly #caller: Identity
+  readonly #parts: AuthorizerParts
+  readonly #span: Span
+
+  constructor(claimed: Claimed, operation: Operation, caller: Identity, parts: AuthorizerParts) {
+    this.#claimed = claimed
+    this.#operation = operation
+    this.#caller = caller
+    this.#parts = parts
+    this.#span = claimed.recorder.root.child(SPAN.access, {})
+  }
+
+  async run(verdict: Verdict | undefined): Promise<KeyAccess> {
+    try {
+      return await this.#decide(verdict)
+    } catch (error) {
+      if (error instanceof S3Error) this.#span.set('error.type', error.code)
+      throw this.#isAboutRegion(error) ? withRegion(error, this.#parts.settings.region) : error
+    } finally {
+      this.#span.end()
+    }
+  }
+
+  async #decide(verdict: Verdict | undefined): Promise<KeyAccess> {
+    const { access } = this.#operation
+    const { request } = this.#claimed
+    const refusal = this.#isAnonymous ? access.anonymous?.refusal : undefined
+    if (refusal !== undefined) throw this.#deny({ allowed: false, rule: 'anonymous' }, refusal)
+    if (verdict?.allowed === false) throw this.#deny(verdict)
+    if (access.makesBucket === true) {
+      this.#settle(decideByRole(this.#caller))
+      return EVERY_KEY
+    }
+    if (verdict?.allowed === true) {
+      this.#tell(verdict)
+      await this.#checkOwners()
+      return EVERY_KEY
+    }
+    if (access.openToAccounts === true && !this.#isAnonymous) return EVERY_KEY
+    const source = access.readsSource === true ? this.#source() : undefined
+    const bucket = await this.#load(request.bucket ?? '')
+    checkExpectedOwner(request, bucket.acl.owner)
+    const keys = this.#checkRights(access.rights, bucket)
+    if (source !== undefined) await this.#checkSource(source, bucket)
+    this.#refuseUnsigned()
+    return keys
+  }
+
+  get #isAnonymous(): boolean {
+    return this.#caller.accessKey === undefined
+  }
+
+  /** Root and admins need no right, but the bucket must be his whom they take for its owner. */
+  async #checkOwners(): Promise<void> {
+    const { access } = this.#operation
+    const { request } = this.#claimed
+    const { backend, accounts } = this.#parts
+    const call = new ExchangeCall(this.#span, this.#claimed)
+    const owner = (bucket: string): Promise<string> =>
+      loadOwner(bucket, accounts.rootAccess, backend, call)
+    if (expectsOwner(request)) checkExpectedOwner(request, await owner(request.bucket ?? ''))
+    if (access.readsSource === true && expectsSourceOwner(request))
+      checkExpectedOwner(request, await owner(this.#source().bucket), 'source')
+  }
+
+  #checkRights(rights: readonly NeededRight[], bucket: BucketAccess): KeyAccess {
+    const { request } = this.#claimed
+    const { anonymous } = this.#operation.access
+    let keys = EVERY_KEY
+    for (const [index, needed] of rights.entries()) {
+      if (!isNeeded(needed, request)) continue
+      const { permission, on } = needed
+      const instead = this.#isAnonymous ? anonymous?.action : undefined
+      const action = index === 0 && instead !== undefined ? instead : actionOf(needed, request)
+      if (on === 'keys') {
+        keys = this.#checkKeys(needed, bucket)
+      } else {
+        const key = on === 'object' ? normalizeKey(request.key ?? '') : undefined
+        this.#settle(this.#judge({ action, permission, bucket: request.bucket ?? '', key }, bucket))
+      }
+    }
+    return keys
+  }
+
+  /** What a policy grants by key waits for the keys; what it denies, or an ACL decides, does not. */
+  #checkKeys(needed: NeededRight, bucket: BucketAccess): KeyAccess {
+    const keys = new PolicyKeyAccess(needed, this.#claimed.request.bucket ?? '', (right) =>
+      this.#judge(right, bucket),
+    )
+    const verdict = keys.bucketVerdict()
+    if (bucket.policy === undefined || isExplicitDeny(verdict)) {
+      this.#settle(verdict)
+      return EVERY_KEY
+    }
+    this.#tell(verdict)
+    return keys
+  }
+
+  async #checkSource(source: CopySourceRef, target: BucketAccess): Promise<void> {
+    const { request } = this.#claimed
+    const { bucket, key, versionId } = source
+    const access = bucket === request.bucket ? target : await this.#load(bucket)
+    if (expectsSourceOwner(request)) checkExpectedOwner(request, access.acl.owner, 'source')
+    const action = versionId === undefined ? 's3:GetObject' : 's3:GetObjectVersion'
+    this.#settle(this.#judge({ action, permission: 'READ', bucket, key }, access))
+  }
+
+  #source(): CopySourceRef {
+    const header = this.#claimed.request.headers['x-amz-copy-source']
+    return parseCopySource(String(header), this.#parts.settings.strictBucketNames)
+  }
+
+  #load(bucket: string): Promise<BucketAccess> {
+    const call = new ExchangeCall(this.#span, this.#claimed)
+    return loadBucketAccess(bucket, this.#parts.accounts.rootAccess, this.#parts.backend, call)
+  }
+
+  #judge(right: Right, bucket: BucketAccess): Verdict {
+    return decide(right, this.#caller, bucket, this.#parts.settings)
+  }
+
+  #settle(verdict: Verdict): void {
+    if (!verdict.allowed) throw this.#deny(verdict)
+    this.#tell(verdict)
+  }
+
+  #deny(verdict: Verdict, message?: string): S3Error {
+    this.#tell(verdict)
+    return new S3Error('AccessDenied', {}, message === undefined ? {} : { message })
+  }
+
+  /** The last right asked for is the one that decided. */
+  #tell({ allowed, rule, statement }: Verdict): void {
+    const span = this.#span
+    if (!span.recording) return
+    span.set('auth.decision', allowed ? 'allow' : 'deny')
+    span.set('auth.rule', rule)
+    if (statement !== undefined) span.set('auth.statement', statement)
+  }
+
+  /** Some requests have to be signed, whatever a policy grants to everyone. */
+  #refuseUnsigned(): void {
+    const notAllowed = this.#operation.access.anonymous?.notAllowed
+    if (!this.#isAnonymous || notAllowed === undefined) return
+    const { method, resourceType } = notAllowed
+    throw new S3Error('MethodNotAllowed', { Method: method, ResourceType: resourceType })
+  }
+
+  /** Clients without rights find a bucket's region by asking for the bucket. */
+  #isAboutRegion(error: unknown): error is S3Error {
+    const isHead = this.#operation.name === 'HeadBucket' && error instanceof S3Error
+    return isHead && (error.code === 'AccessDenied' || this.#isAnonymous)
+  }
+}
+
+function withRegion(error: S3Error, region: string): S3Error {
+  const headers = { ...error.headers, 'x-amz-bucket-region': region }
+  return new S3Error(
+    error.code,
+    { ...error.details },
+    { message: error.message, headers, cause: error.cause },
+  )
+}
