@@ -1,0 +1,153 @@
+import { type Json, JsonObject } from './json.ts'
+import { FAULT } from './malformed.ts'
+import { findOperator, type ValueOptions, type ValueTest } from './operators.ts'
+import { conditionKey, type Variables } from './pattern.ts'
+
+/** One key of a statement's Condition block. All of a block's conditions must hold. */
+export interface Condition {
+  holds(values: Variables): boolean
+}
+
+/** Thrown for a block that cannot be understood; `message` is what a client is told. */
+export class ConditionFault extends Error {}
+
+/** Compiles `{ operator: { key: value or values } }`; throws ConditionFault. */
+export function compileConditions(block: Json, options: ValueOptions): readonly Condition[] {
+  // VersityGW takes null for no block at all; so do we.
+  if (block === null) return []
+  return membersOf(block).flatMap(([operator, keys]) =>
+    membersOf(keys).map(([key, values]) => {
+      if (!KNOWN_NAMESPACE.test(key)) throw new ConditionFault(FAULT.conditionKey)
+      const name = conditionKey(key)
+      options.keys.add(name)
+      return compileCondition(operator, name, textsOf(values), options)
+    }),
+  )
+}
+
+/** AWS has more of them, for services other than this one. */
+const KNOWN_NAMESPACE = /^(?:aws|s3):./i
+
+function membersOf(json: Json): JsonObject['members'] {
+  if (!(json instanceof JsonObject)) throw new ConditionFault(FAULT.json)
+  // Which of two is meant nobody knows, and one that is dropped would widen what is granted.
+  const names = new Set(json.members.map(([name]) => name))
+  if (names.size < json.members.length) throw new ConditionFault(FAULT.json)
+  return json.members
+}
+
+/** One value or a list of them; numbers and booleans need no quotes. */
+function textsOf(json: Json): readonly string[] {
+  const values: readonly Json[] = Array.isArray(json) ? json : [json]
+  return values.map((value) => {
+    if (value === null || typeof value === 'object') throw new ConditionFault(FAULT.json)
+    return String(value)
+  })
+}
+
+const OPERATOR = /^(?:(ForAllValues|ForAnyValue):)?(.*?)(IfExists)?$/s
+
+function compileCondition(
+  operatorName: string,
+  key: string,
+  values: readonly string[],
+  options: ValueOptions,
+): Condition {
+  if (operatorName === 'Null') return compileNull(key, values)
+  const [, quantifier, name = '', ifExists] = OPERATOR.exec(operatorName) ?? []
+  const operator = findOperator(name)
+  if (operator === undefined) throw new ConditionFault(`Invalid Condition type : ${operatorName}`)
+  const tests = values.map((value) => {
+    const test = operator.compile(value, options)
+    if (test === undefined) throw new ConditionFault(FAULT.conditionValue)
+    return test
+  })
+  const { negated } = operator
+  const withoutKey = ifExists !== undefined
+  if (quantifier === 'ForAllValues') return new ForAllValues(key, tests, negated)
+  if (quantifier === 'ForAnyValue') return new ForAnyValue(key, tests, { negated, withoutKey })
+  return new OneValue(key, tests, { negated, withoutKey: withoutKey || negated })
+}
+
+/** `true`: the key must not be there, nor be empty; `false`: it must be. */
+function compileNull(key: string, values: readonly string[]): Condition {
+  const wanted = new Set(values.map((value) => value.toLowerCase()))
+  for (const value of wanted)
+    if (value !== 'true' && value !== 'false') throw new ConditionFault(FAULT.conditionValue)
+  return { holds: (variables) => wanted.has(isAbsent(variables(key)) ? 'true' : 'false') }
+}
+
+function isAbsent(values: readonly string[] | undefined): values is undefined {
+  return values === undefined || values.length === 0
+}
+
+interface Outcome {
+  readonly negated: boolean
+  /** What it says of a request that has no such key. */
+  readonly withoutKey: boolean
+}
+
+/**
+ * An operator as it stands. Keys have one value then; of a key with several one is enough, and none may pass where the operator
+ * is negated. A negated operator holds where there is no key: what is not there is not equal.
+ */
+class OneValue implements Condition {
+  readonly #key: string
+  readonly #tests: readonly ValueTest[]
+  readonly #outcome: Outcome
+
+  constructor(key: string, tests: readonly ValueTest[], outcome: Outcome) {
+    this.#key = key
+    this.#tests = tests
+    this.#outcome = outcome
+  }
+
+  holds(variables: Variables): boolean {
+    const values = variables(this.#key)
+    if (isAbsent(values)) return this.#outcome.withoutKey
+    const passes = values.some((value) => passesAny(value, this.#tests, variables))
+    return passes !== this.#outcome.negated
+  }
+}
+
+/** Every value of the request satisfies the operator; so do none at all, and a key that is not there. */
+class ForAllValues implements Condition {
+  readonly #key: string
+  readonly #tests: readonly ValueTest[]
+  readonly #negated: boolean
+
+  constructor(key: string, tests: readonly ValueTest[], negated: boolean) {
+    this.#key = key
+    this.#tests = tests
+    this.#negated = negated
+  }
+
+  holds(variables: Variables): boolean {
+    const values = variables(this.#key) ?? []
+    return values.every((value) => passesAny(value, this.#tests, variables) !== this.#negated)
+  }
+}
+
+/** At least one value of the request satisfies the operator, also a negated one: without the key nothing does. */
+class ForAnyValue implements Condition {
+  readonly #key: string
+  readonly #tests: readonly ValueTest[]
+  readonly #outcome: Outcome
+
+  constructor(key: string, tests: readonly ValueTest[], outcome: Outcome) {
+    this.#key = key
+    this.#tests = tests
+    this.#outcome = outcome
+  }
+
+  holds(variables: Variables): boolean {
+    const values = variables(this.#key)
+    if (isAbsent(values)) return this.#outcome.withoutKey
+    const { negated } = this.#outcome
+    return values.some((value) => passesAny(value, this.#tests, variables) !== negated)
+  }
+}
+
+function passesAny(value: string, tests: readonly ValueTest[], variables: Variables): boolean {
+  return tests.some((test) => test(value, variables))
+}

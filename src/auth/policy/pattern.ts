@@ -1,0 +1,136 @@
+import { ANY, Glob, type GlobPart, STAR } from './glob.ts'
+
+/** The values of a condition key in a request; undefined where it has none. */
+export type Variables = (key: string) => readonly string[] | undefined
+
+/** What a policy compares a text with. */
+export interface Pattern {
+  matches(text: string, variables: Variables): boolean
+}
+
+export interface PatternOptions {
+  /** `*` and `?` stand for something. */
+  readonly wildcards: boolean
+  /** `${aws:username}` does: only in policies of version 2012-10-17. */
+  readonly variables: boolean
+  /** Compares in lower case; `matches` is then given text in lower case. */
+  readonly ignoreCase?: boolean
+  /** Learns the keys that variables ask for. */
+  readonly keys: Set<string>
+}
+
+/**
+ * Compiles a text of a policy.
+ *
+ * `${*}`, `${?}` and `${$}` are these characters themselves. `${key}` is the key's value, taken literally, also where it
+ * has wildcards in it; `${key, 'text'}` has a default. A variable without a value makes a pattern that matches nothing.
+ */
+export function compilePattern(text: string, options: PatternOptions): Pattern {
+  const parts = splitPattern(text, options)
+  if (parts.some((part) => typeof part === 'object'))
+    return new VariablePattern(parts, options.ignoreCase)
+  return compileParts(parts as GlobPart[])
+}
+
+/** The name a condition key is looked up by: case counts only behind a slash, where a tag's own key stands. */
+export function conditionKey(name: string): string {
+  const slash = name.indexOf('/')
+  return slash < 0 ? name.toLowerCase() : name.slice(0, slash).toLowerCase() + name.slice(slash)
+}
+
+interface Variable {
+  readonly key: string
+  readonly fallback: string | undefined
+}
+
+function splitPattern(text: string, options: PatternOptions): (GlobPart | Variable)[] {
+  const parts: (GlobPart | Variable)[] = []
+  const special = options.variables ? SPECIAL_OR_VARIABLE : SPECIAL
+  let end = 0
+  const addLiteral = (literal: string): void => {
+    if (literal !== '') parts.push(options.ignoreCase === true ? literal.toLowerCase() : literal)
+  }
+  for (const match of text.matchAll(special)) {
+    const [token] = match
+    if (token.length === 1 && !options.wildcards) continue
+    addLiteral(text.slice(end, match.index))
+    end = match.index + token.length
+    if (token === '*') parts.push(STAR)
+    else if (token === '?') parts.push(ANY)
+    else parts.push(readVariable(token.slice(2, -1), options.keys))
+  }
+  addLiteral(text.slice(end))
+  return parts
+}
+
+const SPECIAL = /[*?]/g
+const SPECIAL_OR_VARIABLE = /[*?]|\$\{[^}]*\}/g
+const DEFAULTED = /^([^,]*),\s*'([^']*)'\s*$/
+
+function readVariable(inner: string, keys: Set<string>): string | Variable {
+  if (inner === '*' || inner === '?' || inner === '$') return inner
+  const [, name = inner, fallback] = DEFAULTED.exec(inner) ?? []
+  const key = conditionKey(name.trim())
+  keys.add(key)
+  return { key, fallback }
+}
+
+function compileParts(parts: readonly GlobPart[]): Pattern {
+  const [first, second] = parts
+  if (parts.every((part) => typeof part === 'string')) return new Exactly(parts.join(''))
+  if (first === STAR && parts.length === 1) return EVERYTHING
+  if (typeof first === 'string' && second === STAR && parts.length === 2) return new Prefix(first)
+  return new Glob(parts)
+}
+
+const EVERYTHING: Pattern = { matches: () => true }
+
+class Exactly implements Pattern {
+  readonly #text: string
+
+  constructor(text: string) {
+    this.#text = text
+  }
+
+  matches(text: string): boolean {
+    return text === this.#text
+  }
+}
+
+class Prefix implements Pattern {
+  readonly #prefix: string
+
+  constructor(prefix: string) {
+    this.#prefix = prefix
+  }
+
+  matches(text: string): boolean {
+    return text.startsWith(this.#prefix)
+  }
+}
+
+class VariablePattern implements Pattern {
+  readonly #parts: readonly (GlobPart | Variable)[]
+  readonly #ignoreCase: boolean
+
+  constructor(parts: readonly (GlobPart | Variable)[], ignoreCase = false) {
+    this.#parts = parts
+    this.#ignoreCase = ignoreCase
+  }
+
+  matches(text: string, variables: Variables): boolean {
+    const parts: GlobPart[] = []
+    for (const part of this.#parts) {
+      const value = typeof part === 'object' ? valueOf(part, variables) : part
+      if (value === undefined) return false
+      parts.push(typeof value === 'string' && this.#ignoreCase ? value.toLowerCase() : value)
+    }
+    return compileParts(parts).matches(text, variables)
+  }
+}
+
+/** Only a key of one value can stand in a text. */
+function valueOf({ key, fallback }: Variable, variables: Variables): string | undefined {
+  const values = variables(key)
+  return values?.length === 1 ? values[0] : fallback
+}
