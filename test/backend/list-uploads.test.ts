@@ -1,4 +1,4 @@
-import { utimesSync } from 'node:fs'
+import { mkdirSync, renameSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { UploadRef } from '../../src/backend/backend.ts'
@@ -8,6 +8,28 @@ import { BUCKET, useUploads } from './uploads.ts'
 
 describe('ListParts and ListMultipartUploads', () => {
   const { t, uploadsDir, begin, sendPart } = useUploads()
+
+  test('an upload whose completion died is listed, and can be aborted', async () => {
+    const upload = await begin()
+    const other = await begin()
+    const claimed = join(uploadsDir(), `${upload.uploadId}.${'0'.repeat(32)}-1.inprogress`)
+    renameSync(join(uploadsDir(), upload.uploadId), claimed)
+    mkdirSync(join(uploadsDir(), 'no-upload.inprogress'))
+    const ids = async (): Promise<string[]> => {
+      const page = {
+        prefix: '',
+        delimiter: '',
+        keyMarker: '',
+        uploadIdMarker: '',
+        maxUploads: 1000,
+      }
+      const { uploads } = await t.backend.listUploads(BUCKET, page, newCall())
+      return uploads.map(({ uploadId }) => uploadId).sort()
+    }
+    expect(await ids()).toEqual([upload.uploadId, other.uploadId].sort())
+    await t.backend.abortUpload(upload, undefined, newCall())
+    expect(await ids()).toEqual([other.uploadId])
+  })
 
   test('ListParts', async () => {
     const upload = await begin({ checksum: { algorithm: 'SHA1', type: 'COMPOSITE' } })

@@ -13,6 +13,7 @@ import { Folds } from './folds.ts'
 import { getObject, headObject } from './get-object.ts'
 import { listObjects } from './listing.ts'
 import { putObject } from './put-object.ts'
+import { SWEEP_TIMES, Sweeper, sweepTemporaries, type SweepTimes } from './sweeper.ts'
 import {
   deleteBucketSubresource,
   deleteObjectSubresource,
@@ -46,6 +47,8 @@ export interface PosixBackendOptions {
   readonly useCopyFileRange: boolean
   /** Told of files that were put there without S3. */
   readonly defaultEtag?: string | undefined
+  /** When temporary files that a dead process left are removed. */
+  readonly sweepTimes?: SweepTimes
 }
 
 const LISTING_CACHE_BYTES = 64 * 1024 * 1024
@@ -93,15 +96,24 @@ export async function createPosixBackend(options: PosixBackendOptions): Promise<
     listParts: (upload, page, call) => listParts(task(upload, call), page),
     listUploads: (bucket, page, call) => listUploads(task({ bucket }, call), page),
 
-    close: () => root.close(volume.root),
+    async close() {
+      await volume.sweeper.close()
+      await root.close(volume.root)
+    },
   }
 }
 
 function openVolume(options: PosixBackendOptions): Volume {
   const { io } = options
-  return {
+  const silent = new Recorder(false, undefined).root
+  const sweeper = new Sweeper(
+    (bucket, directory, ageMs) =>
+      sweepTemporaries(new Task(volume, silent, { bucket }), directory, ageMs),
+    options.sweepTimes ?? SWEEP_TIMES,
+  )
+  const volume: Volume = {
     io,
-    silent: new Recorder(false, undefined).root,
+    silent,
     root: openRoot(io, options.directory),
     durable: options.durability === 'full',
     dirMode: options.dirMode,
@@ -111,9 +123,11 @@ function openVolume(options: PosixBackendOptions): Volume {
     defaultEtag: options.defaultEtag ?? '',
     directories: new DirectoryCache(LISTING_CACHE_BYTES),
     folds: new Folds(),
+    sweeper,
     lockLines: new Map(),
     uploads: new Map(),
   }
+  return volume
 }
 
 function openRoot(io: Io, directory: string): number {

@@ -65,6 +65,7 @@ export function openTmpDir(
   options: { readonly make: boolean; readonly keep?: boolean },
 ): TmpDirSteps {
   const { make, keep = false } = options
+  task.volume.sweeper.note(task.subject.bucket, path)
   const { steps, bucket } = chain
   // In the durable mode synced like any other directory: what is made in it, or beside it, relies on that.
   const how = { mode: task.volume.dirMode, sync: task.volume.durable }

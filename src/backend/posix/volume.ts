@@ -2,6 +2,7 @@ import type { CopyMethod, Io } from '../../io/io.ts'
 import type { Span } from '../../trace/recorder.ts'
 import type { DirectoryCache } from './directory-cache.ts'
 import type { Folds } from './folds.ts'
+import type { Sweeper } from './sweeper.ts'
 
 /** The directory tree that is served, and how. */
 export interface Volume {
@@ -24,6 +25,7 @@ export interface Volume {
   readonly defaultEtag: string
   readonly directories: DirectoryCache
   readonly folds: Folds
+  readonly sweeper: Sweeper
   /** The last request of this process in line for a lock, by the lock's name. */
   readonly lockLines: Map<string, Promise<unknown>>
   /** What uploads in progress declared, by upload. It never changes while an upload lives. */

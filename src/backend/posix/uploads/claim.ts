@@ -4,7 +4,7 @@ import type { UploadRef } from '../../backend.ts'
 import { failureOf } from '../errors.ts'
 import { directoryNames } from '../packed-names.ts'
 import type { BucketChain, Task } from '../task.ts'
-import { uploadsOfKey } from './upload-dir.ts'
+import { isUploadId, uploadsOfKey } from './upload-dir.ts'
 
 const { EBUSY, EEXIST, ENOENT, ENOTEMPTY } = constants.errno
 
@@ -17,6 +17,15 @@ export interface Claim {
 }
 
 const CLAIMED = '.inprogress'
+
+/**
+ * The upload whose directory has this name. One that a completion owns is in progress as well: should the completion die,
+ * whoever asks what there is to abort must find it.
+ */
+export function uploadIdOf(name: string): string | undefined {
+  const id = name.endsWith(CLAIMED) ? name.slice(0, name.indexOf('.')) : name
+  return isUploadId(id) ? id : undefined
+}
 
 /** Held by whoever completes an upload. */
 export function lockOfUpload(uploadId: string): string {

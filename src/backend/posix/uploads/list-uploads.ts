@@ -6,7 +6,8 @@ import { ATTRIBUTE, decodeChecksums } from '../attributes.ts'
 import { isDirectory } from '../file-types.ts'
 import { directoryNames } from '../packed-names.ts'
 import type { Task } from '../task.ts'
-import { MULTIPART_DIR, isUploadId } from './upload-dir.ts'
+import { uploadIdOf } from './claim.ts'
+import { MULTIPART_DIR } from './upload-dir.ts'
 import { UploadPage } from './upload-page.ts'
 
 const { ENOENT, ENOTDIR } = constants.errno
@@ -65,8 +66,10 @@ async function uploadsOf(task: Task, keys: readonly UploadingKey[]): Promise<Lis
     keys.map(({ directory }) => `${MULTIPART_DIR}/${directory}`),
   )
   const found = keys.flatMap(({ key, directory }, index): FoundUpload[] => {
-    const ids = (lists[index] ?? []).filter(isUploadId)
-    return ids.map((uploadId) => ({ index, key, uploadId, path: `${directory}/${uploadId}` }))
+    return (lists[index] ?? []).flatMap((name) => {
+      const uploadId = uploadIdOf(name)
+      return uploadId === undefined ? [] : [{ index, key, uploadId, path: `${directory}/${name}` }]
+    })
   })
   const paths = found.map(({ path }) => path)
   const entries = await statMultipart(task, paths, ATTRIBUTE.checksums)
