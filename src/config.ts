@@ -2,6 +2,7 @@ import { resolve as resolvePath } from 'node:path'
 import { readAdminCommand, type AdminCommand } from './config/admin-command.ts'
 import { parseCommandLine, type CommandLine } from './config/command-line.ts'
 import { isCompletion, printCompletion } from './config/completion.ts'
+import { refuseWellKnown } from './config/default-credentials.ts'
 import { adminHelp, helpText, utilsHelp } from './config/help.ts'
 import { IAM_SETTINGS } from './config/iam-settings.ts'
 import { LATER_COMMANDS, LATER_SETTINGS } from './config/later-settings.ts'
@@ -130,6 +131,7 @@ export async function loadConfig(
   if (access === '' || secret === '') {
     throw new ConfigError('root user access and secret key must be provided')
   }
+  refuseWellKnown({ access, secret }, server.values.port)
   const [directory, surplus] = line.operands
   if (directory === undefined || directory === '') {
     throw new ConfigError('no directory provided for operation')

@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { createAuthenticator } from './auth/authenticate.ts'
 import { createIam, type Iam } from './auth/iam/iam.ts'
 import { selectStore } from './auth/iam/select.ts'
+import { slowFailures } from './auth/slow-failures.ts'
 import { createPosixBackend } from './backend/posix/index.ts'
 import type { Config } from './config.ts'
 import { createAccessLog } from './http/access-line.ts'
@@ -55,7 +56,10 @@ export async function createGateway(config: Config, log: Logger): Promise<Gatewa
   })
   const pipeline = createPipeline({
     router: createRouter(operations),
-    authenticator: createAuthenticator({ accounts: iam, region: config.region }),
+    authenticator: slowFailures(createAuthenticator({ accounts: iam, region: config.region }), {
+      accounts: iam,
+      log: (level, facts, message) => log[level](facts, message),
+    }),
     accounts: iam,
     backend,
     settings: config,

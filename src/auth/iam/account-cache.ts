@@ -71,14 +71,21 @@ export class AccountCache {
     return this.#outOfDate(access, entry, lookUp)
   }
 
-  /** What the store says now; undefined where it was asked only just now. Never rejects. */
-  recheck(access: string, lookUp: LookUp): Promise<Account | undefined> | undefined {
+  /** Whether the store has another secret by now; undefined where it was asked only just now. Never rejects. */
+  recheck(access: string, lookUp: LookUp): Promise<boolean> | undefined {
     const now = this.#now()
     const entry = this.#entries.get(access)
     if (entry !== undefined && now < Math.max(entry.askedAt + ABSENT_MS, entry.retryAt))
       return undefined
     if (entry === undefined && this.#isAbsent(access, now)) return undefined
-    return this.#ask(access, lookUp).catch(() => entry?.account)
+    const secret = entry?.account.secret
+    return this.#ask(access, lookUp).then(
+      (account) => account?.secret !== secret,
+      () => {
+        if (entry !== undefined) entry.retryAt = this.#now() + RETRY_MS
+        return false
+      },
+    )
   }
 
   /** An account as it was just written: what look-ups on their way bring back is older. */

@@ -3,6 +3,7 @@ import { formatTraceparent } from '../../trace/context.ts'
 import { SPAN } from '../../trace/names.ts'
 import type { Span } from '../../trace/recorder.ts'
 import type { Accounts } from '../identity.ts'
+import { printable } from '../printable.ts'
 import { AccountCache, type CacheOptions } from './account-cache.ts'
 import type { Account, AccountChanges, AccountStore, StoreCall } from './account-store.ts'
 
@@ -13,11 +14,10 @@ import type { Account, AccountChanges, AccountStore, StoreCall } from './account
 export interface Iam extends Accounts {
   readonly type: AccountStore['type']
   /**
-   * For requests whose signature does not fit what `find` gave at once: what the store says now, so that a new secret is
-   * known, and so that such a request takes as long as one of an account that does not exist. Undefined where the store
-   * has been asked too lately for that. Never rejects.
+   * For a request whose signature does not fit: asks the store whether the account has another secret by now. Undefined
+   * where it was asked only just now, as for any access key that is not known. Never rejects.
    */
-  recheck(access: string, under: Span | undefined): Promise<Account | undefined> | undefined
+  recheck(access: string, under: Span | undefined): Promise<boolean> | undefined
   /** XAdminUserExists also for root's name. */
   create(account: Account, under: Span | undefined): Promise<void>
   /** XAdminUserNotFound also for root's name. */
@@ -95,15 +95,14 @@ class StoredAccounts implements Iam {
     return found
   }
 
-  recheck(access: string, under: Span | undefined): Promise<Account | undefined> | undefined {
+  recheck(access: string, under: Span | undefined): Promise<boolean> | undefined {
     if (this.type === 'single') return undefined
-    let span: Span | undefined
-    const found = this.#cache.recheck(access, () => {
-      span = this.#span('GetUserAccount', under)
+    const changed = this.#cache.recheck(access, () => {
+      const span = this.#span('GetUserAccount', under)
       return ended(span, this.#lookUp(access, span))
     })
     // The store may have one of root's name: it is looked up like any other, and is not him.
-    return access === this.rootAccess ? found?.then(() => this.#root) : found
+    return access === this.rootAccess ? changed?.then(() => false) : changed
   }
 
   async create(account: Account, under: Span | undefined): Promise<void> {
@@ -184,7 +183,11 @@ class StoredAccounts implements Iam {
     } finally {
       if (this.#debug) {
         const ms = Math.round(performance.now() - startMs)
-        this.#log('info', { iam: this.type, operation, access, ms, outcome }, 'account store asked')
+        this.#log(
+          'info',
+          { iam: this.type, operation, access: access && printable(access), ms, outcome },
+          'account store asked',
+        )
       }
     }
   }
