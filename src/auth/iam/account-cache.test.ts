@@ -56,7 +56,7 @@ describe('contract 5.3: TTL 120 s per entry', () => {
   test('one look-up for many waiting requests', async () => {
     const { cache, store } = cacheOf()
     store.delayMs = 10
-    const answers = Array.from({ length: 100 }, () => cache.find('alice', store.get))
+    const answers = Array.from({ length: 100 }, async () => cache.find('alice', store.get))
     expect(new Set(await Promise.all(answers))).toEqual(new Set([ALICE]))
     expect(store.asked).toBe(1)
   })
@@ -200,7 +200,7 @@ describe('while the store is down', () => {
   test('look-ups of many accounts do not pile up without end', async () => {
     const { cache, store } = cacheOf()
     store.delayMs = 20
-    const answers = Array.from({ length: 1001 }, (_, i) => cache.find(`a${i}`, store.get))
+    const answers = Array.from({ length: 1001 }, async (_, i) => cache.find(`a${i}`, store.get))
     await expect(answers.at(-1)).rejects.toMatchObject({ code: 'SlowDown' })
     await Promise.allSettled(answers)
     expect(store.asked).toBe(1000)
