@@ -349,7 +349,6 @@ describe('what is not available yet', () => {
     ['--admin-port :1 posix /d', '--admin-port: not available yet'],
     ['-ap :1 posix /d', '--admin-port: not available yet'],
     ['--webui-no-tls posix /d', '--webui-no-tls: not available yet'],
-    ['--iam-vault-server_cert x posix /d', '--iam-vault-server_cert: not available yet'],
     ['posix --nometa /d', '--nometa: not available yet'],
     ['posix --sidecar /s /d', '--sidecar: not available yet'],
     ['--sentry-enabled posix /d', '--sentry-enabled: not available yet'],

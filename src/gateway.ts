@@ -121,6 +121,7 @@ async function openServers(config: Config, s3: S3Server, log: Logger): Promise<H
 async function openIam(config: Config, io: Io, log: Logger): Promise<Iam> {
   const { store, notice } = await selectStore({
     internal: config.iam.internal,
+    remote: config.iam.remote,
     openFile: (directory, name) => openSharedFile(io, directory, name),
   })
   process.stdout.write(`${notice}\n`)

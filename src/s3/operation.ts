@@ -80,43 +80,25 @@ export interface S3Response {
   readonly body?: Body | string | undefined
 }
 
-/**
- * Where fields are read from. `document` is the root of the body, read and verified; undefined where there is no body.
- * `bytes` is the body itself, where the operation wants it so.
- */
+/** Where fields are read from. `document` is the root of the body, read and verified; undefined where there is no body. */
 export interface InputSource {
   readonly request: S3Request
   readonly payload: Payload
   readonly document: XmlElement | undefined
-  readonly bytes: Buffer | undefined
 }
 
-/**
- * `document`, `bytes`: a small body, read whole before `handle`; `payload`: the handler streams it; `none`: it is ignored.
- */
-export type BodyUse =
-  | { readonly kind: 'none' }
-  | { readonly kind: 'payload' }
-  | DocumentUse
-  | BytesUse
+/** `document`: a small body, read whole before `handle`; `payload`: the handler streams it; `none`: it is ignored. */
+export type BodyUse = { readonly kind: 'none' } | { readonly kind: 'payload' } | DocumentUse
 
-/** A body that is read whole. */
-export interface WholeBodyUse {
+export interface DocumentUse {
+  readonly kind: 'document'
+  /** The name of its root element. */
+  readonly root: string
   readonly maxBytes: number
   readonly required: boolean
   readonly checksumRequired: boolean
   /** `object` where x-amz-checksum headers speak of the object that is made, not of this body. */
   readonly checksumOf: 'body' | 'object'
-}
-
-export interface BytesUse extends WholeBodyUse {
-  readonly kind: 'bytes'
-}
-
-export interface DocumentUse extends WholeBodyUse {
-  readonly kind: 'document'
-  /** The name of its root element. */
-  readonly root: string
   /** What is answered instead of MalformedXML. */
   readonly malformed: ((cause: S3Error) => S3Error) | undefined
 }
@@ -231,19 +213,3 @@ export function document<T>(
     },
   }
 }
-
-/** A body of whatever form, read whole, its digests verified; empty where there is none. */
-export function bytes(): Field<Buffer> {
-  return {
-    read: (source) => source.bytes ?? EMPTY,
-    body: {
-      kind: 'bytes',
-      maxBytes: 1024 * 1024,
-      required: false,
-      checksumRequired: false,
-      checksumOf: 'body',
-    },
-  }
-}
-
-const EMPTY = Buffer.alloc(0)

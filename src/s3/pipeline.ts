@@ -11,7 +11,6 @@ import type { KeyAccess } from './key-access.ts'
 import { checkBucketName, checkKey } from './names.ts'
 import type {
   AccountFinder,
-  BytesUse,
   DocumentUse,
   Operation,
   OperationContext,
@@ -31,8 +30,6 @@ export interface Exchange {
   readonly openPayload: (authentication: Authentication) => Payload
   /** Reads a small body whole, verifies its digests and parses it; undefined where it is empty. */
   readonly readDocument: (use: DocumentUse) => Promise<XmlElement | undefined>
-  /** Reads a small body whole and verifies its digests. */
-  readonly readBytes: (use: BytesUse) => Promise<Buffer>
   operation: Operation | undefined
   authentication: Authentication | undefined
   /** Open until the last byte of the answer has left: the HTTP layer ends it. */
@@ -70,7 +67,6 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     const span = openBackendSpan(exchange, operation, parts.backend)
     const { body } = operation
     const document = body.kind === 'document' ? await readDocument(exchange, body, keys) : undefined
-    const bytes = body.kind === 'bytes' ? await exchange.readBytes(body) : undefined
     const context: OperationContext = {
       backend: parts.backend,
       call: new ExchangeCall(span, exchange),
@@ -80,7 +76,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
       request,
       settings: parts.settings,
     }
-    return operation.invoke({ request, payload, document, bytes }, context)
+    return operation.invoke({ request, payload, document }, context)
   }
 }
 

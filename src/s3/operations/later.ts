@@ -52,9 +52,7 @@ export const bucketPuts = family('PUT', 'bucket', [
   ['PutBucketVersioning', 'versioning'],
   ['PutObjectLockConfiguration', 'object-lock', 'PutBucketObjectLockConfiguration'],
   ['PutBucketCors', 'cors', 'PutBucketCORS'],
-])
-
-export const bucketPutsAfterPolicy = family('PUT', 'bucket', [
+  ['PutBucketPolicy', 'policy'],
   ['PutBucketAcl', 'acl'],
   ['PutBucketWebsite', 'website'],
   ['PutBucketAnalyticsConfiguration', 'analytics', 'PutAnalyticsConfiguration'],
@@ -78,9 +76,7 @@ export const bucketPutsAfterPolicy = family('PUT', 'bucket', [
 export const bucketDeletes = family('DELETE', 'bucket', [
   ['DeleteBucketTagging', 'tagging', 'PutBucketTagging'],
   ['DeleteBucketOwnershipControls', 'ownershipControls', 'PutBucketOwnershipControls'],
-])
-
-export const bucketDeletesAfterPolicy = family('DELETE', 'bucket', [
+  ['DeleteBucketPolicy', 'policy'],
   ['DeleteBucketCors', 'cors', 'PutBucketCORS'],
   ['DeleteBucketWebsite', 'website'],
   ['DeleteBucketAnalyticsConfiguration', 'analytics', 'PutAnalyticsConfiguration'],
@@ -97,14 +93,12 @@ export const bucketDeletesAfterPolicy = family('DELETE', 'bucket', [
   ['DeletePublicAccessBlock', 'publicAccessBlock', 'PutBucketPublicAccessBlock'],
 ])
 
-/** In pieces, because what is there already stands between them in the order of upstream's routes. */
+/** Around GetBucketLocation and ListMultipartUploads, which stand between them in the order of upstream's routes. */
 export const bucketGets = family('GET', 'bucket', [
   ['GetBucketTagging', 'tagging'],
   ['GetBucketOwnershipControls', 'ownershipControls'],
   ['GetBucketVersioning', 'versioning'],
-])
-
-export const bucketGetsAfterPolicy = family('GET', 'bucket', [
+  ['GetBucketPolicy', 'policy'],
   ['GetBucketCors', 'cors', 'GetBucketCORS'],
   ['GetObjectLockConfiguration', 'object-lock', 'GetBucketObjectLockConfiguration'],
   ['GetBucketAcl', 'acl'],
@@ -112,9 +106,7 @@ export const bucketGetsAfterPolicy = family('GET', 'bucket', [
 
 export const bucketGetsAfterUploads = family('GET', 'bucket', [
   ['ListObjectVersions', 'versions', 'ListBucketVersions'],
-])
-
-export const bucketGetsAfterPolicyStatus = family('GET', 'bucket', [
+  ['GetBucketPolicyStatus', 'policyStatus'],
   ['GetBucketWebsite', 'website'],
   ['GetBucketAnalyticsConfiguration', ['analytics', 'id'], 'GetAnalyticsConfiguration'],
   ['ListBucketAnalyticsConfigurations', 'analytics', 'GetAnalyticsConfiguration'],
