@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -11,6 +11,7 @@ import {
   newCall,
   newObject,
   openBackend,
+  outcomeOf,
   payloadOf,
   put,
   read,
@@ -125,19 +126,53 @@ describe.each(VARIANTS)('killed before each system call ($name)', ({ useTmpFile,
   test.each(CASES)(
     '$name: the old state or the new one, and a second try succeeds',
     async (the) => {
-      const ended = await each(async (after) => {
-        const root = mkdtempSync(join(tmpdir(), 'vgw-killed-'))
-        try {
-          return await killAndLook(the, { root, useTmpFile, durability }, after)
-        } finally {
-          rmSync(root, { recursive: true })
-        }
-      })
+      const ended = await each((after) =>
+        withRoot((root) => killAndLook(the, { root, useTmpFile, durability }, after)),
+      )
       expect(ended).toBeGreaterThan(3)
     },
     120_000,
   )
 })
+
+describe.each(VARIANTS)('killed before each system call ($name)', ({ useTmpFile, durability }) => {
+  test('CreateBucket: no bucket, or one that says whose it is; a second try succeeds', async () => {
+    const acl =
+      '{"Owner":"alice","Grantees":[{"Permission":"FULL_CONTROL","Access":"alice","Type":"CanonicalUser"}]}'
+    const bucket = { name: BUCKET, owner: 'alice', subresources: { acl } }
+    const ended = await each((after) =>
+      withRoot(async (root) => {
+        const place = { root, useTmpFile, durability }
+        const done = await runKilled(place, after, { method: 'createBucket', args: [bucket] })
+        const t = await openBackend(place)
+        const find = async (): Promise<string[]> =>
+          readdirSync(root).filter((name) => !/^\.sgwtmp\.[0-9a-f]{24}$/.test(name))
+        const stored = async (): Promise<string | undefined> =>
+          (await t.backend.getBucketSubresource(BUCKET, 'acl', newCall()))?.toString()
+        const found = await find()
+        expect([[], [BUCKET]]).toContainEqual(found)
+        if (found.length > 0) expect([after, await stored()]).toEqual([after, acl])
+        const again = { ...bucket, subresources: new Map([['acl', acl] as const]) }
+        expect(await outcomeOf(t.backend.createBucket(again, newCall()))).toBe(
+          found.length > 0 ? 'BucketAlreadyOwnedByYou' : 'ok',
+        )
+        expect([await find(), await stored()]).toEqual([[BUCKET], acl])
+        await t.close()
+        return done
+      }),
+    )
+    expect(ended).toBeGreaterThan(2)
+  })
+})
+
+async function withRoot<T>(use: (root: string) => Promise<T>): Promise<T> {
+  const root = mkdtempSync(join(tmpdir(), 'vgw-killed-'))
+  try {
+    return await use(root)
+  } finally {
+    rmSync(root, { recursive: true })
+  }
+}
 
 interface Place {
   readonly root: string

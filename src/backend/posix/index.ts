@@ -13,7 +13,13 @@ import { Folds } from './folds.ts'
 import { getObject, headObject } from './get-object.ts'
 import { listObjects } from './listing.ts'
 import { putObject } from './put-object.ts'
-import { SWEEP_TIMES, Sweeper, sweepTemporaries, type SweepTimes } from './sweeper.ts'
+import {
+  SWEEP_TIMES,
+  Sweeper,
+  sweepTemporaries,
+  sweepUnfinishedBuckets,
+  type SweepTimes,
+} from './sweeper.ts'
 import {
   deleteBucketSubresource,
   deleteObjectSubresource,
@@ -106,11 +112,12 @@ export async function createPosixBackend(options: PosixBackendOptions): Promise<
 function openVolume(options: PosixBackendOptions): Volume {
   const { io } = options
   const silent = new Recorder(false, undefined).root
-  const sweeper = new Sweeper(
-    (bucket, directory, ageMs) =>
-      sweepTemporaries(new Task(volume, silent, { bucket }), directory, ageMs),
-    options.sweepTimes ?? SWEEP_TIMES,
-  )
+  const sweeper = new Sweeper((bucket, directory, ageMs) => {
+    const task = new Task(volume, silent, { bucket })
+    return bucket === ''
+      ? sweepUnfinishedBuckets(task, ageMs)
+      : sweepTemporaries(task, directory, ageMs)
+  }, options.sweepTimes ?? SWEEP_TIMES)
   const volume: Volume = {
     io,
     silent,

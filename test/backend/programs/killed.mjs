@@ -12,7 +12,8 @@ const io = createIo()
 const backend = await createPosixBackend({ ...options, io })
 const call = { span: new Recorder(false, undefined).root, signal: new AbortController().signal }
 const passed = args.map((arg) => (arg.bytes === undefined ? arg : payloadOf(arg.bytes)))
-if (method === 'createBucket') passed[0].subresources = new Map()
+if (method === 'createBucket')
+  passed[0].subresources = new Map(Object.entries(passed[0].subresources))
 if (method === 'copyObject') passed[0].check = () => undefined
 io.faults.set({ errno: KILL, after })
 await backend[method](...passed, call)
