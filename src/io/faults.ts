@@ -3,8 +3,8 @@ import { SYSCALL_NAMES, type SyscallName } from './syscalls.ts'
 
 /** What is to fail, or to be slow. Without `step`, `call` and `after` every system call is. */
 export interface Fault {
-  /** Without it the call is made, after `delayMs`. `KILL`: the process is killed before it is made. */
-  readonly errno?: number | typeof KILL
+  /** Without it the call is made, after `delayMs`. KILL: the process is killed before it is made. */
+  readonly errno?: number
   readonly delayMs?: number
   /** The n-th step of each job, counted from 0: alone, it fails without being run; else calls within it. */
   readonly step?: number
