@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
+import { KILL } from '../../src/io/faults.ts'
 import { treeOf } from '../support/tree.ts'
 import {
   makeBucket,
@@ -246,7 +247,7 @@ function runKilled(place: Place, after: number, request: Request): Promise<boole
   const { root, ...how } = place
   const options = { ...how, directory: root, dirMode: 0o755, useCopyFileRange: true }
   return new Promise((resolve, reject) => {
-    const argument = JSON.stringify({ options, after, request })
+    const argument = JSON.stringify({ options, fault: { errno: KILL, after }, request })
     execFile(process.execPath, [PROGRAM, argument], (error, stdout, stderr) => {
       if (error === null && stdout === 'done') resolve(true)
       else if (error?.signal === 'SIGKILL') resolve(false)

@@ -2,11 +2,10 @@
 // are not made.
 const dist = new URL('../../../dist/', import.meta.url)
 const { createIo } = await import(new URL('io/native.js', dist))
-const { KILL } = await import(new URL('io/faults.js', dist))
 const { createPosixBackend } = await import(new URL('backend/posix/index.js', dist))
 const { Recorder } = await import(new URL('trace/recorder.js', dist))
 
-const { options, after, request } = JSON.parse(process.argv[2])
+const { options, fault, request } = JSON.parse(process.argv[2])
 const { method, args } = request
 const io = createIo()
 const backend = await createPosixBackend({ ...options, io })
@@ -15,7 +14,7 @@ const passed = args.map((arg) => (arg.bytes === undefined ? arg : payloadOf(arg.
 if (method === 'createBucket')
   passed[0].subresources = new Map(Object.entries(passed[0].subresources))
 if (method === 'copyObject') passed[0].check = () => undefined
-io.faults.set({ errno: KILL, after })
+io.faults.set(fault)
 await backend[method](...passed, call)
 io.faults.clear()
 process.stdout.write('done')
