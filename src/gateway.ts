@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { createAuthenticator } from './auth/authenticate.ts'
 import { createIam, type Iam } from './auth/iam/iam.ts'
 import { selectStore } from './auth/iam/select.ts'
+import { createStoredPolicies } from './auth/policy/stored-policies.ts'
 import { slowFailures } from './auth/slow-failures.ts'
 import { createPosixBackend } from './backend/posix/index.ts'
 import type { Config } from './config.ts'
@@ -62,6 +63,7 @@ export async function createGateway(config: Config, log: Logger): Promise<Gatewa
     }),
     accounts: iam,
     backend,
+    policies: createStoredPolicies(),
     settings: config,
   })
   const accessLog = config.quiet ? undefined : createAccessLog(process.stdout)

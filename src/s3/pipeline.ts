@@ -1,4 +1,5 @@
 import type { Authentication, AuthFacts, Authenticator } from '../auth/authenticate.ts'
+import type { StoredPolicies } from '../auth/policy/stored-policies.ts'
 import type { Backend } from '../backend/backend.ts'
 import type { Payload } from '../backend/payload.ts'
 import type { XmlElement } from '../http/xml-reader.ts'
@@ -41,6 +42,7 @@ export interface PipelineParts {
   readonly authenticator: Authenticator
   readonly accounts: AccountFinder
   readonly backend: Backend
+  readonly policies: StoredPolicies
   readonly settings: S3Settings
 }
 
@@ -59,7 +61,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     if (request.key !== undefined) checkKey(request.key)
     const authentication = await authenticate(exchange, operation, parts.authenticator)
     // A promise only where the bucket has to be asked: root may do everything.
-    const access = authorize(exchange, operation, authentication.identity, parts)
+    const access = authorize(exchange, operation, authentication, parts)
     const keys = access instanceof Promise ? await access : access
     if (authentication.payloadFault !== undefined) throw authentication.payloadFault
 

@@ -4,7 +4,7 @@ import { IoError } from '../../io/io-error.ts'
 import type { DirEntries } from '../../io/io.ts'
 import { S3Error } from '../../s3/errors.ts'
 import { compareUtf8 } from '../../utf8-order.ts'
-import type { BucketSummary, NewBucket } from '../backend.ts'
+import type { BucketSubresource, BucketSummary, NewBucket } from '../backend.ts'
 import { ATTRIBUTE } from './attributes.ts'
 import { failureOf, toS3Error } from './errors.ts'
 import { isDirectory } from './file-types.ts'
@@ -16,16 +16,20 @@ import type { Task } from './task.ts'
 const { EEXIST, EINVAL, ENOENT, ENOSYS, ENOTDIR, ENOTEMPTY, EOPNOTSUPP } = constants.errno
 
 /** Directories of the root; hidden ones, such as the gateway's own, are none of the buckets. */
-export async function listBuckets(task: Task): Promise<readonly BucketSummary[]> {
+export async function listBuckets(
+  task: Task,
+  documents: readonly BucketSubresource[] = [],
+): Promise<readonly BucketSummary[]> {
   try {
     const names = directoryNames(await listRoot(task)).filter((name) => !name.startsWith('.'))
     if (names.length === 0) return []
     const chain = task.chain()
-    const batch = chain.statBatch(task.volume.root, names, [])
+    const batch = chain.statBatch(task.volume.root, names, documents)
     await chain.run()
-    const buckets = batch.value.flatMap(({ errno, stat }, i): BucketSummary[] => {
-      const isThere = errno === 0 && isDirectory(stat)
-      return isThere ? [{ name: names[i] ?? '', creationDate: new Date(stat.mtimeMs) }] : []
+    const buckets = batch.value.flatMap(({ errno, stat, attributes }, i): BucketSummary[] => {
+      if (errno !== 0 || !isDirectory(stat)) return []
+      const creationDate = new Date(stat.mtimeMs)
+      return [{ name: names[i] ?? '', creationDate, documents: attributes }]
     })
     // Read in the order of keys, in which a directory is `name/`.
     return buckets.sort((a, b) => compareUtf8(a.name, b.name))

@@ -70,7 +70,7 @@ export async function createPosixBackend(options: PosixBackendOptions): Promise<
   const root = new Task(volume, volume.silent, { bucket: '' })
   return {
     type: 'posix',
-    listBuckets: (call) => listBuckets(task({ bucket: '' }, call)),
+    listBuckets: (call, documents) => listBuckets(task({ bucket: '' }, call), documents),
     createBucket: (bucket, call) => createBucket(task({ bucket: bucket.name }, call), bucket),
     headBucket: (bucket, call) => headBucket(task({ bucket }, call)),
     deleteBucket: (bucket, call) => deleteBucket(task({ bucket }, call)),
