@@ -40,7 +40,7 @@ export const ListBuckets = operation(
 interface BucketsPage {
   readonly owner: string
   readonly region: string
-  readonly buckets: readonly BucketSummary[]
+  readonly buckets: readonly Pick<BucketSummary, 'name' | 'creationDate'>[]
   readonly next: string | undefined
   readonly prefix: string
 }
