@@ -196,9 +196,10 @@ class Authorization {
   }
 
   #load(resource: AskedResource): Promise<BucketAccess> {
-    const asking = { request: this.#claimed.request, authentication: this.#authentication }
     const call = new ExchangeCall(this.#span, this.#claimed)
-    return loadBucketAccess(resource, asking, this.#parts, call)
+    const { request } = this.#claimed
+    const asking = { request, authentication: this.#authentication, call }
+    return loadBucketAccess(resource, asking, this.#parts)
   }
 
   #judge(right: Right, bucket: BucketAccess): Verdict {

@@ -18,10 +18,11 @@ export interface AccessSources {
   readonly settings: { readonly region: string }
 }
 
-/** The request that asks, as far as conditions of policies see it. */
+/** The request that asks, as far as conditions of policies see it, and the call that reads on its behalf. */
 export interface AskingRequest {
   readonly request: S3Request
   readonly authentication: Authentication
+  readonly call: Call
 }
 
 /** A bucket, or an object in it, that a request asks for. */
@@ -41,16 +42,15 @@ export async function loadBucketAccess(
   resource: AskedResource,
   asking: AskingRequest,
   sources: AccessSources,
-  call: Call,
 ): Promise<BucketAccess> {
   const { backend, policies, accounts } = sources
   const { bucket } = resource
-  const documents = await backend.getBucketSubresources(bucket, DOCUMENTS, call)
+  const documents = await backend.getBucketSubresources(bucket, DOCUMENTS, asking.call)
   const stored = documents.get('policy')
   const policy = stored === undefined ? undefined : policies.read(bucket, stored)
   return {
     acl: parseAcl(documents.get('acl'), accounts.rootAccess),
-    policy: policy && (await bindPolicy(policy, resource, asking, sources, call)),
+    policy: policy && (await bindPolicy(policy, resource, asking, sources)),
     ownership: documents.get('ownership')?.toString(),
   }
 }
@@ -58,9 +58,8 @@ export async function loadBucketAccess(
 async function bindPolicy(
   policy: Policy,
   resource: AskedResource,
-  { request, authentication }: AskingRequest,
+  { request, authentication, call }: AskingRequest,
   { backend, settings }: AccessSources,
-  call: Call,
 ): Promise<PolicyEvaluator> {
   const { bucket, key, versionId } = resource
   const wantsTags = key !== undefined && asksFor(policy, EXISTING_TAG)
