@@ -96,6 +96,8 @@ export interface PosixConfig {
   readonly directory: string
   readonly durability: 'full' | 'none'
   readonly dirMode: number
+  readonly chownUid: boolean
+  readonly chownGid: boolean
   readonly useTmpFile: boolean
   readonly useCopyFileRange: boolean
   readonly followSymlinks: boolean
@@ -235,6 +237,8 @@ function posixConfig(posix: Values<typeof POSIX_SETTINGS>, directory: string): P
     directory: resolvePath(directory),
     durability: posix.durability,
     dirMode: posix.dirPerms,
+    chownUid: posix.chuid,
+    chownGid: posix.chgid,
     useTmpFile: !posix.disableOtmp,
     useCopyFileRange: !posix.disableCopyFileRange,
     followSymlinks: posix.followSymlinks,

@@ -106,6 +106,14 @@ export interface Call {
   readonly span: Span
   /** Aborted when the client has gone. */
   readonly signal: AbortSignal
+  /** Whose what is made may have to be. */
+  readonly account?: PosixIds | undefined
+}
+
+/** Ids of the account that asks, as far as it has any. */
+export interface PosixIds {
+  readonly userId?: number | undefined
+  readonly groupId?: number | undefined
 }
 
 export type BucketSubresource =

@@ -61,8 +61,6 @@ export const LATER_SETTINGS: readonly Setting<unknown>[] = [
     ['multipart-layout', '', 'VGW_MULTIPART_LAYOUT'],
   ]),
   ...rows('posix', 'switch', [
-    ['chuid', '', 'VGW_CHOWN_UID'],
-    ['chgid', '', 'VGW_CHOWN_GID'],
     ['bucketlinks', '', 'VGW_BUCKET_LINKS'],
     ['nometa', '', 'VGW_META_NONE'],
     ['enable-odirect', '', 'VGW_ENABLE_O_DIRECT'],

@@ -61,6 +61,8 @@ export async function createBucket(task: Task, bucket: NewBucket, inPlace = fals
   const made = chain.makeDir(root, place, { mode: dirMode })
   const dir = chain.openDir(root, place, { readable: true })
   chain.writeMetadata(dir, attributes)
+  // Last: a process that may only change owners cannot write the attributes of others' files.
+  if (task.owner !== undefined) chain.setOwner(dir, task.owner)
   if (durable) chain.sync(dir, 'dir')
   const attributed = { attributes: { 'posix.bucket': name } }
   const named = inPlace

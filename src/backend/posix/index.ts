@@ -12,6 +12,7 @@ import type { Subject } from './errors.ts'
 import { Folds } from './folds.ts'
 import { getObject, headObject } from './get-object.ts'
 import { listObjects } from './listing.ts'
+import { createOwnership } from './ownership.ts'
 import { putObject } from './put-object.ts'
 import {
   SWEEP_TIMES,
@@ -51,6 +52,9 @@ export interface PosixBackendOptions {
   readonly useTmpFile: boolean
   /** Without it bytes are copied by reading and writing: some NFS servers hang on copying by themselves. */
   readonly useCopyFileRange: boolean
+  /** What the account that makes a file or directory gives to it. */
+  readonly chownUid?: boolean
+  readonly chownGid?: boolean
   /** Told of files that were put there without S3. */
   readonly defaultEtag?: string | undefined
   /** When temporary files that a dead process left are removed. */
@@ -65,8 +69,8 @@ const IN_KERNEL: readonly CopyMethod[] = ['reflink', 'copy_file_range', 'read_wr
 export async function createPosixBackend(options: PosixBackendOptions): Promise<Backend> {
   const volume = openVolume(options)
   await checkAttributes(volume, options.directory)
-  const task = <S extends Subject>(subject: S, { span }: Call): Task<S> =>
-    new Task(volume, span, subject)
+  const task = <S extends Subject>(subject: S, call: Call): Task<S> =>
+    new Task(volume, call.span, subject, volume.ownerOf?.(call.account))
   const root = new Task(volume, volume.silent, { bucket: '' })
   return {
     type: 'posix',
@@ -124,6 +128,10 @@ function openVolume(options: PosixBackendOptions): Volume {
     root: openRoot(io, options.directory),
     durable: options.durability === 'full',
     dirMode: options.dirMode,
+    ownerOf: createOwnership({
+      chownUid: options.chownUid === true,
+      chownGid: options.chownGid === true,
+    }),
     useTmpFile: options.useTmpFile,
     refusedTmpFile: new Set(),
     copyMethods: options.useCopyFileRange ? IN_KERNEL : ['read_write'],
