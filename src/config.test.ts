@@ -190,6 +190,8 @@ describe('command line', () => {
     ['--max-requests 1e3 posix /d', '--max-requests: "1e3" is not a whole number of at least 1'],
     ['--keep-alive=maybe posix /d', '--keep-alive: "maybe" is neither true nor false'],
     ['--cert c posix /d', '--cert and --key need each other'],
+    ['--admin-cert c posix /d', '--admin-cert and --admin-cert-key need each other'],
+    ['--port :1 --admin-port 127.0.0.1:1 posix /d', 'port 1 is given twice'],
     ['--workers 2 posix /d', '--workers: more than one worker is not available yet'],
     ['--idle-timeout 5 posix /d', '--idle-timeout: "5" is not a time such as 500ms, 30s or 10m'],
     ['posix --durability some /d', '--durability: "some" is not one of full, none'],
@@ -346,9 +348,9 @@ describe('environment', () => {
 
 describe('what is not available yet', () => {
   test.each([
-    ['--admin-port :1 posix /d', '--admin-port: not available yet'],
-    ['-ap :1 posix /d', '--admin-port: not available yet'],
+    ['-eku x posix /d', '--event-kafka-url: not available yet'],
     ['--webui-no-tls posix /d', '--webui-no-tls: not available yet'],
+    ['--iam-vault-server_cert x posix /d', '--iam-vault-server_cert: not available yet'],
     ['posix --nometa /d', '--nometa: not available yet'],
     ['posix --sidecar /s /d', '--sidecar: not available yet'],
     ['--sentry-enabled posix /d', '--sentry-enabled: not available yet'],
@@ -358,7 +360,6 @@ describe('what is not available yet', () => {
   })
 
   test.each([
-    [{ VGW_ADMIN_PORT: ':1' }, '--admin-port (from VGW_ADMIN_PORT): not available yet'],
     [{ LOGFILE: '/l' }, '--access-log (from LOGFILE): not available yet'],
     [{ VGW_META_NONE: 'true' }, '--nometa (from VGW_META_NONE): not available yet'],
   ])('%j', async (env, expected) => {

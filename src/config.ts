@@ -5,8 +5,6 @@ import { isCompletion, printCompletion } from './config/completion.ts'
 import { refuseWellKnown } from './config/default-credentials.ts'
 import { adminHelp, helpText, utilsHelp } from './config/help.ts'
 import { IAM_SETTINGS } from './config/iam-settings.ts'
-import { IAM_STORE_SETTINGS } from './config/iam-store-settings.ts'
-import { readIamStore } from './config/iam-store.ts'
 import { LATER_COMMANDS, LATER_SETTINGS } from './config/later-settings.ts'
 import { POSIX_SETTINGS } from './config/posix-settings.ts'
 import { SERVER_SETTINGS } from './config/server-settings.ts'
@@ -14,9 +12,8 @@ import { readTable, resolve, type GivenFlags, type Setting, type Values } from '
 import { TRACING_SETTINGS } from './config/tracing-settings.ts'
 import { readTracing } from './config/tracing.ts'
 import { readUtilsCommand, type UtilsCommand } from './config/utils-command.ts'
-import { ConfigError, UsageError, type Environment } from './config/values.ts'
+import { ConfigError, UsageError, checkCollisions, type Environment } from './config/values.ts'
 import type { Listener } from './http/listener.ts'
-import type { RemoteStoreConfig } from './auth/iam/store-config.ts'
 import type { TracingConfig } from './trace/tracing-config.ts'
 
 export { ConfigError, UsageError }
@@ -25,7 +22,6 @@ export { ConfigError, UsageError }
 export const SETTINGS: readonly Setting<unknown>[] = [
   ...Object.values(SERVER_SETTINGS),
   ...Object.values(IAM_SETTINGS),
-  ...Object.values(IAM_STORE_SETTINGS),
   ...Object.values(POSIX_SETTINGS),
   ...Object.values(TRACING_SETTINGS),
   ...LATER_SETTINGS,
@@ -48,7 +44,9 @@ export interface Config {
   /** Of sockets in the file system; undefined leaves it to the umask. */
   readonly socketMode: number | undefined
   /** PEM files. */
-  readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined
+  readonly tls: TlsConfig | undefined
+  /** Listeners of the admin API's own; undefined where it is beside S3. */
+  readonly admin: AdminConfig | undefined
   readonly root: { readonly access: string; readonly secret: string }
   readonly region: string
   readonly limits: Limits
@@ -70,6 +68,18 @@ export interface Config {
   readonly sources: Sources
 }
 
+export interface TlsConfig {
+  readonly certFile: string
+  readonly keyFile: string
+}
+
+export interface AdminConfig {
+  readonly listeners: readonly Listener[]
+  readonly tls: TlsConfig | undefined
+  readonly maxConnections: number
+  readonly maxRequests: number
+}
+
 export interface Limits {
   readonly maxConnections: number
   readonly maxRequests: number
@@ -82,7 +92,6 @@ export interface Limits {
 export interface IamConfig {
   /** As given: VersityGW tells it so. */
   readonly internal: { readonly directory: string } | undefined
-  readonly remote: RemoteStoreConfig | undefined
   readonly cache: {
     readonly ttlMs: number
     readonly staleMs: number
@@ -96,8 +105,6 @@ export interface PosixConfig {
   readonly directory: string
   readonly durability: 'full' | 'none'
   readonly dirMode: number
-  readonly chownUid: boolean
-  readonly chownGid: boolean
   readonly useTmpFile: boolean
   readonly useCopyFileRange: boolean
   readonly followSymlinks: boolean
@@ -109,7 +116,6 @@ export interface PosixConfig {
 
 type Table = typeof SERVER_SETTINGS &
   typeof IAM_SETTINGS &
-  typeof IAM_STORE_SETTINGS &
   typeof POSIX_SETTINGS &
   typeof TRACING_SETTINGS
 export type Sources = Readonly<Record<keyof Table, string>>
@@ -132,7 +138,7 @@ export async function loadConfig(
   refuseUnavailable(line.flags, env)
 
   const server = readTable(SERVER_SETTINGS, line.flags, env)
-  const iam = readTable({ ...IAM_SETTINGS, ...IAM_STORE_SETTINGS }, line.flags, env)
+  const iam = readTable(IAM_SETTINGS, line.flags, env)
   const posix = readTable(POSIX_SETTINGS, line.flags, env)
   const tracing = readTracing(line.flags, env)
   const { access = '', secret = '' } = server.values
@@ -190,12 +196,11 @@ function refuseUnavailable(flags: GivenFlags, env: Environment): void {
 function serverConfig(
   server: Values<typeof SERVER_SETTINGS>,
 ): Omit<Config, 'root' | 'iam' | 'posix' | 'tracing' | 'sources' | 'versioningEnabled'> {
-  const { cert = '', key = '' } = server
-  if ((cert === '') !== (key === '')) throw new ConfigError('--cert and --key need each other')
   return {
     listeners: server.port,
     socketMode: server.socketPerm,
-    tls: cert === '' ? undefined : { certFile: resolvePath(cert), keyFile: resolvePath(key) },
+    tls: tlsConfig(['--cert', server.cert], ['--key', server.key]),
+    admin: adminConfig(server),
     region: server.region,
     limits: {
       maxConnections: server.maxConnections,
@@ -217,12 +222,11 @@ function serverConfig(
   }
 }
 
-function iamConfig(iam: Values<typeof IAM_SETTINGS & typeof IAM_STORE_SETTINGS>): IamConfig {
+function iamConfig(iam: Values<typeof IAM_SETTINGS>): IamConfig {
   const seconds = (number: number): number => (iam.iamCacheDisable ? 0 : number * 1000)
   const { iamDir = '' } = iam
   return {
     internal: iamDir === '' ? undefined : { directory: iamDir },
-    remote: iamDir === '' ? readIamStore(iam) : undefined,
     cache: {
       ttlMs: seconds(iam.iamCacheTtl),
       staleMs: seconds(iam.iamCacheStale),
@@ -232,13 +236,35 @@ function iamConfig(iam: Values<typeof IAM_SETTINGS & typeof IAM_STORE_SETTINGS>)
   }
 }
 
+function adminConfig(server: Values<typeof SERVER_SETTINGS>): AdminConfig | undefined {
+  const { port, adminPort, adminCert, adminCertKey } = server
+  const tls = tlsConfig(['--admin-cert', adminCert], ['--admin-cert-key', adminCertKey])
+  if (adminPort === undefined) return undefined
+  checkCollisions([...port, ...adminPort])
+  return {
+    listeners: adminPort,
+    tls,
+    maxConnections: server.adminMaxConnections,
+    maxRequests: server.adminMaxRequests,
+  }
+}
+
+type Given = readonly [flag: string, file: string | undefined]
+
+function tlsConfig(
+  [certFlag, cert = '']: Given,
+  [keyFlag, key = '']: Given,
+): TlsConfig | undefined {
+  if ((cert === '') !== (key === ''))
+    throw new ConfigError(`${certFlag} and ${keyFlag} need each other`)
+  return cert === '' ? undefined : { certFile: resolvePath(cert), keyFile: resolvePath(key) }
+}
+
 function posixConfig(posix: Values<typeof POSIX_SETTINGS>, directory: string): PosixConfig {
   return {
     directory: resolvePath(directory),
     durability: posix.durability,
     dirMode: posix.dirPerms,
-    chownUid: posix.chuid,
-    chownGid: posix.chgid,
     useTmpFile: !posix.disableOtmp,
     useCopyFileRange: !posix.disableCopyFileRange,
     followSymlinks: posix.followSymlinks,

@@ -53,7 +53,9 @@ async function serve(config: Config, onListening: OnListening | undefined): Prom
   stopOnSignal(gateway, log)
   await gateway.listen()
   const urls = gateway.urls.map(reachable)
-  if (!config.quiet) process.stdout.write(`${startUpLines(config, urls).join('\n')}\n`)
+  const adminUrls = gateway.adminUrls.map(reachable)
+  if (!config.quiet)
+    process.stdout.write(`${startUpLines(config, { urls, adminUrls }).join('\n')}\n`)
   onListening?.(config, urls)
 }
 

@@ -3,11 +3,15 @@ import { parseEndpoint } from './trace/endpoint.ts'
 import { GATEWAY_VERSION } from './version.ts'
 
 /** What a started gateway says of itself: where it is, what it serves, how safe writes are, where traces go. */
-export function startUpLines(config: Config, urls: readonly string[]): readonly string[] {
+export function startUpLines(
+  config: Config,
+  { urls, adminUrls }: { readonly urls: readonly string[]; readonly adminUrls: readonly string[] },
+): readonly string[] {
   const { posix, sources } = config
   return [
     `versitygw-ts ${GATEWAY_VERSION}`,
     `  listening   ${urls.join('  ')}`,
+    ...(adminUrls.length === 0 ? [] : [`  admin API   ${adminUrls.join('  ')}`]),
     `  directory   ${posix.directory}`,
     `  durability  ${posix.durability} (${sources.durability})`,
     `  tracing     ${tracingLine(config)}`,

@@ -131,13 +131,18 @@ function port(digits: string): number {
 export const listeners: Parse<readonly Listener[]> = (value) => {
   const all = list(listener)(value)
   if (all.length === 0) throw new ConfigError('no port given')
+  checkCollisions(all)
+  return all
+}
+
+/** Two that would listen at one place are refused before either does. */
+export function checkCollisions(all: readonly Listener[]): void {
   for (const [i, one] of all.entries()) {
     for (const other of all.slice(0, i)) {
       const place = collision(one, other)
       if (place !== undefined) throw new ConfigError(`${place} is given twice`)
     }
   }
-  return all
 }
 
 /** A bare `:port` collides with every host on that port; port 0 collides with nothing, the system chooses. */

@@ -17,9 +17,10 @@ const MAX_WAITING = 65_536
 
 /**
  * One line a request: `HH:MM:SS | vgw | status | latency | ip | method | path | error | query | trace id`. Values of query
- * parameters that are no S3 list or sub-resource parameters are redacted: a presigned URL is a credential.
+ * parameters that are no S3 list or sub-resource parameters are redacted: a presigned URL is a credential. Requests to the admin
+ * API's own port say `adm`.
  */
-export function createAccessLog(out: Writable): AccessLog {
+export function createAccessLog(out: Writable, listener: 'vgw' | 'adm'): AccessLog {
   let waiting: string[] = []
   let dropped = 0
   let timer: NodeJS.Timeout | undefined
@@ -32,7 +33,7 @@ export function createAccessLog(out: Writable): AccessLog {
       }
       return
     }
-    if (dropped > 0) waiting.push(`${clock()} | vgw | ${dropped} lines dropped\n`)
+    if (dropped > 0) waiting.push(`${clock()} | ${listener} | ${dropped} lines dropped\n`)
     dropped = 0
     out.write(waiting.join(''))
     waiting = []
@@ -42,7 +43,7 @@ export function createAccessLog(out: Writable): AccessLog {
       const micros = (nowNs() - recorder.root.startNs) / 1000
       const latency = micros < 1000 ? `${micros.toFixed(0)}µs` : `${(micros / 1000).toFixed(3)}ms`
       waiting.push(
-        `${clock()} | vgw | ${status} | ${latency} | ${request.clientAddress} | ${request.method} | ` +
+        `${clock()} | ${listener} | ${status} | ${latency} | ${request.clientAddress} | ${request.method} | ` +
           `${printable(request.rawPath)} | ${errorCode ?? '-'} | ${printable(redactQuery(request.rawQuery))} | ${recorder.traceId}\n`,
       )
       timer ??= setTimeout(flush, FLUSH_MS).unref()

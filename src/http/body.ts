@@ -12,7 +12,7 @@ import {
   type DeclaredDigests,
 } from '../s3/digests.ts'
 import { S3Error } from '../s3/errors.ts'
-import type { DocumentUse } from '../s3/operation.ts'
+import type { WholeBodyUse } from '../s3/operation.ts'
 import type { S3Request } from '../s3/request.ts'
 import { createChunkedDecoder } from './aws-chunked.ts'
 import { BodyReader, type BodyDecoder, type ReaderOptions } from './body-reader.ts'
@@ -36,11 +36,11 @@ export function createPayload(
   return new RequestPayload(request, authentication, options, new BodyReader(incoming, options))
 }
 
-/** The bytes of a document: a body of at most `maxBytes`, its digests verified. */
-export async function readDocument(
+/** The bytes of a document or the like: a body of at most `maxBytes`, its digests verified. */
+export async function readWholeBody(
   request: S3Request,
   payload: RequestPayload,
-  use: DocumentUse,
+  use: WholeBodyUse,
 ): Promise<Buffer> {
   if (use.required && !hasBody(request)) throw new S3Error('MissingRequestBodyError')
   if (use.checksumOf === 'object') payload.leaveChecksum()

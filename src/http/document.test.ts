@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { BodyServer, UNSIGNED, headOf, type Use } from '../../test/support/body-server.ts'
 import { S3Error } from '../s3/errors.ts'
-import { readDocument } from './body.ts'
+import { readWholeBody } from './body.ts'
 import { parseRequest } from './request.ts'
 
 const DOCUMENT = {
@@ -19,7 +19,7 @@ const server = new BodyServer()
 
 const document: Use = async (payload, incoming) =>
   String(
-    await readDocument(parseRequest(incoming, { virtualDomain: undefined }), payload, DOCUMENT),
+    await readWholeBody(parseRequest(incoming, { virtualDomain: undefined }), payload, DOCUMENT),
   )
 
 describe('a document', () => {
@@ -94,7 +94,7 @@ describe('a document', () => {
     ],
   ])('contract 6.2 C: with %s', async (line, expected) => {
     const required: Use = async (payload, incoming) =>
-      readDocument(parseRequest(incoming, { virtualDomain: undefined }), payload, {
+      readWholeBody(parseRequest(incoming, { virtualDomain: undefined }), payload, {
         ...DOCUMENT,
         checksumRequired: true,
       })

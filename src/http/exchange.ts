@@ -4,14 +4,14 @@ import type { Authentication } from '../auth/authenticate.ts'
 import type { Payload } from '../backend/payload.ts'
 import type { Io } from '../io/io.ts'
 import { S3Error } from '../s3/errors.ts'
-import type { DocumentUse, Operation, S3Response } from '../s3/operation.ts'
+import type { DocumentUse, Operation, S3Response, WholeBodyUse } from '../s3/operation.ts'
 import type { Exchange, Pipeline } from '../s3/pipeline.ts'
 import type { S3Request } from '../s3/request.ts'
 import { nowNs } from '../trace/clock.ts'
 import type { Recorder, Span } from '../trace/recorder.ts'
 import type { Tracing } from '../trace/tracing.ts'
 import type { AccessLog } from './access-line.ts'
-import { createPayload, readDocument, type RequestPayload } from './body.ts'
+import { createPayload, readWholeBody, type RequestPayload } from './body.ts'
 import type { DocumentParser } from './document-parser.ts'
 import { hostId, requestId } from './ids.ts'
 import { UNPARSED, parseRequest } from './request.ts'
@@ -153,9 +153,13 @@ class HttpExchange implements Exchange {
   }
 
   readonly readDocument = async (use: DocumentUse): Promise<XmlElement | undefined> => {
-    if (this.#payload === undefined) throw new Error('the payload is opened first')
-    const bytes = await readDocument(this.request, this.#payload, use)
+    const bytes = await this.readBytes(use)
     return bytes.length === 0 ? undefined : this.#parts.documents.parse(bytes, use.root)
+  }
+
+  readonly readBytes = async (use: WholeBodyUse): Promise<Buffer> => {
+    if (this.#payload === undefined) throw new Error('the payload is opened first')
+    return readWholeBody(this.request, this.#payload, use)
   }
 
   async run(overloaded: boolean): Promise<void> {

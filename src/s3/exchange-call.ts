@@ -1,5 +1,4 @@
-import type { Identity } from '../auth/identity.ts'
-import type { Call, PosixIds } from '../backend/backend.ts'
+import type { Call } from '../backend/backend.ts'
 import type { Span } from '../trace/recorder.ts'
 
 /**
@@ -9,9 +8,9 @@ import type { Span } from '../trace/recorder.ts'
  */
 export class ExchangeCall implements Call {
   readonly span: Span
-  readonly #exchange: CallingExchange
+  readonly #exchange: { readonly signal: AbortSignal }
 
-  constructor(span: Span, exchange: CallingExchange) {
+  constructor(span: Span, exchange: { readonly signal: AbortSignal }) {
     this.span = span
     this.#exchange = exchange
   }
@@ -19,13 +18,4 @@ export class ExchangeCall implements Call {
   get signal(): AbortSignal {
     return this.#exchange.signal
   }
-
-  get account(): PosixIds | undefined {
-    return this.#exchange.authentication?.identity
-  }
-}
-
-interface CallingExchange {
-  readonly signal: AbortSignal
-  readonly authentication?: { readonly identity: Identity } | undefined
 }

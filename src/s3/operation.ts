@@ -2,6 +2,7 @@ import type { Identity } from '../auth/identity.ts'
 import type { Backend, Body, Call } from '../backend/backend.ts'
 import type { Payload } from '../backend/payload.ts'
 import type { XmlElement } from '../http/xml-reader.ts'
+import { SPAN } from '../trace/names.ts'
 import type { Span } from '../trace/recorder.ts'
 import { isWriting, type AccessRules } from './access-rules.ts'
 import type { S3Error } from './errors.ts'
@@ -17,6 +18,10 @@ import type { S3Request } from './request.ts'
 export interface Operation {
   /** As S3 spells it. */
   readonly name: string
+  /** Whose operation it is: those of the admin API are for admins alone, and no bucket's policy has a say. */
+  readonly api: 'S3' | 'Admin'
+  /** What its traces are called: `S3.GetObject`, `Admin.CreateUser`. */
+  readonly rootSpan: string
   readonly http: Route
   /** The backend method behind it, for `Backend.<Operation>`: the operation's own name unless told; false where there is none. */
   readonly backendOperation: string | false
@@ -34,10 +39,12 @@ export type Target = 'service' | 'bucket' | 'object'
 
 /** Which requests an operation answers. `query` parameters and the header must be present. */
 export interface Route {
-  readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE' | 'OPTIONS'
+  readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE' | 'OPTIONS' | 'PATCH'
   readonly target: Target
+  /** What the path says where it is no bucket's or key's name: `list-users` in place of a bucket, `create` of a key. */
+  readonly word?: string
   readonly query?: string | readonly string[] | Readonly<Record<string, string>>
-  readonly header?: string
+  readonly header?: string | Readonly<Record<string, string>>
 }
 
 /** What an operation knows beside its input. */
@@ -80,25 +87,43 @@ export interface S3Response {
   readonly body?: Body | string | undefined
 }
 
-/** Where fields are read from. `document` is the root of the body, read and verified; undefined where there is no body. */
+/**
+ * Where fields are read from. `document` is the root of the body, read and verified; undefined where there is no body.
+ * `bytes` is the body itself, where the operation wants it so.
+ */
 export interface InputSource {
   readonly request: S3Request
   readonly payload: Payload
   readonly document: XmlElement | undefined
+  readonly bytes: Buffer | undefined
 }
 
-/** `document`: a small body, read whole before `handle`; `payload`: the handler streams it; `none`: it is ignored. */
-export type BodyUse = { readonly kind: 'none' } | { readonly kind: 'payload' } | DocumentUse
+/**
+ * `document`, `bytes`: a small body, read whole before `handle`; `payload`: the handler streams it; `none`: it is ignored.
+ */
+export type BodyUse =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'payload' }
+  | DocumentUse
+  | BytesUse
 
-export interface DocumentUse {
-  readonly kind: 'document'
-  /** The name of its root element. */
-  readonly root: string
+/** A body that is read whole. */
+export interface WholeBodyUse {
   readonly maxBytes: number
   readonly required: boolean
   readonly checksumRequired: boolean
   /** `object` where x-amz-checksum headers speak of the object that is made, not of this body. */
   readonly checksumOf: 'body' | 'object'
+}
+
+export interface BytesUse extends WholeBodyUse {
+  readonly kind: 'bytes'
+}
+
+export interface DocumentUse extends WholeBodyUse {
+  readonly kind: 'document'
+  /** The name of its root element. */
+  readonly root: string
   /** What is answered instead of MalformedXML. */
   readonly malformed: ((cause: S3Error) => S3Error) | undefined
 }
@@ -116,6 +141,7 @@ const NO_BODY: BodyUse = { kind: 'none' }
 export function operation<F extends Fields>(
   wire: {
     readonly name: string
+    readonly api?: Operation['api']
     readonly http: Route
     readonly input: F
     readonly backendOperation?: string | false
@@ -131,8 +157,11 @@ export function operation<F extends Fields>(
     for (const [name, field] of fields) input[name] = field.read(source)
     return input as Input<F>
   }
+  const { name, api = 'S3' } = wire
   return {
-    name: wire.name,
+    name,
+    api,
+    rootSpan: api === 'S3' ? SPAN.root(name) : SPAN.adminRoot(name),
     http: wire.http,
     backendOperation: wire.backendOperation ?? wire.name,
     body: fields.find(([, field]) => field.body !== undefined)?.[1].body ?? NO_BODY,
@@ -213,3 +242,19 @@ export function document<T>(
     },
   }
 }
+
+/** A body of whatever form, read whole, its digests verified; empty where there is none. */
+export function bytes(): Field<Buffer> {
+  return {
+    read: (source) => source.bytes ?? EMPTY,
+    body: {
+      kind: 'bytes',
+      maxBytes: 1024 * 1024,
+      required: false,
+      checksumRequired: false,
+      checksumOf: 'body',
+    },
+  }
+}
+
+const EMPTY = Buffer.alloc(0)

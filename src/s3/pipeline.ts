@@ -1,10 +1,10 @@
 import type { Authentication, AuthFacts, Authenticator } from '../auth/authenticate.ts'
-import type { StoredPolicies } from '../auth/policy/stored-policies.ts'
 import type { Backend } from '../backend/backend.ts'
 import type { Payload } from '../backend/payload.ts'
 import type { XmlElement } from '../http/xml-reader.ts'
 import { SPAN } from '../trace/names.ts'
 import type { Recorder, Span } from '../trace/recorder.ts'
+import { authorizeAdmin } from './authorize-admin.ts'
 import { authorize } from './authorize.ts'
 import { S3Error } from './errors.ts'
 import { ExchangeCall } from './exchange-call.ts'
@@ -12,6 +12,7 @@ import type { KeyAccess } from './key-access.ts'
 import { checkBucketName, checkKey } from './names.ts'
 import type {
   AccountFinder,
+  BytesUse,
   DocumentUse,
   Operation,
   OperationContext,
@@ -31,6 +32,8 @@ export interface Exchange {
   readonly openPayload: (authentication: Authentication) => Payload
   /** Reads a small body whole, verifies its digests and parses it; undefined where it is empty. */
   readonly readDocument: (use: DocumentUse) => Promise<XmlElement | undefined>
+  /** Reads a small body whole and verifies its digests. */
+  readonly readBytes: (use: BytesUse) => Promise<Buffer>
   operation: Operation | undefined
   authentication: Authentication | undefined
   /** Open until the last byte of the answer has left: the HTTP layer ends it. */
@@ -42,7 +45,6 @@ export interface PipelineParts {
   readonly authenticator: Authenticator
   readonly accounts: AccountFinder
   readonly backend: Backend
-  readonly policies: StoredPolicies
   readonly settings: S3Settings
 }
 
@@ -61,7 +63,10 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     if (request.key !== undefined) checkKey(request.key)
     const authentication = await authenticate(exchange, operation, parts.authenticator)
     // A promise only where the bucket has to be asked: root may do everything.
-    const access = authorize(exchange, operation, authentication, parts)
+    const access =
+      operation.api === 'Admin'
+        ? authorizeAdmin(exchange, operation, authentication, parts.settings)
+        : authorize(exchange, operation, authentication.identity, parts)
     const keys = access instanceof Promise ? await access : access
     if (authentication.payloadFault !== undefined) throw authentication.payloadFault
 
@@ -69,6 +74,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     const span = openBackendSpan(exchange, operation, parts.backend)
     const { body } = operation
     const document = body.kind === 'document' ? await readDocument(exchange, body, keys) : undefined
+    const bytes = body.kind === 'bytes' ? await exchange.readBytes(body) : undefined
     const context: OperationContext = {
       backend: parts.backend,
       call: new ExchangeCall(span, exchange),
@@ -78,7 +84,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
       request,
       settings: parts.settings,
     }
-    return operation.invoke({ request, payload, document }, context)
+    return operation.invoke({ request, payload, document, bytes }, context)
   }
 }
 
@@ -102,13 +108,20 @@ function chooseOperation(exchange: Exchange, router: Router): Operation {
   const operation = router(request)
   exchange.operation = operation
   const root = recorder.root
-  root.name = SPAN.root(operation.name)
+  root.name = operation.rootSpan
   if (root.recording) {
     root.set('s3.operation', operation.name)
-    if (request.bucket !== undefined) root.set('s3.bucket', request.bucket)
-    if (request.key !== undefined) root.set('s3.key', request.key)
+    describePlace(root, operation, request)
   }
   return operation
+}
+
+/** Bucket and key of the path, unless a word stands in their place. */
+function describePlace(span: Span, { http }: Operation, { bucket, key }: S3Request): void {
+  if (http.word === undefined || http.target === 'object') {
+    if (bucket !== undefined) span.set('s3.bucket', bucket)
+    if (key !== undefined && http.word === undefined) span.set('s3.key', key)
+  }
 }
 
 async function authenticate(
@@ -120,7 +133,9 @@ async function authenticate(
   const facts: AuthFacts = {}
   try {
     // A promise only where an account store has to be asked: the root account is known at once.
-    const found = authenticator(exchange.request, operation.name, facts, span)
+    // The admin API's ListBuckets is not S3's, which knows another region.
+    const name = operation.api === 'S3' ? operation.name : operation.rootSpan
+    const found = authenticator(exchange.request, name, facts, span)
     const authentication = found instanceof Promise ? await found : found
     exchange.authentication = authentication
     return authentication
@@ -149,8 +164,7 @@ function openBackendSpan(exchange: Exchange, operation: Operation, backend: Back
   if (span.recording) {
     span.set('backend.type', backend.type)
     span.set('backend.operation', operation.backendOperation)
-    if (request.bucket !== undefined) span.set('s3.bucket', request.bucket)
-    if (request.key !== undefined) span.set('s3.key', request.key)
+    describePlace(span, operation, request)
   }
   exchange.backendSpan = span
   return span

@@ -1,4 +1,4 @@
-import type { Operation, Target } from './operation.ts'
+import type { Operation, Route, Target } from './operation.ts'
 import { S3Error } from './errors.ts'
 import type { S3Request } from './request.ts'
 
@@ -9,7 +9,10 @@ export type Router = (request: S3Request) => Operation
  * Builds the table once: operations by method and target, in the order they are listed, so that of two that match the
  * first wins. Those that ask for a parameter or a header must therefore stand before those that ask for nothing.
  */
-export function createRouter(operations: readonly Operation[]): Router {
+export function createRouter(
+  operations: readonly Operation[],
+  noRoute: (request: S3Request) => S3Error = methodNotAllowed,
+): Router {
   const table = new Map<string, Candidate[]>()
   for (const operation of operations) {
     const slot = `${operation.http.method} ${operation.http.target}`
@@ -23,8 +26,12 @@ export function createRouter(operations: readonly Operation[]): Router {
       for (const { operation, matches } of candidates)
         if (matches === undefined || matches(request)) return operation
     }
-    throw new S3Error('MethodNotAllowed', { Method: request.method, ResourceType: 'SERVICE' })
+    throw noRoute(request)
   }
+}
+
+function methodNotAllowed({ method }: S3Request): S3Error {
+  return new S3Error('MethodNotAllowed', { Method: method, ResourceType: 'SERVICE' })
 }
 
 interface Candidate {
@@ -34,19 +41,37 @@ interface Candidate {
 }
 
 function candidate(operation: Operation): Candidate {
-  const { query, header } = operation.http
-  const present =
-    typeof query === 'string' ? [query] : Array.isArray(query) ? (query as readonly string[]) : []
-  const exact = typeof query === 'object' && !Array.isArray(query) ? Object.entries(query) : []
-  if (present.length === 0 && exact.length === 0 && header === undefined)
+  const { query, header, word, target } = operation.http
+  const present = namesIn(query)
+  const exact = valuesIn(query)
+  const presentHeaders = namesIn(header)
+  const exactHeaders = valuesIn(header)
+  if (query === undefined && header === undefined && word === undefined)
     return { operation, matches: undefined }
+  const hasWord = (request: S3Request): boolean =>
+    !request.hostStyle && (target === 'bucket' ? request.bucket : request.key) === word
   return {
     operation,
     matches: (request) =>
+      (word === undefined || hasWord(request)) &&
       present.every((name) => request.query.has(name)) &&
       exact.every(([name, value]) => request.query.get(name) === value) &&
-      (header === undefined || request.headers[header] !== undefined),
+      presentHeaders.every((name) => request.headers[name] !== undefined) &&
+      exactHeaders.every(([name, value]) => request.headers[name] === value),
   }
+}
+
+type Asked = Route['query']
+
+/** What must be there, with any value. */
+function namesIn(asked: Asked): readonly string[] {
+  if (typeof asked === 'string') return [asked]
+  return Array.isArray(asked) ? (asked as readonly string[]) : []
+}
+
+/** What must be there with this value. */
+function valuesIn(asked: Asked): readonly (readonly [string, string])[] {
+  return typeof asked === 'object' && !Array.isArray(asked) ? Object.entries(asked) : []
 }
 
 function targetOf(request: S3Request): Target {

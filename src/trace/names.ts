@@ -1,6 +1,7 @@
 /** Span names. The rest of a span's name is an operation or a file operation; what varies beyond that is an attribute. */
 export const SPAN = {
   root: joined('S3.'),
+  adminRoot: joined('Admin.'),
   auth: 'Auth.V4Signature',
   access: 'Auth.Access',
   iam: joined('IAM.'),

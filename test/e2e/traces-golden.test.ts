@@ -30,11 +30,41 @@ const small = randomBytes(4096)
 const put = (at: Traced, bucket: string, key: string) =>
   at.send('PUT', `/${bucket}/${key}`, { body: small })
 
+const policyOf = (bucket: string): string =>
+  `{"Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::${bucket}/*"}]}`
+
 const KINDS: readonly Kind[] = [
   { operation: 'ListBuckets', request: async () => ['GET', '/'] },
   { operation: 'CreateBucket', request: async (_, bucket, n) => ['PUT', `/${bucket}-${n}`] },
   { operation: 'HeadBucket', request: async (_, bucket) => ['HEAD', `/${bucket}`] },
   { operation: 'GetBucketLocation', request: async (_, bucket) => ['GET', `/${bucket}?location`] },
+  {
+    operation: 'PutBucketPolicy',
+    status: 204,
+    request: async (_, bucket) => ['PUT', `/${bucket}?policy`, { body: policyOf(bucket) }],
+  },
+  {
+    operation: 'GetBucketPolicy',
+    async request(at, bucket) {
+      await at.send('PUT', `/${bucket}?policy`, { body: policyOf(bucket) })
+      return ['GET', `/${bucket}?policy`]
+    },
+  },
+  {
+    operation: 'GetBucketPolicyStatus',
+    async request(at, bucket) {
+      await at.send('PUT', `/${bucket}?policy`, { body: policyOf(bucket) })
+      return ['GET', `/${bucket}?policyStatus`]
+    },
+  },
+  {
+    operation: 'DeleteBucketPolicy',
+    status: 204,
+    async request(at, bucket) {
+      await at.send('PUT', `/${bucket}?policy`, { body: policyOf(bucket) })
+      return ['DELETE', `/${bucket}?policy`]
+    },
+  },
   {
     operation: 'DeleteBucket',
     status: 204,

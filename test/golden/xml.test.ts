@@ -7,6 +7,7 @@ import { locationOf, renderCompleted } from '../../src/s3/operations/complete-mu
 import { renderCopyResult } from '../../src/s3/operations/copy-object.ts'
 import { renderUpload } from '../../src/s3/operations/create-multipart-upload.ts'
 import { parseDelete, renderDeleteResult } from '../../src/s3/operations/delete-objects.ts'
+import { renderPolicyStatus } from '../../src/s3/operations/get-bucket-policy-status.ts'
 import { renderLocation } from '../../src/s3/operations/get-bucket-location.ts'
 import { parseAttributes, renderAttributes } from '../../src/s3/operations/get-object-attributes.ts'
 import { renderBuckets } from '../../src/s3/operations/list-buckets.ts'
@@ -152,6 +153,7 @@ const CASES: Record<string, () => string> = {
   'list-buckets-empty': () =>
     renderBuckets({ owner: 'root', region: 'us-east-1', buckets: [], next: undefined, prefix: '' }),
   'get-bucket-location': () => renderLocation('us-east-1'),
+  'get-bucket-policy-status': () => renderPolicyStatus(true),
 
   'list-objects-page': () =>
     renderListing(

@@ -10,7 +10,6 @@ const VARIABLES = {
   s3cmd: 'S3CMD',
   strace: 'STRACE',
   getfattr: 'GETFATTR',
-  slapd: 'SLAPD',
 } as const
 
 export type Tool = keyof typeof VARIABLES
@@ -20,8 +19,7 @@ export function findTool(tool: Tool): string | undefined {
   const named = process.env[VARIABLES[tool]]
   const candidates =
     named === undefined
-      ? // Servers are where only root looks.
-        [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin'].map((dir) => join(dir, tool))
+      ? (process.env['PATH'] ?? '').split(delimiter).map((dir) => join(dir, tool))
       : [named]
   const found = candidates.find((path) => isExecutable(path))
   if (found === undefined)

@@ -1,3 +1,4 @@
+import { parseAddressRange } from './address.ts'
 import { type Json, JsonObject } from './json.ts'
 import { FAULT } from './malformed.ts'
 import { findOperator, type ValueOptions, type ValueTest } from './operators.ts'
@@ -6,6 +7,8 @@ import { conditionKey, type Variables } from './pattern.ts'
 /** One key of a statement's Condition block. All of a block's conditions must hold. */
 export interface Condition {
   holds(values: Variables): boolean
+  /** It holds only for callers, or places they call from, that its author has listed. */
+  readonly isNarrow: boolean
 }
 
 /** Thrown for a block that cannot be understood; `message` is what a client is told. */
@@ -65,8 +68,32 @@ function compileCondition(
   const { negated } = operator
   const withoutKey = ifExists !== undefined
   if (quantifier === 'ForAllValues') return new ForAllValues(key, tests, negated)
-  if (quantifier === 'ForAnyValue') return new ForAnyValue(key, tests, { negated, withoutKey })
-  return new OneValue(key, tests, { negated, withoutKey: withoutKey || negated })
+  const isNarrow = !negated && !withoutKey && LISTING_KEYS.has(key) && values.every(isFixed)
+  if (quantifier === 'ForAnyValue')
+    return new ForAnyValue(key, tests, { negated, withoutKey, isNarrow })
+  return new OneValue(key, tests, { negated, withoutKey: withoutKey || negated, isNarrow })
+}
+
+/** Keys that tell callers apart, or where they come from: those AWS takes for enough to keep a policy from being public. */
+const LISTING_KEYS: ReadonlySet<string> = new Set([
+  'aws:principalaccount',
+  'aws:principalarn',
+  'aws:principalorgid',
+  'aws:sourceaccount',
+  'aws:sourcearn',
+  'aws:sourceip',
+  'aws:sourceowner',
+  'aws:sourcevpc',
+  'aws:sourcevpce',
+  'aws:userid',
+  'aws:username',
+])
+
+/** No wildcard, no variable, and no range that is as good as the whole Internet. */
+function isFixed(value: string): boolean {
+  const range = parseAddressRange(value)
+  if (range === undefined) return !/[*?]|\$\{/.test(value)
+  return range.bits >= (range.bytes.length === 4 ? 8 : 32)
 }
 
 /** `true`: the key must not be there, nor be empty; `false`: it must be. */
@@ -74,7 +101,10 @@ function compileNull(key: string, values: readonly string[]): Condition {
   const wanted = new Set(values.map((value) => value.toLowerCase()))
   for (const value of wanted)
     if (value !== 'true' && value !== 'false') throw new ConditionFault(FAULT.conditionValue)
-  return { holds: (variables) => wanted.has(isAbsent(variables(key)) ? 'true' : 'false') }
+  return {
+    holds: (variables) => wanted.has(isAbsent(variables(key)) ? 'true' : 'false'),
+    isNarrow: false,
+  }
 }
 
 function isAbsent(values: readonly string[] | undefined): values is undefined {
@@ -85,6 +115,7 @@ interface Outcome {
   readonly negated: boolean
   /** What it says of a request that has no such key. */
   readonly withoutKey: boolean
+  readonly isNarrow: boolean
 }
 
 /**
@@ -92,6 +123,7 @@ interface Outcome {
  * is negated. A negated operator holds where there is no key: what is not there is not equal.
  */
 class OneValue implements Condition {
+  readonly isNarrow: boolean
   readonly #key: string
   readonly #tests: readonly ValueTest[]
   readonly #outcome: Outcome
@@ -100,6 +132,7 @@ class OneValue implements Condition {
     this.#key = key
     this.#tests = tests
     this.#outcome = outcome
+    this.isNarrow = outcome.isNarrow
   }
 
   holds(variables: Variables): boolean {
@@ -112,6 +145,7 @@ class OneValue implements Condition {
 
 /** Every value of the request satisfies the operator; so do none at all, and a key that is not there. */
 class ForAllValues implements Condition {
+  readonly isNarrow = false
   readonly #key: string
   readonly #tests: readonly ValueTest[]
   readonly #negated: boolean
@@ -130,6 +164,7 @@ class ForAllValues implements Condition {
 
 /** At least one value of the request satisfies the operator, also a negated one: without the key nothing does. */
 class ForAnyValue implements Condition {
+  readonly isNarrow: boolean
   readonly #key: string
   readonly #tests: readonly ValueTest[]
   readonly #outcome: Outcome
@@ -138,6 +173,7 @@ class ForAnyValue implements Condition {
     this.#key = key
     this.#tests = tests
     this.#outcome = outcome
+    this.isNarrow = outcome.isNarrow
   }
 
   holds(variables: Variables): boolean {

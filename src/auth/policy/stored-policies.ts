@@ -23,7 +23,7 @@ export function createStoredPolicies(maxBytes: number = MAX_BYTES): StoredPolici
       const known = kept.get(bucket)
       if (known?.bytes.equals(bytes) === true) return known.policy
       forget(bucket)
-      const policy = readStored(bytes)
+      const policy = readPolicy(bytes)
       // A copy: what a backend reads into is its own and may be part of something larger.
       kept.set(bucket, { bytes: Buffer.from(bytes), policy })
       size += bytes.length
@@ -36,7 +36,8 @@ export function createStoredPolicies(maxBytes: number = MAX_BYTES): StoredPolici
   }
 }
 
-function readStored(bytes: Buffer): Policy {
+/** A stored policy; see `StoredPolicies.read`. */
+export function readPolicy(bytes: Buffer): Policy {
   try {
     return parsePolicy(bytes)
   } catch {

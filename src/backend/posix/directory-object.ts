@@ -86,11 +86,7 @@ async function markDirectory(
   const sum = steps.digest('job', kind)
   const made = chain.at(
     'parents',
-    steps.makeParents(bucket, path, {
-      mode: dirMode,
-      sync: durable,
-      ...(task.owner && { owner: task.owner }),
-    }),
+    steps.makeParents(bucket, path, { mode: dirMode, sync: durable }),
   )
   const writing = steps.writeMetadata(made, attributes, { removed })
   const stat = steps.stat(made)

@@ -52,7 +52,9 @@ export const bucketPuts = family('PUT', 'bucket', [
   ['PutBucketVersioning', 'versioning'],
   ['PutObjectLockConfiguration', 'object-lock', 'PutBucketObjectLockConfiguration'],
   ['PutBucketCors', 'cors', 'PutBucketCORS'],
-  ['PutBucketPolicy', 'policy'],
+])
+
+export const bucketPutsAfterPolicy = family('PUT', 'bucket', [
   ['PutBucketAcl', 'acl'],
   ['PutBucketWebsite', 'website'],
   ['PutBucketAnalyticsConfiguration', 'analytics', 'PutAnalyticsConfiguration'],
@@ -76,7 +78,9 @@ export const bucketPuts = family('PUT', 'bucket', [
 export const bucketDeletes = family('DELETE', 'bucket', [
   ['DeleteBucketTagging', 'tagging', 'PutBucketTagging'],
   ['DeleteBucketOwnershipControls', 'ownershipControls', 'PutBucketOwnershipControls'],
-  ['DeleteBucketPolicy', 'policy'],
+])
+
+export const bucketDeletesAfterPolicy = family('DELETE', 'bucket', [
   ['DeleteBucketCors', 'cors', 'PutBucketCORS'],
   ['DeleteBucketWebsite', 'website'],
   ['DeleteBucketAnalyticsConfiguration', 'analytics', 'PutAnalyticsConfiguration'],
@@ -93,12 +97,14 @@ export const bucketDeletes = family('DELETE', 'bucket', [
   ['DeletePublicAccessBlock', 'publicAccessBlock', 'PutBucketPublicAccessBlock'],
 ])
 
-/** Around GetBucketLocation and ListMultipartUploads, which stand between them in the order of upstream's routes. */
+/** In pieces, because what is there already stands between them in the order of upstream's routes. */
 export const bucketGets = family('GET', 'bucket', [
   ['GetBucketTagging', 'tagging'],
   ['GetBucketOwnershipControls', 'ownershipControls'],
   ['GetBucketVersioning', 'versioning'],
-  ['GetBucketPolicy', 'policy'],
+])
+
+export const bucketGetsAfterPolicy = family('GET', 'bucket', [
   ['GetBucketCors', 'cors', 'GetBucketCORS'],
   ['GetObjectLockConfiguration', 'object-lock', 'GetBucketObjectLockConfiguration'],
   ['GetBucketAcl', 'acl'],
@@ -106,7 +112,9 @@ export const bucketGets = family('GET', 'bucket', [
 
 export const bucketGetsAfterUploads = family('GET', 'bucket', [
   ['ListObjectVersions', 'versions', 'ListBucketVersions'],
-  ['GetBucketPolicyStatus', 'policyStatus'],
+])
+
+export const bucketGetsAfterPolicyStatus = family('GET', 'bucket', [
   ['GetBucketWebsite', 'website'],
   ['GetBucketAnalyticsConfiguration', ['analytics', 'id'], 'GetAnalyticsConfiguration'],
   ['ListBucketAnalyticsConfigurations', 'analytics', 'GetAnalyticsConfiguration'],

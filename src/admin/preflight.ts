@@ -1,0 +1,25 @@
+import { OPEN } from '../s3/access-rules.ts'
+import { operation, type Operation, type Route } from '../s3/operation.ts'
+
+/**
+ * What a browser asks before it calls the admin API. It is answered without a word of CORS: no page may.
+ *
+ * Beside buckets only preflights of PATCH are these, for a bucket may be called like an operation, and no operation of S3 is
+ * a PATCH; on listeners of the admin API's own all of them.
+ */
+export function preflight(
+  { target, word }: Pick<Route, 'target' | 'word'>,
+  besideBuckets: boolean,
+): Operation {
+  const http: Route = { method: 'OPTIONS', target, ...(word === undefined ? {} : { word }) }
+  const header = { 'access-control-request-method': 'PATCH' }
+  return operation(
+    {
+      name: 'PreflightOptions',
+      http: besideBuckets ? { ...http, header } : http,
+      input: {},
+      backendOperation: false,
+    },
+    { access: OPEN, handle: () => Promise.resolve({ status: 200 }) },
+  )
+}

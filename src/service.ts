@@ -1,0 +1,110 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Logger } from 'pino'
+import type { Authenticator } from './auth/authenticate.ts'
+import type { Iam } from './auth/iam/iam.ts'
+import type { Backend } from './backend/backend.ts'
+import type { Config } from './config.ts'
+import { createAccessLog } from './http/access-line.ts'
+import { createApp } from './http/app.ts'
+import type { DocumentParser } from './http/document-parser.ts'
+import { createS3Server, type S3Server } from './http/exchange.ts'
+import { createServers, type HttpServers } from './http/server.ts'
+import type { Io } from './io/io.ts'
+import { readTlsFiles } from './io/tls-files.ts'
+import { createPipeline } from './s3/pipeline.ts'
+import type { Router } from './s3/route.ts'
+import type { Tracing } from './trace/tracing.ts'
+
+/** Largest object one request may carry, as with S3. */
+const MAX_OBJECT_BYTES = 5 * 1024 ** 3
+
+/** How often answers are looked at whose client may have stopped reading. */
+const SWEEP_MS = 5000
+
+/** What every service of the gateway shares. */
+export interface SharedParts {
+  readonly config: Config
+  readonly io: Io
+  readonly backend: Backend
+  readonly iam: Iam
+  readonly authenticator: Authenticator
+  readonly tracing: Tracing
+  readonly log: Logger
+  readonly documents: DocumentParser
+}
+
+interface ServiceOptions {
+  readonly router: Router
+  /** What its lines of the access log begin with. */
+  readonly accessLabel: 'vgw' | 'adm'
+  readonly listeners: Config['listeners']
+  readonly tls: Config['tls']
+  readonly maxConnections: number
+  readonly maxRequests: number
+  readonly healthPath: string | undefined
+}
+
+/** Operations behind listeners of their own. */
+export interface Service {
+  listen(): Promise<readonly string[]>
+  close(graceMs: number): Promise<void>
+  /** Writes what is left of the access log. */
+  flush(): void
+}
+
+export async function openService(parts: SharedParts, options: ServiceOptions): Promise<Service> {
+  const { config, io, backend, iam, authenticator, tracing, log, documents } = parts
+  const pipeline = createPipeline({
+    router: options.router,
+    authenticator,
+    accounts: iam,
+    backend,
+    settings: config,
+  })
+  const accessLog = config.quiet ? undefined : createAccessLog(process.stdout, options.accessLabel)
+  const server = createS3Server({
+    pipeline,
+    documents,
+    tracing,
+    io,
+    log,
+    accessLog,
+    virtualDomain: config.virtualDomain,
+    keepAlive: config.keepAlive,
+    maxRequests: options.maxRequests,
+    stallMs: config.limits.stallTimeoutMs,
+    maxObjectSize: MAX_OBJECT_BYTES,
+  })
+  const servers = await openServers(config, options, server, log)
+  const sweeper = setInterval(() => server.sweep(), SWEEP_MS).unref()
+  return {
+    listen: () => servers.listen(),
+    async close(graceMs) {
+      clearInterval(sweeper)
+      await servers.close(graceMs)
+    },
+    flush: () => accessLog?.flush(),
+  }
+}
+
+async function openServers(
+  config: Config,
+  { listeners, tls, maxConnections, healthPath }: ServiceOptions,
+  server: S3Server,
+  log: Logger,
+): Promise<HttpServers> {
+  const serveS3 = (incoming: IncomingMessage, outgoing: ServerResponse): void =>
+    server.serve(incoming, outgoing)
+  return createServers({
+    listeners,
+    socketMode: config.socketMode,
+    tls: tls === undefined ? undefined : await readTlsFiles(tls),
+    maxConnections,
+    headerTimeoutMs: config.limits.headerTimeoutMs,
+    idleTimeoutMs: config.limits.idleTimeoutMs,
+    onRequest: createApp({ healthPath, serveS3 }),
+    onExpectContinue: (incoming, outgoing) => server.serve(incoming, outgoing, true),
+    onMalformed: (recorder, status, code) =>
+      log.debug({ trace_id: recorder.traceId, status }, code),
+  })
+}
