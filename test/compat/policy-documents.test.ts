@@ -52,7 +52,8 @@ const DEPARTURES: readonly (readonly [names: RegExp, ours: string])[] = [
   [/^Condition \{"ForSomeValues/, 'Invalid Condition type : ForSomeValues:StringEquals'],
   [/^Condition \{"NullIfExists/, 'Invalid Condition type : NullIfExists'],
   [/^Condition \{"stringequals/, 'Invalid Condition type : stringequals'],
-  [/^Condition .*"foo"|^depth (?:5|100) in Condition/, 'Policy has an invalid condition key'],
+  [/^depth (?:5|100) in Condition/, 'Invalid Condition type : a'],
+  [/^Condition .*"foo"/, 'Policy has an invalid condition key'],
   [/^Condition .*(?:maybe|300\.|ten|soon)/, 'Policy has an invalid condition value'],
   // Its extended attribute was too large for the file system.
   [/^size 20480$|^depth 5000 in an unknown key$/, PUBLIC],

@@ -1,7 +1,7 @@
 import { parseAddressRange } from './address.ts'
 import { type Json, JsonObject } from './json.ts'
 import { FAULT } from './malformed.ts'
-import { findOperator, type ValueOptions, type ValueTest } from './operators.ts'
+import { findOperator, type Operator, type ValueOptions, type ValueTest } from './operators.ts'
 import { conditionKey, type Variables } from './pattern.ts'
 
 /** One key of a statement's Condition block. All of a block's conditions must hold. */
@@ -18,14 +18,15 @@ export class ConditionFault extends Error {}
 export function compileConditions(block: Json, options: ValueOptions): readonly Condition[] {
   // VersityGW takes null for no block at all; so do we.
   if (block === null) return []
-  return membersOf(block).flatMap(([operator, keys]) =>
-    membersOf(keys).map(([key, values]) => {
+  return membersOf(block).flatMap(([operator, keys]) => {
+    const compile = findCompiler(operator, options)
+    return membersOf(keys).map(([key, values]) => {
       if (!KNOWN_NAMESPACE.test(key)) throw new ConditionFault(FAULT.conditionKey)
       const name = conditionKey(key)
       options.keys.add(name)
-      return compileCondition(operator, name, textsOf(values), options)
-    }),
-  )
+      return compile(name, textsOf(values))
+    })
+  })
 }
 
 /** AWS has more of them, for services other than this one. */
@@ -50,28 +51,29 @@ function textsOf(json: Json): readonly string[] {
 
 const OPERATOR = /^(?:(ForAllValues|ForAnyValue):)?(.*?)(IfExists)?$/s
 
-function compileCondition(
-  operatorName: string,
-  key: string,
-  values: readonly string[],
-  options: ValueOptions,
-): Condition {
-  if (operatorName === 'Null') return compileNull(key, values)
+type Compiler = (key: string, values: readonly string[]) => Condition
+
+function findCompiler(operatorName: string, options: ValueOptions): Compiler {
+  if (operatorName === 'Null') return compileNull
   const [, quantifier, name = '', ifExists] = OPERATOR.exec(operatorName) ?? []
   const operator = findOperator(name)
   if (operator === undefined) throw new ConditionFault(`Invalid Condition type : ${operatorName}`)
-  const tests = values.map((value) => {
-    const test = operator.compile(value, options)
-    if (test === undefined) throw new ConditionFault(FAULT.conditionValue)
-    return test
-  })
   const { negated } = operator
   const withoutKey = ifExists !== undefined
-  if (quantifier === 'ForAllValues') return new ForAllValues(key, tests, negated)
-  const isNarrow = !negated && !withoutKey && LISTING_KEYS.has(key) && values.every(isFixed)
-  if (quantifier === 'ForAnyValue')
-    return new ForAnyValue(key, tests, { negated, withoutKey, isNarrow })
-  return new OneValue(key, tests, { negated, withoutKey: withoutKey || negated, isNarrow })
+  return (key, values) => {
+    const tests = values.map((value) => compileValue(operator, value, options))
+    if (quantifier === 'ForAllValues') return new ForAllValues(key, tests, negated)
+    const isNarrow = !negated && !withoutKey && LISTING_KEYS.has(key) && values.every(isFixed)
+    if (quantifier === 'ForAnyValue')
+      return new ForAnyValue(key, tests, { negated, withoutKey, isNarrow })
+    return new OneValue(key, tests, { negated, withoutKey: withoutKey || negated, isNarrow })
+  }
+}
+
+function compileValue(operator: Operator, value: string, options: ValueOptions): ValueTest {
+  const test = operator.compile(value, options)
+  if (test === undefined) throw new ConditionFault(FAULT.conditionValue)
+  return test
 }
 
 /** Keys that tell callers apart, or where they come from: those AWS takes for enough to keep a policy from being public. */
