@@ -350,7 +350,6 @@ describe('what is not available yet', () => {
   test.each([
     ['-eku x posix /d', '--event-kafka-url: not available yet'],
     ['--webui-no-tls posix /d', '--webui-no-tls: not available yet'],
-    ['--iam-vault-server_cert x posix /d', '--iam-vault-server_cert: not available yet'],
     ['posix --nometa /d', '--nometa: not available yet'],
     ['posix --sidecar /s /d', '--sidecar: not available yet'],
     ['--sentry-enabled posix /d', '--sentry-enabled: not available yet'],

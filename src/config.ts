@@ -5,6 +5,8 @@ import { isCompletion, printCompletion } from './config/completion.ts'
 import { refuseWellKnown } from './config/default-credentials.ts'
 import { adminHelp, helpText, utilsHelp } from './config/help.ts'
 import { IAM_SETTINGS } from './config/iam-settings.ts'
+import { IAM_STORE_SETTINGS } from './config/iam-store-settings.ts'
+import { readIamStore } from './config/iam-store.ts'
 import { LATER_COMMANDS, LATER_SETTINGS } from './config/later-settings.ts'
 import { POSIX_SETTINGS } from './config/posix-settings.ts'
 import { SERVER_SETTINGS } from './config/server-settings.ts'
@@ -14,6 +16,7 @@ import { readTracing } from './config/tracing.ts'
 import { readUtilsCommand, type UtilsCommand } from './config/utils-command.ts'
 import { ConfigError, UsageError, checkCollisions, type Environment } from './config/values.ts'
 import type { Listener } from './http/listener.ts'
+import type { RemoteStoreConfig } from './auth/iam/store-config.ts'
 import type { TracingConfig } from './trace/tracing-config.ts'
 
 export { ConfigError, UsageError }
@@ -22,6 +25,7 @@ export { ConfigError, UsageError }
 export const SETTINGS: readonly Setting<unknown>[] = [
   ...Object.values(SERVER_SETTINGS),
   ...Object.values(IAM_SETTINGS),
+  ...Object.values(IAM_STORE_SETTINGS),
   ...Object.values(POSIX_SETTINGS),
   ...Object.values(TRACING_SETTINGS),
   ...LATER_SETTINGS,
@@ -92,6 +96,7 @@ export interface Limits {
 export interface IamConfig {
   /** As given: VersityGW tells it so. */
   readonly internal: { readonly directory: string } | undefined
+  readonly remote: RemoteStoreConfig | undefined
   readonly cache: {
     readonly ttlMs: number
     readonly staleMs: number
@@ -105,6 +110,8 @@ export interface PosixConfig {
   readonly directory: string
   readonly durability: 'full' | 'none'
   readonly dirMode: number
+  readonly chownUid: boolean
+  readonly chownGid: boolean
   readonly useTmpFile: boolean
   readonly useCopyFileRange: boolean
   readonly followSymlinks: boolean
@@ -116,6 +123,7 @@ export interface PosixConfig {
 
 type Table = typeof SERVER_SETTINGS &
   typeof IAM_SETTINGS &
+  typeof IAM_STORE_SETTINGS &
   typeof POSIX_SETTINGS &
   typeof TRACING_SETTINGS
 export type Sources = Readonly<Record<keyof Table, string>>
@@ -138,7 +146,7 @@ export async function loadConfig(
   refuseUnavailable(line.flags, env)
 
   const server = readTable(SERVER_SETTINGS, line.flags, env)
-  const iam = readTable(IAM_SETTINGS, line.flags, env)
+  const iam = readTable({ ...IAM_SETTINGS, ...IAM_STORE_SETTINGS }, line.flags, env)
   const posix = readTable(POSIX_SETTINGS, line.flags, env)
   const tracing = readTracing(line.flags, env)
   const { access = '', secret = '' } = server.values
@@ -222,11 +230,12 @@ function serverConfig(
   }
 }
 
-function iamConfig(iam: Values<typeof IAM_SETTINGS>): IamConfig {
+function iamConfig(iam: Values<typeof IAM_SETTINGS & typeof IAM_STORE_SETTINGS>): IamConfig {
   const seconds = (number: number): number => (iam.iamCacheDisable ? 0 : number * 1000)
   const { iamDir = '' } = iam
   return {
     internal: iamDir === '' ? undefined : { directory: iamDir },
+    remote: iamDir === '' ? readIamStore(iam) : undefined,
     cache: {
       ttlMs: seconds(iam.iamCacheTtl),
       staleMs: seconds(iam.iamCacheStale),
@@ -265,6 +274,8 @@ function posixConfig(posix: Values<typeof POSIX_SETTINGS>, directory: string): P
     directory: resolvePath(directory),
     durability: posix.durability,
     dirMode: posix.dirPerms,
+    chownUid: posix.chuid,
+    chownGid: posix.chgid,
     useTmpFile: !posix.disableOtmp,
     useCopyFileRange: !posix.disableCopyFileRange,
     followSymlinks: posix.followSymlinks,

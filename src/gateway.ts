@@ -3,6 +3,7 @@ import { adminOperations, noAdminRoute } from './admin/index.ts'
 import { createAuthenticator, type Authenticator } from './auth/authenticate.ts'
 import { createIam, type Iam } from './auth/iam/iam.ts'
 import { selectStore } from './auth/iam/select.ts'
+import { createStoredPolicies } from './auth/policy/stored-policies.ts'
 import { slowFailures } from './auth/slow-failures.ts'
 import { createPosixBackend } from './backend/posix/index.ts'
 import type { AdminConfig, Config } from './config.ts'
@@ -47,7 +48,8 @@ export async function createGateway(config: Config, log: Logger): Promise<Gatewa
   })
   const authenticator = openAuthenticator(config, iam, log)
   const documents = new DocumentParser()
-  const parts = { config, io, backend, iam, authenticator, tracing, log, documents }
+  const policies = createStoredPolicies()
+  const parts = { config, io, backend, iam, authenticator, policies, tracing, log, documents }
   const besideBuckets = config.admin === undefined ? adminOperations(iam, true) : []
   const s3 = await openService(parts, {
     router: createRouter([...besideBuckets, ...operations]),
@@ -106,6 +108,7 @@ function openAdmin(parts: SharedParts, admin: AdminConfig): Promise<Service> {
 async function openIam(config: Config, io: Io, log: Logger): Promise<Iam> {
   const { store, notice } = await selectStore({
     internal: config.iam.internal,
+    remote: config.iam.remote,
     openFile: (directory, name) => openSharedFile(io, directory, name),
   })
   process.stdout.write(`${notice}\n`)

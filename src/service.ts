@@ -11,7 +11,7 @@ import { createS3Server, type S3Server } from './http/exchange.ts'
 import { createServers, type HttpServers } from './http/server.ts'
 import type { Io } from './io/io.ts'
 import { readTlsFiles } from './io/tls-files.ts'
-import { createPipeline } from './s3/pipeline.ts'
+import { createPipeline, type PipelineParts } from './s3/pipeline.ts'
 import type { Router } from './s3/route.ts'
 import type { Tracing } from './trace/tracing.ts'
 
@@ -28,6 +28,7 @@ export interface SharedParts {
   readonly backend: Backend
   readonly iam: Iam
   readonly authenticator: Authenticator
+  readonly policies: PipelineParts['policies']
   readonly tracing: Tracing
   readonly log: Logger
   readonly documents: DocumentParser
@@ -53,12 +54,13 @@ export interface Service {
 }
 
 export async function openService(parts: SharedParts, options: ServiceOptions): Promise<Service> {
-  const { config, io, backend, iam, authenticator, tracing, log, documents } = parts
+  const { config, io, backend, iam, authenticator, policies, tracing, log, documents } = parts
   const pipeline = createPipeline({
     router: options.router,
     authenticator,
     accounts: iam,
     backend,
+    policies,
     settings: config,
   })
   const accessLog = config.quiet ? undefined : createAccessLog(process.stdout, options.accessLabel)

@@ -9,8 +9,11 @@ export interface Backend {
   /** `backend.type` of the trace contract. */
   readonly type: 'posix'
 
-  /** All buckets in byte order of their names. */
-  listBuckets(call: Call): Promise<readonly BucketSummary[]>
+  /** All buckets in byte order of their names, with the documents of each that are asked for. */
+  listBuckets(
+    call: Call,
+    documents?: readonly BucketSubresource[],
+  ): Promise<readonly BucketSummary[]>
   createBucket(bucket: NewBucket, call: Call): Promise<void>
   /** NoSuchBucket unless it exists. */
   headBucket(bucket: string, call: Call): Promise<void>
@@ -103,6 +106,14 @@ export interface Call {
   readonly span: Span
   /** Aborted when the client has gone. */
   readonly signal: AbortSignal
+  /** Whose what is made may have to be. */
+  readonly account?: PosixIds | undefined
+}
+
+/** Ids of the account that asks, as far as it has any. */
+export interface PosixIds {
+  readonly userId?: number | undefined
+  readonly groupId?: number | undefined
 }
 
 export type BucketSubresource =
@@ -123,6 +134,8 @@ export type SubresourceDecision = (stored: Buffer | undefined) => SubresourceVal
 export interface BucketSummary {
   readonly name: string
   readonly creationDate: Date
+  /** Of those asked for, those that are there. */
+  readonly documents: ReadonlyMap<string, Buffer>
 }
 
 export interface NewBucket {

@@ -11,6 +11,18 @@ export const POSIX_SETTINGS = {
     default: 'full',
     help: 'full: what is answered is on disk; none: no sync calls, as VersityGW',
   }),
+  chuid: toggle({
+    scope: 'posix',
+    flag: 'chuid',
+    env: 'VGW_CHOWN_UID',
+    help: 'new files and directories belong to the user id of the account that makes them',
+  }),
+  chgid: toggle({
+    scope: 'posix',
+    flag: 'chgid',
+    env: 'VGW_CHOWN_GID',
+    help: 'and to its group id',
+  }),
   dirPerms: setting({
     scope: 'posix',
     flag: 'dir-perms',

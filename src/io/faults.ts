@@ -3,7 +3,7 @@ import { SYSCALL_NAMES, type SyscallName } from './syscalls.ts'
 
 /** What is to fail, or to be slow. Without `step`, `call` and `after` every system call is. */
 export interface Fault {
-  /** Without it the call is made, after `delayMs`. */
+  /** Without it the call is made, after `delayMs`. KILL: the process is killed before it is made. */
   readonly errno?: number
   readonly delayMs?: number
   /** The n-th step of each job, counted from 0: alone, it fails without being run; else calls within it. */
@@ -15,6 +15,9 @@ export interface Fault {
   /** As many fail then; after that all succeed again. */
   readonly times?: number
 }
+
+/** The process dies as of kill -9, in the middle of a job. Only calls that may leave a mark on the disk are counted. */
+export const KILL = -1
 
 /** Makes steps and system calls fail, for tests. Clean-up after a failure is never refused. */
 export interface Faults {

@@ -7,12 +7,17 @@ import {
   type Right,
   type Verdict,
 } from '../auth/access/decide.ts'
+import type { Authentication } from '../auth/authenticate.ts'
 import type { Identity } from '../auth/identity.ts'
-import type { Backend } from '../backend/backend.ts'
 import { SPAN } from '../trace/names.ts'
 import type { Recorder, Span } from '../trace/recorder.ts'
 import { actionOf, isNeeded, type NeededRight } from './access-rules.ts'
-import { loadBucketAccess, loadOwner } from './bucket-access.ts'
+import {
+  loadBucketAccess,
+  loadOwner,
+  type AccessSources,
+  type AskedResource,
+} from './bucket-access.ts'
 import { checkExpectedOwner, expectsOwner, expectsSourceOwner } from './bucket-owner.ts'
 import { parseCopySource, type CopySourceRef } from './copy-source.ts'
 import { S3Error } from './errors.ts'
@@ -29,10 +34,8 @@ export interface Claimed {
   readonly signal: AbortSignal
 }
 
-export interface AuthorizerParts {
-  readonly backend: Backend
+export interface AuthorizerParts extends AccessSources {
   readonly settings: S3Settings
-  readonly accounts: { readonly rootAccess: string }
 }
 
 /**
@@ -45,15 +48,16 @@ export interface AuthorizerParts {
 export function authorize(
   claimed: Claimed,
   operation: Operation,
-  caller: Identity,
+  authentication: Authentication,
   parts: AuthorizerParts,
 ): KeyAccess | Promise<KeyAccess> {
+  const caller = authentication.identity
   const verdict = decideByCaller(operation.writes, caller, parts.settings)
   if (verdict?.allowed === true && !namesOwners(operation, claimed.request)) return EVERY_KEY
   const { rights, makesBucket = false, anonymous } = operation.access
   const isOpen = rights.length === 0 && !makesBucket
   if (isOpen && (caller.accessKey !== undefined || anonymous === undefined)) return EVERY_KEY
-  return new Authorization(claimed, operation, caller, parts).run(verdict)
+  return new Authorization(claimed, operation, authentication, parts).run(verdict)
 }
 
 function namesOwners({ access }: Operation, request: S3Request): boolean {
@@ -61,17 +65,32 @@ function namesOwners({ access }: Operation, request: S3Request): boolean {
   return expectsOwner(request) || (access.readsSource === true && expectsSourceOwner(request))
 }
 
+function targetOf({ bucket = '', key, query }: S3Request): AskedResource {
+  return {
+    bucket,
+    key: key === undefined ? undefined : normalizeKey(key),
+    versionId: query.get('versionId') || undefined,
+  }
+}
+
 class Authorization {
   readonly #claimed: Claimed
   readonly #operation: Operation
+  readonly #authentication: Authentication
   readonly #caller: Identity
   readonly #parts: AuthorizerParts
   readonly #span: Span
 
-  constructor(claimed: Claimed, operation: Operation, caller: Identity, parts: AuthorizerParts) {
+  constructor(
+    claimed: Claimed,
+    operation: Operation,
+    authentication: Authentication,
+    parts: AuthorizerParts,
+  ) {
     this.#claimed = claimed
     this.#operation = operation
-    this.#caller = caller
+    this.#authentication = authentication
+    this.#caller = authentication.identity
     this.#parts = parts
     this.#span = claimed.recorder.root.child(SPAN.access, {})
   }
@@ -104,7 +123,7 @@ class Authorization {
     }
     if (access.openToAccounts === true && !this.#isAnonymous) return EVERY_KEY
     const source = access.readsSource === true ? this.#source() : undefined
-    const bucket = await this.#load(request.bucket ?? '')
+    const bucket = await this.#load(targetOf(request))
     checkExpectedOwner(request, bucket.acl.owner)
     const keys = this.#checkRights(access.rights, bucket)
     if (source !== undefined) await this.#checkSource(source, bucket)
@@ -120,10 +139,8 @@ class Authorization {
   async #checkOwners(): Promise<void> {
     const { access } = this.#operation
     const { request } = this.#claimed
-    const { backend, accounts } = this.#parts
     const call = new ExchangeCall(this.#span, this.#claimed)
-    const owner = (bucket: string): Promise<string> =>
-      loadOwner(bucket, accounts.rootAccess, backend, call)
+    const owner = (bucket: string): Promise<string> => loadOwner(bucket, this.#parts, call)
     if (expectsOwner(request)) checkExpectedOwner(request, await owner(request.bucket ?? ''))
     if (access.readsSource === true && expectsSourceOwner(request))
       checkExpectedOwner(request, await owner(this.#source().bucket), 'source')
@@ -165,7 +182,9 @@ class Authorization {
   async #checkSource(source: CopySourceRef, target: BucketAccess): Promise<void> {
     const { request } = this.#claimed
     const { bucket, key, versionId } = source
-    const access = bucket === request.bucket ? target : await this.#load(bucket)
+    // Conditions see another object, so that a policy is asked anew.
+    const isSame = bucket === request.bucket && target.policy === undefined
+    const access = isSame ? target : await this.#load(source)
     if (expectsSourceOwner(request)) checkExpectedOwner(request, access.acl.owner, 'source')
     const action = versionId === undefined ? 's3:GetObject' : 's3:GetObjectVersion'
     this.#settle(this.#judge({ action, permission: 'READ', bucket, key }, access))
@@ -176,9 +195,11 @@ class Authorization {
     return parseCopySource(String(header), this.#parts.settings.strictBucketNames)
   }
 
-  #load(bucket: string): Promise<BucketAccess> {
+  #load(resource: AskedResource): Promise<BucketAccess> {
     const call = new ExchangeCall(this.#span, this.#claimed)
-    return loadBucketAccess(bucket, this.#parts.accounts.rootAccess, this.#parts.backend, call)
+    const { request } = this.#claimed
+    const asking = { request, authentication: this.#authentication, call }
+    return loadBucketAccess(resource, asking, this.#parts)
   }
 
   #judge(right: Right, bucket: BucketAccess): Verdict {

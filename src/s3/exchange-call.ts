@@ -1,4 +1,5 @@
-import type { Call } from '../backend/backend.ts'
+import type { Identity } from '../auth/identity.ts'
+import type { Call, PosixIds } from '../backend/backend.ts'
 import type { Span } from '../trace/recorder.ts'
 
 /**
@@ -8,9 +9,9 @@ import type { Span } from '../trace/recorder.ts'
  */
 export class ExchangeCall implements Call {
   readonly span: Span
-  readonly #exchange: { readonly signal: AbortSignal }
+  readonly #exchange: CallingExchange
 
-  constructor(span: Span, exchange: { readonly signal: AbortSignal }) {
+  constructor(span: Span, exchange: CallingExchange) {
     this.span = span
     this.#exchange = exchange
   }
@@ -18,4 +19,13 @@ export class ExchangeCall implements Call {
   get signal(): AbortSignal {
     return this.#exchange.signal
   }
+
+  get account(): PosixIds | undefined {
+    return this.#exchange.authentication?.identity
+  }
+}
+
+interface CallingExchange {
+  readonly signal: AbortSignal
+  readonly authentication?: { readonly identity: Identity } | undefined
 }

@@ -1,4 +1,5 @@
 import type { Authentication, AuthFacts, Authenticator } from '../auth/authenticate.ts'
+import type { StoredPolicies } from '../auth/policy/stored-policies.ts'
 import type { Backend } from '../backend/backend.ts'
 import type { Payload } from '../backend/payload.ts'
 import type { XmlElement } from '../http/xml-reader.ts'
@@ -45,6 +46,7 @@ export interface PipelineParts {
   readonly authenticator: Authenticator
   readonly accounts: AccountFinder
   readonly backend: Backend
+  readonly policies: StoredPolicies
   readonly settings: S3Settings
 }
 
@@ -66,7 +68,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     const access =
       operation.api === 'Admin'
         ? authorizeAdmin(exchange, operation, authentication, parts.settings)
-        : authorize(exchange, operation, authentication.identity, parts)
+        : authorize(exchange, operation, authentication, parts)
     const keys = access instanceof Promise ? await access : access
     if (authentication.payloadFault !== undefined) throw authentication.payloadFault
 

@@ -126,4 +126,16 @@ describe.each(['none', 'full'] as const)('buckets, durability %s', (durability) 
     ).toBe(2 * times)
     expect(await syncs((call) => t.backend.deleteBucket('b', call))).toBe(times)
   })
+
+  test('where rename cannot be told to replace nothing (NFS), the directory is made in place', async () => {
+    const make = (): Promise<string> => {
+      t.io.faults.set({ errno: constants.errno.EINVAL, call: 'renameat2', times: 1 })
+      return outcomeOf(create('in-place'))
+    }
+    expect([await make(), await make()]).toEqual(['ok', 'BucketAlreadyOwnedByYou'])
+    t.io.faults.clear()
+    expect(attributesOf(join(t.root, 'in-place'))).toHaveProperty('ownership')
+    expect(readdirSync(t.root).filter((name) => name.startsWith('.'))).toEqual([])
+    expect(readdirSync(t.root)).toContain('in-place')
+  })
 })

@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Sweeper } from '../../src/backend/posix/sweeper.ts'
-import { makeBucket, openBackend, put, read, type TestBackend } from './support.ts'
+import { makeBucket, newCall, openBackend, put, read, type TestBackend } from './support.ts'
 
 const DAY_MS = 24 * 3_600_000
 const SHA = 'a'.repeat(64)
@@ -64,6 +64,25 @@ describe('temporary files that a killed process left', () => {
     // Visited again and again: what was fresh then is old some time.
     make(fresh[0] ?? '', DAY_MS + 60_000)
     await expect.poll(() => existsSync(tmp(fresh[0] ?? ''))).toBe(false)
+  })
+
+  test('directories of buckets that were never finished go as well', async () => {
+    const unfinished = (c: string): string => join(t.root, `.sgwtmp.${c.repeat(24)}`)
+    for (const [c, days] of [
+      ['0', 2],
+      ['1', 2],
+      ['2', 0],
+    ] as const) {
+      mkdirSync(unfinished(c))
+      if (c === '1') writeFileSync(join(unfinished(c), 'precious'), 'x')
+      const at = (Date.now() - days * DAY_MS) / 1000
+      utimesSync(unfinished(c), at, at)
+    }
+    const hidden = await t.backend.listBuckets(newCall())
+    expect(hidden.map(({ name }) => name)).toEqual(['bucket'])
+    await expect.poll(() => existsSync(unfinished('0'))).toBe(false)
+    await sleep(100)
+    expect([existsSync(unfinished('1')), existsSync(unfinished('2'))]).toEqual([true, true])
   })
 
   test('are removed however many they are', async () => {

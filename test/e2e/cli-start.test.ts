@@ -94,6 +94,9 @@ describe('npm start', () => {
     expect(second.stderr).toMatch(
       new RegExp(`^\\S+ \\S+ port ${port} is in use: choose another with --port\\n$`),
     )
-    expect({ code, stdout: second.stdout }).toEqual({ code: 1, stdout: '' })
+    expect({ code, stdout: second.stdout }).toEqual({
+      code: 1,
+      stdout: 'No IAM service configured, enabling single account mode\n',
+    })
   })
 })

@@ -190,7 +190,7 @@ describe('README', () => {
 
   test('tells of every flag', async () => {
     const { stdout } = await runProgram(['--help'])
-    const flags = [...stdout.matchAll(/^ {2}(?:-\w, {1,2}| {4})(--[a-z-]+)/gm)].map(
+    const flags = [...stdout.matchAll(/^ {2}(?:-\w, {1,2}| {4})(--[a-z0-9_-]+)/gm)].map(
       ([, flag]) => flag,
     )
     expect(flags.length).toBeGreaterThan(40)

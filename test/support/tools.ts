@@ -10,6 +10,7 @@ const VARIABLES = {
   s3cmd: 'S3CMD',
   strace: 'STRACE',
   getfattr: 'GETFATTR',
+  slapd: 'SLAPD',
 } as const
 
 export type Tool = keyof typeof VARIABLES
@@ -19,7 +20,8 @@ export function findTool(tool: Tool): string | undefined {
   const named = process.env[VARIABLES[tool]]
   const candidates =
     named === undefined
-      ? (process.env['PATH'] ?? '').split(delimiter).map((dir) => join(dir, tool))
+      ? // Servers are where only root looks.
+        [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin'].map((dir) => join(dir, tool))
       : [named]
   const found = candidates.find((path) => isExecutable(path))
   if (found === undefined)

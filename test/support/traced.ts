@@ -10,7 +10,8 @@ import type { RawResponse } from './raw-http.ts'
 
 export interface TracedOptions {
   readonly protocol?: 'grpc' | 'http'
-  readonly flags?: readonly string[]
+  /** A function where they are known only when the gateway starts. */
+  readonly flags?: readonly string[] | (() => readonly string[])
   readonly posixFlags?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
   readonly tls?: { readonly cert: string; readonly key: string }
@@ -49,7 +50,7 @@ export function useTracedGateway(options: TracedOptions = {}): Traced {
       '--otel-endpoint',
       running().url,
       ...(protocol === 'http' ? ['--otel-use-http'] : []),
-      ...flags,
+      ...(typeof flags === 'function' ? flags() : flags),
     ],
     posixFlags,
     ...(options.tls === undefined ? {} : { tls: options.tls }),

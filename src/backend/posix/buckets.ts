@@ -4,28 +4,32 @@ import { IoError } from '../../io/io-error.ts'
 import type { DirEntries } from '../../io/io.ts'
 import { S3Error } from '../../s3/errors.ts'
 import { compareUtf8 } from '../../utf8-order.ts'
-import type { BucketSummary, NewBucket } from '../backend.ts'
+import type { BucketSubresource, BucketSummary, NewBucket } from '../backend.ts'
 import { ATTRIBUTE } from './attributes.ts'
 import { failureOf, toS3Error } from './errors.ts'
 import { isDirectory } from './file-types.ts'
 import { directoryNames, entryName } from './packed-names.ts'
-import { TMP_DIR, bucketEntry } from './paths.ts'
+import { TMP_DIR, bucketEntry, unfinishedBucket } from './paths.ts'
 import { getBucketSubresource } from './subresources.ts'
 import type { Task } from './task.ts'
 
-const { EEXIST, ENOENT, ENOTDIR, ENOTEMPTY } = constants.errno
+const { EEXIST, EINVAL, ENOENT, ENOSYS, ENOTDIR, ENOTEMPTY, EOPNOTSUPP } = constants.errno
 
 /** Directories of the root; hidden ones, such as the gateway's own, are none of the buckets. */
-export async function listBuckets(task: Task): Promise<readonly BucketSummary[]> {
+export async function listBuckets(
+  task: Task,
+  documents: readonly BucketSubresource[] = [],
+): Promise<readonly BucketSummary[]> {
   try {
     const names = directoryNames(await listRoot(task)).filter((name) => !name.startsWith('.'))
     if (names.length === 0) return []
     const chain = task.chain()
-    const batch = chain.statBatch(task.volume.root, names, [])
+    const batch = chain.statBatch(task.volume.root, names, documents)
     await chain.run()
-    const buckets = batch.value.flatMap(({ errno, stat }, i): BucketSummary[] => {
-      const isThere = errno === 0 && isDirectory(stat)
-      return isThere ? [{ name: names[i] ?? '', creationDate: new Date(stat.mtimeMs) }] : []
+    const buckets = batch.value.flatMap(({ errno, stat, attributes }, i): BucketSummary[] => {
+      if (errno !== 0 || !isDirectory(stat)) return []
+      const creationDate = new Date(stat.mtimeMs)
+      return [{ name: names[i] ?? '', creationDate, documents: attributes }]
     })
     // Read in the order of keys, in which a directory is `name/`.
     return buckets.sort((a, b) => compareUtf8(a.name, b.name))
@@ -41,29 +45,45 @@ async function listRoot(task: Task): Promise<DirEntries> {
   return list.value
 }
 
-/** Makes the bucket's directory and hangs its owner's ACL on it. */
-export async function createBucket(task: Task, bucket: NewBucket): Promise<void> {
-  const { root, durable, dirMode } = task.volume
+/**
+ * Makes the bucket's directory, hangs its documents on it and then gives it its name: whoever sees a bucket sees whose it
+ * is, also when we are killed meanwhile, for a directory without an ACL is root's. `inPlace` is for file systems whose
+ * rename cannot be told to replace nothing (NFS).
+ */
+export async function createBucket(task: Task, bucket: NewBucket, inPlace = false): Promise<void> {
+  const { root, durable, dirMode, sweeper } = task.volume
   const name = bucketEntry(bucket.name)
   const attributes = new Map<string, string | Uint8Array>([[ATTRIBUTE.acl, ownerAcl(bucket.owner)]])
   for (const [subresource, value] of bucket.subresources) attributes.set(subresource, value)
+  const place = inPlace ? name : unfinishedBucket()
+  sweeper.note('', '')
   const chain = task.chain()
-  const made = chain.makeDir(root, name, { mode: dirMode })
-  const dir = chain.openDir(root, name, { readable: true })
+  const made = chain.makeDir(root, place, { mode: dirMode })
+  const dir = chain.openDir(root, place, { readable: true })
   chain.writeMetadata(dir, attributes)
-  if (durable) {
-    chain.sync(dir, 'dir')
-    chain.sync(root, 'dir')
-  }
+  // Last: a process that may only change owners cannot write the attributes of others' files.
+  if (task.owner !== undefined) chain.setOwner(dir, task.owner)
+  if (durable) chain.sync(dir, 'dir')
+  const attributed = { attributes: { 'posix.bucket': name } }
+  const named = inPlace
+    ? made
+    : chain.rename(root, place, root, name, { noReplace: true, ...attributed })
+  const synced = durable ? chain.sync(root, 'dir') : undefined
   try {
     await chain.run()
   } catch (error) {
     if (!(error instanceof IoError)) throw error
-    if (error.step === made && error.errno === EEXIST) throw await takenName(task, bucket)
-    if (error.step !== made) await removeEntry(task, name, true).catch(() => undefined)
+    const { step, errno } = error
+    if (step !== made)
+      await removeEntry(task, step === synced ? name : place, true).catch(() => undefined)
+    if (step === named && errno === EEXIST) throw await takenName(task, bucket)
+    if (step === named && !inPlace && NO_REPLACE_REFUSED.has(errno))
+      return createBucket(task, bucket, true)
     throw toS3Error(error, 'other', task.subject)
   }
 }
+
+const NO_REPLACE_REFUSED = new Set([EINVAL, ENOSYS, EOPNOTSUPP])
 
 function ownerAcl(owner: string): string {
   const name = goString(owner)

@@ -86,7 +86,11 @@ async function markDirectory(
   const sum = steps.digest('job', kind)
   const made = chain.at(
     'parents',
-    steps.makeParents(bucket, path, { mode: dirMode, sync: durable }),
+    steps.makeParents(bucket, path, {
+      mode: dirMode,
+      sync: durable,
+      ...(task.owner && { owner: task.owner }),
+    }),
   )
   const writing = steps.writeMetadata(made, attributes, { removed })
   const stat = steps.stat(made)

@@ -12,8 +12,15 @@ import type { Subject } from './errors.ts'
 import { Folds } from './folds.ts'
 import { getObject, headObject } from './get-object.ts'
 import { listObjects } from './listing.ts'
+import { createOwnership } from './ownership.ts'
 import { putObject } from './put-object.ts'
-import { SWEEP_TIMES, Sweeper, sweepTemporaries, type SweepTimes } from './sweeper.ts'
+import {
+  SWEEP_TIMES,
+  Sweeper,
+  sweepTemporaries,
+  sweepUnfinishedBuckets,
+  type SweepTimes,
+} from './sweeper.ts'
 import {
   deleteBucketSubresource,
   deleteObjectSubresource,
@@ -45,6 +52,9 @@ export interface PosixBackendOptions {
   readonly useTmpFile: boolean
   /** Without it bytes are copied by reading and writing: some NFS servers hang on copying by themselves. */
   readonly useCopyFileRange: boolean
+  /** What the account that makes a file or directory gives to it. */
+  readonly chownUid?: boolean
+  readonly chownGid?: boolean
   /** Told of files that were put there without S3. */
   readonly defaultEtag?: string | undefined
   /** When temporary files that a dead process left are removed. */
@@ -59,12 +69,12 @@ const IN_KERNEL: readonly CopyMethod[] = ['reflink', 'copy_file_range', 'read_wr
 export async function createPosixBackend(options: PosixBackendOptions): Promise<Backend> {
   const volume = openVolume(options)
   await checkAttributes(volume, options.directory)
-  const task = <S extends Subject>(subject: S, { span }: Call): Task<S> =>
-    new Task(volume, span, subject)
+  const task = <S extends Subject>(subject: S, call: Call): Task<S> =>
+    new Task(volume, call.span, subject, volume.ownerOf?.(call.account))
   const root = new Task(volume, volume.silent, { bucket: '' })
   return {
     type: 'posix',
-    listBuckets: (call) => listBuckets(task({ bucket: '' }, call)),
+    listBuckets: (call, documents) => listBuckets(task({ bucket: '' }, call), documents),
     createBucket: (bucket, call) => createBucket(task({ bucket: bucket.name }, call), bucket),
     headBucket: (bucket, call) => headBucket(task({ bucket }, call)),
     deleteBucket: (bucket, call) => deleteBucket(task({ bucket }, call)),
@@ -106,17 +116,22 @@ export async function createPosixBackend(options: PosixBackendOptions): Promise<
 function openVolume(options: PosixBackendOptions): Volume {
   const { io } = options
   const silent = new Recorder(false, undefined).root
-  const sweeper = new Sweeper(
-    (bucket, directory, ageMs) =>
-      sweepTemporaries(new Task(volume, silent, { bucket }), directory, ageMs),
-    options.sweepTimes ?? SWEEP_TIMES,
-  )
+  const sweeper = new Sweeper((bucket, directory, ageMs) => {
+    const task = new Task(volume, silent, { bucket })
+    return bucket === ''
+      ? sweepUnfinishedBuckets(task, ageMs)
+      : sweepTemporaries(task, directory, ageMs)
+  }, options.sweepTimes ?? SWEEP_TIMES)
   const volume: Volume = {
     io,
     silent,
     root: openRoot(io, options.directory),
     durable: options.durability === 'full',
     dirMode: options.dirMode,
+    ownerOf: createOwnership({
+      chownUid: options.chownUid === true,
+      chownGid: options.chownGid === true,
+    }),
     useTmpFile: options.useTmpFile,
     refusedTmpFile: new Set(),
     copyMethods: options.useCopyFileRange ? IN_KERNEL : ['read_write'],

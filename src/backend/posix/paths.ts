@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { S3Error } from '../../s3/errors.ts'
 
 /** Where the gateway keeps what is not finished. Hidden from listings at any depth, and no part of any key. */
@@ -49,11 +49,23 @@ export function bucketEntry(bucket: string): string {
     bucket === '.' ||
     bucket === '..' ||
     bucket === TMP_DIR ||
+    bucket.startsWith(UNFINISHED) ||
     /[/\0]/.test(bucket)
   ) {
     throw new S3Error('NoSuchBucket', { BucketName: bucket })
   }
   return bucket
+}
+
+const UNFINISHED = `${TMP_DIR}.`
+
+/** A name for the directory of a bucket that is being made, beneath the root. No bucket has such a name. */
+export function unfinishedBucket(): string {
+  return UNFINISHED + randomBytes(12).toString('hex')
+}
+
+export function isUnfinishedBucket(name: string): boolean {
+  return /^\.sgwtmp\.[0-9a-f]{24}$/.test(name)
 }
 
 /** Names the lock file and the multipart directory of a key. */

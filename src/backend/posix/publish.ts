@@ -159,16 +159,23 @@ class Attempt {
     for (const attribute of optionalAttributes) {
       steps.writeMetadata(file, [attribute], { tolerate: [ENOSPC, E2BIG] })
     }
-    if (this.#task.volume.durable) steps.sync(file, 'file')
+    const { owner, volume } = this.#task
+    if (owner !== undefined) steps.setOwner(file, owner)
+    if (volume.durable) steps.sync(file, 'file')
   }
 
   #makeParents(): Step<number> {
-    const { dirMode, durable } = this.#task.volume
+    const { volume, owner } = this.#task
+    const { dirMode, durable } = volume
     const { steps, bucket } = this.chain
     const { directory } = this.#publication.target
     return this.chain.at(
       'parents',
-      steps.makeParents(bucket, directory, { mode: dirMode, sync: durable }),
+      steps.makeParents(bucket, directory, {
+        mode: dirMode,
+        sync: durable,
+        ...(owner && { owner }),
+      }),
     )
   }
 

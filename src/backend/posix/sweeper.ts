@@ -1,10 +1,11 @@
 import { constants } from 'node:os'
-import { isRegular } from './file-types.ts'
-import { DT_REG, entryName } from './packed-names.ts'
-import { TMP_DIR } from './paths.ts'
+import type { Chain, Fd } from '../../io/io.ts'
+import { isDirectory, isRegular } from './file-types.ts'
+import { DT_REG, directoryNames, entryName } from './packed-names.ts'
+import { TMP_DIR, isUnfinishedBucket } from './paths.ts'
 import type { Task } from './task.ts'
 
-const { EACCES, EBUSY, ELOOP, ENOENT, ENOTDIR, EPERM, EROFS } = constants.errno
+const { EACCES, EBUSY, ELOOP, ENOENT, ENOTDIR, ENOTEMPTY, EPERM } = constants.errno
 
 export interface SweepTimes {
   /** A temporary file that nobody has written to for so long is a dead process's. */
@@ -50,7 +51,10 @@ export class Sweeper {
     this.#times = times
   }
 
-  /** Told of every use: this much it may cost. `directory` lies beneath the bucket. */
+  /**
+   * Told of every use: this much it may cost. `directory` lies beneath the bucket; without a bucket it is the root, where
+   * buckets are made.
+   */
   note(bucket: string, directory: string): void {
     const id = directory === TMP_DIR ? bucket : `${bucket}/${directory}`
     if (!this.#places.has(id)) this.#add(id, { bucket, directory, visitedMs: -Infinity })
@@ -117,36 +121,67 @@ export async function sweepTemporaries(
     const name = list.value.types[i] === DT_REG ? entryName(list.value, i) : undefined
     if (name !== undefined && TEMPORARY.test(name)) names.push(name)
   }
-  let removed = 0
-  for (let i = 0; i < names.length; i += FILES_AT_ONCE)
-    removed += await removeOld(task, directory, names.slice(i, i + FILES_AT_ONCE), ageMs)
-  return removed
+  return removeOld(names, ageMs, {
+    isDirectory: false,
+    begin() {
+      const { steps, bucket } = task.begin({ bulk: true })
+      return { steps, dir: steps.openDir(bucket, directory) }
+    },
+  })
+}
+
+/** Removes the directories of buckets that were never finished, as `sweepTemporaries` removes files. */
+export async function sweepUnfinishedBuckets(task: Task, ageMs: number): Promise<number> {
+  const chain = task.chain({ bulk: true })
+  const list = chain.listDir(task.volume.root)
+  await chain.run()
+  return removeOld(directoryNames(list.value).filter(isUnfinishedBucket), ageMs, {
+    isDirectory: true,
+    begin: () => ({ steps: task.chain({ bulk: true }), dir: task.volume.root }),
+  })
 }
 
 /** `temporaryName`; the name that an overwrite is linked to before it is renamed; VersityGW's, after the key's hash. */
 const TEMPORARY = /^(?:tmp\.[0-9a-f]{24}|[0-9a-f]{32}|[0-9a-f]{64}\.[0-9A-Za-z]+)$/
 
-async function removeOld(
-  task: Task,
-  directory: string,
-  names: readonly string[],
-  ageMs: number,
-): Promise<number> {
-  const looking = task.begin({ bulk: true })
-  const found = looking.steps.statBatch(looking.steps.openDir(looking.bucket, directory), names, [])
-  await looking.run()
-  const oldestMs = Date.now() - ageMs
-  const old = names.filter((_, i) => {
-    const entry = found.value[i]
-    return entry?.errno === 0 && isRegular(entry.stat) && entry.stat.mtimeMs < oldestMs
-  })
-  if (old.length === 0) return 0
-  const removing = task.begin({ bulk: true })
-  const dir = removing.steps.openDir(removing.bucket, directory)
-  const steps = old.map((name) => removing.steps.remove(dir, name, { tolerate: LEFT_ALONE }))
-  await removing.run()
-  return steps.filter(({ errno }) => errno === 0).length
+interface Sweeping {
+  readonly isDirectory: boolean
+  /** A chain, and in it the directory to sweep. */
+  readonly begin: () => { readonly steps: Chain; readonly dir: Fd }
 }
 
-/** Somebody else was faster, or it is not ours to remove. */
-const LEFT_ALONE = [ENOENT, EACCES, EPERM, EBUSY, EROFS]
+/** Gives back how many of these entries were old and have been removed. */
+async function removeOld(
+  names: readonly string[],
+  ageMs: number,
+  sweeping: Sweeping,
+): Promise<number> {
+  let removed = 0
+  for (let i = 0; i < names.length; i += FILES_AT_ONCE)
+    removed += await removeSome(names.slice(i, i + FILES_AT_ONCE), ageMs, sweeping)
+  return removed
+}
+
+async function removeSome(
+  names: readonly string[],
+  ageMs: number,
+  { isDirectory: directory, begin }: Sweeping,
+): Promise<number> {
+  const looking = begin()
+  const found = looking.steps.statBatch(looking.dir, names, [])
+  await looking.steps.run()
+  const oldestMs = Date.now() - ageMs
+  const isWanted = directory ? isDirectory : isRegular
+  const old = names.filter((_, i) => {
+    const entry = found.value[i]
+    return entry?.errno === 0 && isWanted(entry.stat) && entry.stat.mtimeMs < oldestMs
+  })
+  if (old.length === 0) return 0
+  const { steps, dir } = begin()
+  const removals = old.map((name) => steps.remove(dir, name, { directory, tolerate: LEFT_ALONE }))
+  await steps.run()
+  return removals.filter(({ errno }) => errno === 0).length
+}
+
+/** Somebody else was faster, or it is not ours to remove, or there is something in it. */
+const LEFT_ALONE = [ENOENT, EACCES, EPERM, EBUSY, ENOTEMPTY]

@@ -1,4 +1,4 @@
-import type { Chain, Fd, Step } from '../../io/io.ts'
+import type { Chain, Fd, Owner, Step } from '../../io/io.ts'
 import type { Span } from '../../trace/recorder.ts'
 import { Places, type Place, type Subject } from './errors.ts'
 import { bucketEntry } from './paths.ts'
@@ -9,16 +9,19 @@ export class Task<S extends Subject = Subject> {
   readonly volume: Volume
   readonly span: Span
   readonly subject: S
+  /** Of what it makes; undefined where that is the process. */
+  readonly owner: Owner | undefined
 
-  constructor(volume: Volume, span: Span, subject: S) {
+  constructor(volume: Volume, span: Span, subject: S, owner?: Owner) {
     this.volume = volume
     this.span = span
     this.subject = subject
+    this.owner = owner
   }
 
   /** The same call, where it is about something else. */
   about<T extends Subject>(subject: T): Task<T> {
-    return new Task(this.volume, this.span, subject)
+    return new Task(this.volume, this.span, subject, this.owner)
   }
 
   /** A chain whose first step opens the bucket. */

@@ -2,6 +2,7 @@ import type { CopyMethod, Io } from '../../io/io.ts'
 import type { Span } from '../../trace/recorder.ts'
 import type { DirectoryCache } from './directory-cache.ts'
 import type { Folds } from './folds.ts'
+import type { OwnerOf } from './ownership.ts'
 import type { Sweeper } from './sweeper.ts'
 
 /** The directory tree that is served, and how. */
@@ -15,6 +16,8 @@ export interface Volume {
   readonly durable: boolean
   /** Mode of directories that keys need, under the umask. */
   readonly dirMode: number
+  /** Who new files and directories belong to; undefined where that is always the process. */
+  readonly ownerOf: OwnerOf | undefined
   /** Whether O_TMPFILE is wanted at all. */
   readonly useTmpFile: boolean
   /** Buckets on file systems that refused O_TMPFILE: their temporary files have names. */

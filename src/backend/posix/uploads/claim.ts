@@ -101,18 +101,30 @@ export async function removeClaimed(task: Task<UploadRef>, name: string): Promis
   await chain.attempt()
 }
 
+/** Removes the directory of a key's uploads where it is empty: the completion that removed the last died before it could. */
+export async function removeUnusedKey(task: Task<UploadRef>): Promise<void> {
+  const chain = task.begin()
+  addKeyRemoval(chain, task.subject.key)
+  await chain.attempt()
+}
+
 /** The steps that remove an upload's directory; where there is none, one of those given back fails. */
 export function addRemoval(
-  { steps, bucket }: BucketChain,
+  chain: BucketChain,
   key: string,
   name: string,
 ): readonly Step<unknown>[] {
+  const { steps, bucket } = chain
+  const uploads = steps.openDir(bucket, uploadsOfKey(key))
+  const removed = steps.removeTree(uploads, name)
+  addKeyRemoval(chain, key)
+  return [uploads, removed]
+}
+
+function addKeyRemoval({ steps, bucket }: BucketChain, key: string): void {
   const path = uploadsOfKey(key)
   const slash = path.lastIndexOf('/')
-  const uploads = steps.openDir(bucket, path)
-  const removed = steps.removeTree(uploads, name)
   const multipart = steps.openDir(bucket, path.slice(0, slash))
   const tolerate = [ENOTEMPTY, EEXIST, ENOENT, EBUSY]
   steps.remove(multipart, path.slice(slash + 1), { directory: true, tolerate })
-  return [uploads, removed]
 }

@@ -31,7 +31,14 @@ import {
   objectAlgorithm,
   type StoredPart,
 } from './check-parts.ts'
-import { claimUpload, lockOfUpload, releaseClaim, removeClaimed, type Claim } from './claim.ts'
+import {
+  claimUpload,
+  lockOfUpload,
+  releaseClaim,
+  removeClaimed,
+  removeUnusedKey,
+  type Claim,
+} from './claim.ts'
 import { combineChecksums } from './object-checksum.ts'
 import { checkUploadId, noSuchUpload, uploadsOfKey } from './upload-dir.ts'
 
@@ -58,6 +65,7 @@ export async function completeUpload(
       claim === undefined || claim.isLeftOver ? await earlierCompletion(task) : undefined
     if (claim === undefined) {
       if (completed === undefined) throw noSuchUpload(uploadId)
+      await removeUnusedKey(task)
       return completed
     }
     try {
