@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import type {
   IpaStoreConfig,
   LdapStoreConfig,
@@ -30,7 +31,7 @@ function ldapStore(settings: Settings): LdapStoreConfig {
   const objectClasses = settings.iamLdapObjectClasses
   if (objectClasses.length === 0) throw missing('--iam-ldap-object-classes')
   return {
-    url: needed(settings.iamLdapUrl, '--iam-ldap-url'),
+    url: urlOf(settings.iamLdapUrl, '--iam-ldap-url', ['ldap', 'ldaps']),
     bindDn: needed(settings.iamLdapBindDn, '--iam-ldap-bind-dn'),
     bindPassword: needed(settings.iamLdapBindPass, '--iam-ldap-bind-pass'),
     queryBase: needed(settings.iamLdapQueryBase, '--iam-ldap-query-base'),
@@ -49,7 +50,7 @@ function ldapStore(settings: Settings): LdapStoreConfig {
 
 function s3Store(settings: Settings): S3StoreConfig {
   return {
-    endpoint: httpUrl(settings.s3IamEndpoint, '--s3-iam-endpoint'),
+    endpoint: urlOf(settings.s3IamEndpoint, '--s3-iam-endpoint'),
     bucket: needed(settings.s3IamBucket, '--s3-iam-bucket'),
     access: needed(settings.s3IamAccess, '--s3-iam-access'),
     secret: needed(settings.s3IamSecret, '--s3-iam-secret'),
@@ -67,14 +68,14 @@ function vaultStore(settings: Settings): VaultStoreConfig {
     throw new ConfigError('--iam-vault-client_cert and --iam-vault-client_cert_key need each other')
   }
   return {
-    endpoint: httpUrl(settings.iamVaultEndpointUrl, '--iam-vault-endpoint-url'),
+    endpoint: urlOf(settings.iamVaultEndpointUrl, '--iam-vault-endpoint-url'),
     storagePath: settings.iamVaultSecretStoragePath ?? '',
     storageNamespace,
     mountPath: settings.iamVaultMountPath ?? 'kv-v2',
     login: vaultLogin(settings, storageNamespace),
-    serverCert: settings.iamVaultServerCert,
-    clientCert,
-    clientCertKey,
+    serverCert: certificate(settings.iamVaultServerCert, '--iam-vault-server_cert'),
+    clientCert: certificate(clientCert, '--iam-vault-client_cert'),
+    clientCertKey: privateKey(clientCertKey, '--iam-vault-client_cert_key'),
   }
 }
 
@@ -103,7 +104,7 @@ function vaultLogin(settings: Settings, storageNamespace: string | undefined): V
 
 function ipaStore(settings: Settings): IpaStoreConfig {
   return {
-    host: httpUrl(settings.ipaHost, '--ipa-host'),
+    host: urlOf(settings.ipaHost, '--ipa-host'),
     user: needed(settings.ipaUser, '--ipa-user'),
     password: needed(settings.ipaPassword, '--ipa-password'),
     vaultName: needed(settings.ipaVaultName, '--ipa-vault-name'),
@@ -121,10 +122,37 @@ function needed(value: string | undefined, flag: string): string {
 }
 
 /** The text is not quoted in the error: it may hold a password. */
-function httpUrl(value: string | undefined, flag: string): string {
+function urlOf(
+  value: string | undefined,
+  flag: string,
+  schemes: readonly [string, string] = ['http', 'https'],
+): string {
   const url = needed(value, flag)
-  if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) return url
-  throw new ConfigError(`${flag}: not an http or https URL`)
+  if (URL.canParse(url) && schemes.includes(new URL(url).protocol.slice(0, -1))) return url
+  throw new ConfigError(`${flag}: not an ${schemes.join(' or ')} URL`)
+}
+
+/** These settings hold the text itself, which is easily taken for the name of a file. */
+function certificate(pem: string | undefined, flag: string): string | undefined {
+  return checkPem(pem, flag, (text) => new X509Certificate(text))
+}
+
+function privateKey(pem: string | undefined, flag: string): string | undefined {
+  return checkPem(pem, flag, (text) => createPrivateKey(text))
+}
+
+function checkPem(
+  pem: string | undefined,
+  flag: string,
+  parse: (text: string) => unknown,
+): string | undefined {
+  if (!isGiven(pem)) return undefined
+  try {
+    parse(pem)
+    return pem
+  } catch {
+    throw new ConfigError(`${flag}: not a PEM text`)
+  }
 }
 
 function missing(flag: string): ConfigError {

@@ -4,8 +4,12 @@ import { generateKeyPairSync, sign, X509Certificate } from 'node:crypto'
  * A self-signed certificate for localhost, made anew for each run so that no key lies in the repository and none
  * expires. X.509 is written out by hand (RFC 5280, section 4.1): Node can read certificates but not make them.
  */
-export function makeCertificate(): { key: string; cert: string } {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+export function makeCertificate(kind: 'ec' | 'rsa' = 'ec'): { key: string; cert: string } {
+  const { privateKey, publicKey } =
+    kind === 'ec'
+      ? generateKeyPairSync('ec', { namedCurve: 'P-256' })
+      : generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const algorithm = sequence(kind === 'ec' ? OID.ecdsaWithSha256 : OID.sha256WithRsaAndNull)
   const name = sequence(set(sequence(OID.commonName, der(0x0c, Buffer.from('localhost')))))
   const day = 86_400_000
   const validity = sequence(utcTime(Date.now() - day), utcTime(Date.now() + day))
@@ -19,7 +23,7 @@ export function makeCertificate(): { key: string; cert: string } {
   const body = sequence(
     der(0xa0, der(0x02, Buffer.from([2]))),
     der(0x02, Buffer.from([1])),
-    sequence(OID.ecdsaWithSha256),
+    algorithm,
     name,
     validity,
     name,
@@ -28,7 +32,7 @@ export function makeCertificate(): { key: string; cert: string } {
   )
   const signature = sign('sha256', body, privateKey)
   const bitString = der(0x03, Buffer.concat([Buffer.from([0]), signature]))
-  const certificate = new X509Certificate(sequence(body, sequence(OID.ecdsaWithSha256), bitString))
+  const certificate = new X509Certificate(sequence(body, algorithm, bitString))
   return {
     key: privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(),
     cert: certificate.toString(),
@@ -40,6 +44,7 @@ const OID = {
   commonName: Buffer.from('0603550403', 'hex'),
   subjectAltName: Buffer.from('0603551d11', 'hex'),
   ecdsaWithSha256: Buffer.from('06082a8648ce3d040302', 'hex'),
+  sha256WithRsaAndNull: Buffer.from('06092a864886f70d01010b0500', 'hex'),
 }
 
 function der(tag: number, content: Buffer): Buffer {

@@ -6,7 +6,6 @@ import {
   type IncomingMessage,
 } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
-import { createSecureContext } from 'node:tls'
 
 export interface HttpTls {
   readonly verify: boolean
@@ -48,12 +47,11 @@ export class HttpClient {
   readonly #standing: HttpAgent
   readonly #single: HttpAgent
 
-  /** Throws where the endpoint is no http URL or a PEM text is none. */
+  /** Throws where the endpoint is no http URL. */
   constructor(endpoint: string, tls: HttpTls) {
     this.base = parseEndpoint(endpoint)
     const { verify: rejectUnauthorized, ...pem } = tls
     const secure = this.base.protocol === 'https:'
-    if (secure) createSecureContext(pem)
     const Agent = secure ? HttpsAgent : HttpAgent
     const options = { maxSockets: MAX_SOCKETS, ...(secure && { rejectUnauthorized, ...pem }) }
     this.#send = secure ? httpsRequest : httpRequest
