@@ -153,7 +153,7 @@ export async function loadConfig(
   if (access === '' || secret === '') {
     throw new ConfigError('root user access and secret key must be provided')
   }
-  refuseWellKnown({ access, secret }, server.values.port)
+  refuseWellKnown({ access, secret }, [...server.values.port, ...(server.values.adminPort ?? [])])
   const [directory, surplus] = line.operands
   if (directory === undefined || directory === '') {
     throw new ConfigError('no directory provided for operation')

@@ -8,6 +8,7 @@ import { slowFailures } from './auth/slow-failures.ts'
 import { createPosixBackend } from './backend/posix/index.ts'
 import type { AdminConfig, Config } from './config.ts'
 import { DocumentParser } from './http/document-parser.ts'
+import { isBeneath } from './io/beneath.ts'
 import type { Io } from './io/io.ts'
 import { createIo } from './io/native.ts'
 import { openSharedFile } from './io/shared-file.ts'
@@ -109,7 +110,12 @@ async function openIam(config: Config, io: Io, log: Logger): Promise<Iam> {
   const { store, notice } = await selectStore({
     internal: config.iam.internal,
     remote: config.iam.remote,
-    openFile: (directory, name) => openSharedFile(io, directory, name),
+    openFile: async (directory, name) => {
+      // The served directory itself is fine, and usual: what is no directory in it is no bucket.
+      if (await isBeneath(directory, config.posix.directory))
+        throw new Error('it lies in a bucket, where it would be an object')
+      return openSharedFile(io, directory, name)
+    },
   })
   process.stdout.write(`${notice}\n`)
   return createIam({

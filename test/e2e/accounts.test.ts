@@ -1,12 +1,15 @@
-import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { GetObjectCommand, ListBucketsCommand } from '@aws-sdk/client-s3'
+import { statSync } from 'node:fs'
+import { mkdir, mkdtemp, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { useGateway } from '../support/fixture.ts'
+import { connect, useGateway } from '../support/fixture.ts'
 import { runProgram, startGateway } from '../support/gateway.ts'
 import type { ReceivedSpan } from '../support/otlp-protobuf.ts'
 import { spanNamed } from '../support/span-tree.ts'
+import { isRoot } from '../support/tools.ts'
 import { useTracedGateway } from '../support/traced.ts'
 
 const MANAGER = { access: 'manager', secret: 'secret of manager' }
@@ -124,6 +127,32 @@ describe('IAM.* spans (trace contract 3.2)', () => {
   })
 })
 
+describe.skipIf(!isRoot)('contract 1.3: --chuid, --chgid', () => {
+  const at = useGateway(() => ({
+    flags: ['--iam-dir', iam],
+    posixFlags: ['--chuid', '--chgid'],
+  }))
+
+  test('what an account makes belongs to the ids that users.json says', async () => {
+    await replaceUsers(users().replace('"userID":0,"groupID":0', '"userID":4321,"groupID":5432'))
+    const bucket = `b-${process.pid}`
+    await at.send('PUT', `/${bucket}`, { credentials: MANAGER })
+    await at.send('PUT', `/${bucket}/a/k`, { body: 'x', credentials: MANAGER })
+    await at.send('PUT', `/${bucket}/root`, { body: 'x' })
+    const owners = ['', 'a', 'a/k', 'root'].map((key) => {
+      const { uid, gid } = statSync(at.path(bucket, key))
+      return [uid, gid]
+    })
+    expect(owners).toEqual([
+      [4321, 5432],
+      [4321, 5432],
+      [4321, 5432],
+      [0, 0],
+    ])
+    await replaceUsers(users())
+  })
+})
+
 describe('a store that cannot be used', () => {
   test.each([
     [
@@ -146,18 +175,37 @@ describe('a store that cannot be used', () => {
     expect(stderr.trim().split('\n')).toHaveLength(1)
   })
 
+  test('A4: in a directory below the served one users.json would be an object', async () => {
+    const data = await mkdtemp(join(tmpdir(), 'vgw-data-'))
+    const dir = join(data, 'iam')
+    await mkdir(dir)
+    const listen = ['--port', '127.0.0.1:0']
+    const { code, stderr } = await runProgram([...listen, '--iam-dir', dir, 'posix', data])
+    expect([code, stderr.slice(20)]).toEqual([
+      1,
+      `cannot use users.json in ${dir}: it lies in a bucket, where it would be an object\n`,
+    ])
+    await rm(data, { recursive: true })
+  })
+
+  test('A4: in the served directory itself users.json is no bucket, and not to be seen', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'vgw-data-'))
+    await using gateway = await startGateway({ dir, flags: ['--iam-dir', dir] })
+    expect(await readdir(dir)).toContain('users.json')
+    const s3 = connect(gateway)
+    expect((await s3.send(new ListBucketsCommand({}))).Buckets ?? []).toEqual([])
+    const get = new GetObjectCommand({ Bucket: 'users.json', Key: 'k' })
+    await expect(s3.send(get)).rejects.toMatchObject({ name: 'NoSuchBucket' })
+    s3.destroy()
+    await rm(dir, { recursive: true })
+  })
+
   test('a corrupt users.json: one line, no secret, and the file as it was', async () => {
     const dir = await mkdtemp(join(tmpdir(), 'vgw-iam-'))
     const corrupt = '{"accessAccounts":{"u":{"secret":"TOPSECRET"'
     await writeFile(join(dir, 'users.json'), corrupt)
-    const { code, stderr } = await runProgram([
-      '--port',
-      '127.0.0.1:0',
-      '--iam-dir',
-      dir,
-      'posix',
-      tmpdir(),
-    ])
+    const listen = ['--port', '127.0.0.1:0']
+    const { code, stderr } = await runProgram([...listen, '--iam-dir', dir, 'posix', dir])
     expect(code).toBe(1)
     expect(stderr).toContain(`cannot use users.json in ${dir}: it is not JSON`)
     expect(stderr).not.toContain('TOPSECRET')
@@ -170,6 +218,10 @@ describe('defence', () => {
   test('A25: well-known default credentials are refused on a public address', async () => {
     const env = { ROOT_ACCESS_KEY_ID: 'minioadmin', ROOT_SECRET_ACCESS_KEY: 'minioadmin' }
     const { code, stderr } = await runProgram(['--port', ':0', 'posix', tmpdir()], env)
+    const admin = ['--port', '127.0.0.1:0', '--admin-port', ':0']
+    expect((await runProgram([...admin, 'posix', tmpdir()], env)).stderr).toContain(
+      stderr.slice(20),
+    )
     expect([code, stderr.slice(20)]).toEqual([
       1,
       'the root credentials are well-known default ones: choose others, or listen on 127.0.0.1 only\n',
