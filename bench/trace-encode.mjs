@@ -33,6 +33,7 @@ const CONFIG = {
   trustParent: 'authenticated',
   semconv: 'dup',
   batch: {
+    unit: 'spans',
     maxQueueSize: 2048,
     maxExportBatchSize: 512,
     scheduleDelayMs: 5000,

@@ -70,6 +70,7 @@ describe('defaults', () => {
         trustParent: 'authenticated',
         semconv: 'dup',
         batch: {
+          unit: 'traces',
           maxQueueSize: 2048,
           maxExportBatchSize: 512,
           scheduleDelayMs: 5000,

@@ -152,14 +152,12 @@ export const TRACING_SETTINGS = {
   maxQueueSize: setting({
     env: 'OTEL_BSP_MAX_QUEUE_SIZE',
     parse: integer(1),
-    default: DEFAULT_BATCH.maxQueueSize,
-    help: 'spans that may wait; more are dropped and counted',
+    help: `spans that may wait, more are dropped and counted; unset: ${DEFAULT_BATCH.maxQueueSize} traces`,
   }),
   maxExportBatchSize: setting({
     env: 'OTEL_BSP_MAX_EXPORT_BATCH_SIZE',
     parse: integer(1),
-    default: DEFAULT_BATCH.maxExportBatchSize,
-    help: 'spans of one export',
+    help: `spans of one export; unset: ${DEFAULT_BATCH.maxExportBatchSize} traces`,
   }),
 }
 

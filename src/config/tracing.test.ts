@@ -108,7 +108,7 @@ describe('tracing', () => {
     ],
     [
       { OTEL_BSP_MAX_QUEUE_SIZE: '10', OTEL_BSP_SCHEDULE_DELAY: '20' },
-      { batch: { maxQueueSize: 10, scheduleDelayMs: 20 } },
+      { batch: { unit: 'spans', maxQueueSize: 10, scheduleDelayMs: 20 } },
     ],
   ])('%j', async (env, expected) => {
     expect(await tracingOf({ ...ON, ...env })).toMatchObject(expected)

@@ -1,4 +1,4 @@
-import type { TracingConfig } from '../trace/tracing-config.ts'
+import { DEFAULT_BATCH, type TracingConfig } from '../trace/tracing-config.ts'
 import { GATEWAY_VERSION } from '../version.ts'
 import { readTable, resolve, type GivenFlags, type Values } from './setting.ts'
 import { TRACING_SETTINGS, type EndpointText } from './tracing-settings.ts'
@@ -40,8 +40,12 @@ function tracingConfig(enabled: boolean, values: TracingValues): TracingConfig {
     trustParent: values.otelTrustParent,
     semconv: values.otelSemconv,
     batch: {
-      maxQueueSize: values.maxQueueSize,
-      maxExportBatchSize: values.maxExportBatchSize,
+      unit:
+        values.maxQueueSize === undefined && values.maxExportBatchSize === undefined
+          ? 'traces'
+          : 'spans',
+      maxQueueSize: values.maxQueueSize ?? DEFAULT_BATCH.maxQueueSize,
+      maxExportBatchSize: values.maxExportBatchSize ?? DEFAULT_BATCH.maxExportBatchSize,
       scheduleDelayMs: values.scheduleDelayMs,
       exportTimeoutMs: values.exportTimeoutMs,
     },

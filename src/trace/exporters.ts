@@ -1,4 +1,4 @@
-import type { SealedBatch } from './otlp-batch.ts'
+import type { EncodedSpans } from './otlp-batch.ts'
 import type { Endpoint } from './endpoint.ts'
 import { readRejectedSpans } from './otlp-response.ts'
 import type { TracingConfig } from './tracing-config.ts'
@@ -6,7 +6,7 @@ import type { TracingConfig } from './tracing-config.ts'
 /** Brings encoded batches to a receiver. */
 export interface Transport {
   /** Calls `done` once: with what went wrong if something did, and with the batch's memory for the next one. */
-  send(batch: SealedBatch, done: Done): void
+  send(batch: EncodedSpans, done: Done): void
   /** Ends after what is under way, however long that takes. */
   close(): Promise<void>
   /** Ends now. */
@@ -46,7 +46,7 @@ export class PackageTransport implements Transport {
     return this.#delegate
   }
 
-  send(batch: SealedBatch, done: Done): void {
+  send(batch: EncodedSpans, done: Done): void {
     let isOpen = true
     const settle = (error: Error | undefined): void => {
       if (isOpen) done(error, batch.bytes.buffer)
@@ -76,11 +76,11 @@ export class PackageTransport implements Transport {
 
 /** The part of the packages' delegates that is used. */
 interface Delegate {
-  export(batch: SealedBatch, callback: (result: { code: number; error?: Error }) => void): void
+  export(batch: EncodedSpans, callback: (result: { code: number; error?: Error }) => void): void
   shutdown(): Promise<void>
 }
 
-const METRICS = { name: 'span' as const, countItems: (batch: SealedBatch) => batch.spans }
+const METRICS = { name: 'span' as const, countItems: (batch: EncodedSpans) => batch.spans }
 
 async function openGrpc(options: TransportOptions, onRejected: OnRejected): Promise<Delegate> {
   const base = await import('@opentelemetry/otlp-grpc-exporter-base')
@@ -121,7 +121,7 @@ function userAgent({ serviceVersion }: TransportOptions): string {
 
 function passThrough(onRejected: OnRejected) {
   return {
-    serializeRequest: (batch: SealedBatch): Uint8Array => batch.bytes,
+    serializeRequest: (batch: EncodedSpans): Uint8Array => batch.bytes,
     deserializeResponse: (bytes: Uint8Array): object => {
       const rejected = readRejectedSpans(bytes)
       if (rejected > 0) onRejected(rejected)

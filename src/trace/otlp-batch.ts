@@ -6,15 +6,19 @@ import type { Attributes, Recorder, Span } from './recorder.ts'
 export const SCOPE_NAME = 'versitygw-ts'
 
 /** One encoded ExportTraceServiceRequest. */
-export interface SealedBatch {
+export interface EncodedSpans {
   readonly bytes: Uint8Array<ArrayBuffer>
   readonly spans: number
 }
 
-/** Five hundred spans fit; blocks that had to grow are used again as well, up to a limit. */
+export interface SealedBatch extends EncodedSpans {
+  readonly traces: number
+}
+
+/** Blocks that had to grow are used again as well, up to a limit. */
 const BLOCK_BYTES = 256 * 1024
-const LARGEST_KEPT = 1024 * 1024
-const MAX_FREE = 16
+const LARGEST_KEPT = 2 * 1024 * 1024
+const MAX_FREE = 8
 
 /**
  * Spans of many requests, gathered into one ExportTraceServiceRequest. The spans are encoded as they come, behind room
@@ -29,6 +33,8 @@ export class OtlpBatch {
   /** Blocks whose batch has been sent. */
   readonly #free: Uint8Array<ArrayBuffer>[] = []
   spans = 0
+  /** Those whose last span is in; counted by whoever adds them. */
+  traces = 0
 
   constructor(resource: Attributes, version: string) {
     const scratch = new ProtobufWriter(new Uint8Array(1024))
@@ -67,9 +73,10 @@ export class OtlpBatch {
     const head = this.#head(at - this.#headRoom)
     const start = this.#headRoom - head.length
     block.set(head, start)
-    const sealed = { bytes: block.subarray(start, at), spans: this.spans }
+    const sealed = { bytes: block.subarray(start, at), spans: this.spans, traces: this.traces }
     this.#writer.restart(this.#free.pop() ?? new Uint8Array(BLOCK_BYTES), this.#headRoom)
     this.spans = 0
+    this.traces = 0
     return sealed
   }
 

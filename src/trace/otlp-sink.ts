@@ -15,8 +15,11 @@ export interface OtlpSinkOptions {
   readonly createTransport: (onRejected: OnRejected) => Transport
 }
 
-/** A batch leaves when it has as many bytes, even if it may hold more spans. */
-const MAX_BATCH_BYTES = 512 * 1024
+/** A batch leaves when it has as many bytes, even if it may hold more. Receivers take 4 MiB unless told otherwise. */
+const MAX_BATCH_BYTES = 1024 * 1024
+
+/** What waits and is being sent may take so much memory, whatever the size of its traces. */
+const MAX_QUEUE_BYTES = 32 * 1024 * 1024
 
 /**
  * Exports that may be under way at once: half of what the transports take before they lose what comes on top. A receiver
@@ -35,6 +38,9 @@ export class OtlpSink implements Sink {
   readonly #transport: Transport
   readonly #waiting: SealedBatch[] = []
   #waitingSpans = 0
+  #waitingTraces = 0
+  /** Of all batches that have not been answered. */
+  #queuedBytes = 0
   #sending = 0
   #sendingSpans = 0
   #timer: NodeJS.Timeout | undefined
@@ -57,11 +63,19 @@ export class OtlpSink implements Sink {
 
   add(recorder: Recorder, level: number): void {
     if (this.#isFull(recorder.spans.length)) return
-    for (const span of recorder.spans) this.#addSpan(span, recorder, level)
+    for (const span of recorder.spans) {
+      this.#batch.add(span, recorder, level)
+      // A long trace may go in several exports.
+      if (this.#hasEnough()) this.#seal()
+    }
+    this.#batch.traces++
+    this.#sealOrWait()
   }
 
   addLate(span: Span, level: number): void {
-    if (!this.#isFull(1)) this.#addSpan(span, span.recorder, level)
+    if (this.#isFull(1)) return
+    this.#batch.add(span, span.recorder, level)
+    this.#sealOrWait()
   }
 
   stats(): SinkStats {
@@ -93,18 +107,26 @@ export class OtlpSink implements Sink {
   }
 
   #isFull(spans: number): boolean {
-    const hasRoom = this.#waitingSpans + this.#batch.spans < this.#options.batch.maxQueueSize
-    if (hasRoom && !this.#isClosed) return false
+    const { unit, maxQueueSize } = this.#options.batch
+    const waiting =
+      unit === 'spans'
+        ? this.#waitingSpans + this.#batch.spans
+        : this.#waitingTraces + this.#batch.traces
+    if (waiting < maxQueueSize && this.#queuedBytes < MAX_QUEUE_BYTES && !this.#isClosed)
+      return false
     this.#dropped += spans
     if (!this.#isClosed) this.#log.queueFull(spans)
     return true
   }
 
-  #addSpan(span: Span, recorder: Recorder, level: number): void {
-    const batch = this.#batch
-    batch.add(span, recorder, level)
-    if (batch.spans >= this.#options.batch.maxExportBatchSize || batch.bytes >= MAX_BATCH_BYTES)
-      this.#seal()
+  #hasEnough(): boolean {
+    const { unit, maxExportBatchSize } = this.#options.batch
+    const { spans, traces, bytes } = this.#batch
+    return (unit === 'spans' ? spans : traces) >= maxExportBatchSize || bytes >= MAX_BATCH_BYTES
+  }
+
+  #sealOrWait(): void {
+    if (this.#hasEnough()) this.#seal()
     else this.#timer ??= setTimeout(() => this.#seal(), this.#options.batch.scheduleDelayMs).unref()
   }
 
@@ -115,6 +137,8 @@ export class OtlpSink implements Sink {
     const sealed = this.#batch.seal()
     this.#waiting.push(sealed)
     this.#waitingSpans += sealed.spans
+    this.#waitingTraces += sealed.traces
+    this.#queuedBytes += sealed.bytes.length
     this.#send()
   }
 
@@ -123,12 +147,15 @@ export class OtlpSink implements Sink {
       const sealed = this.#waiting.shift()
       if (sealed === undefined) break
       this.#waitingSpans -= sealed.spans
+      this.#waitingTraces -= sealed.traces
       this.#export(sealed)
     }
   }
 
   #export(sealed: SealedBatch): void {
     let isOpen = true
+    // Once it is handed over, its memory is not ours to ask.
+    const { length } = sealed.bytes
     this.#sending++
     this.#sendingSpans += sealed.spans
     const settle = (error: Error | undefined): void => {
@@ -137,6 +164,7 @@ export class OtlpSink implements Sink {
       clearTimeout(guard)
       this.#sending--
       this.#sendingSpans -= sealed.spans
+      this.#queuedBytes -= length
       if (error === undefined) {
         this.#exported += sealed.spans
         this.#log.succeeded()

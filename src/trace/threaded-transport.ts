@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import type { Done, OnRejected, Transport, TransportOptions } from './exporters.ts'
-import type { SealedBatch } from './otlp-batch.ts'
+import type { EncodedSpans } from './otlp-batch.ts'
 import type { FromThread, ToThread } from './transport-thread.ts'
 
 /** A thread that cannot start must not be started for every batch. */
@@ -26,7 +26,7 @@ export class ThreadedTransport implements Transport {
     this.#thread = this.#start()
   }
 
-  send(batch: SealedBatch, done: Done): void {
+  send(batch: EncodedSpans, done: Done): void {
     if (this.#thread === undefined && performance.now() >= this.#restartMs)
       this.#thread = this.#start()
     const thread = this.#thread

@@ -38,11 +38,16 @@ export type TrustParent = 'always' | 'authenticated' | 'never'
 /** Which HTTP attribute names the root span has: stable, the older ones, or both. */
 export type Semconv = 'dup' | 'stable' | 'legacy'
 
-/** The knobs of OpenTelemetry's batch span processor (OTEL_BSP_*), with the same meaning. */
+/** The knobs of OpenTelemetry's batch span processor (OTEL_BSP_*). */
 export interface BatchConfig {
-  /** Spans that wait for an export; a trace that arrives when so many wait is dropped and counted. */
+  /**
+   * What the two sizes count. OTEL_BSP_* count spans. Ours count traces, of some ten spans each: a trace is kept or lost
+   * whole, and an export costs the same whatever it holds.
+   */
+  readonly unit: 'traces' | 'spans'
+  /** How many wait for an export; a trace that arrives when so many wait is dropped and counted. */
   readonly maxQueueSize: number
-  /** Spans in one export at most. */
+  /** How many one export holds at most. */
   readonly maxExportBatchSize: number
   /** A batch that does not fill is sent after this time. */
   readonly scheduleDelayMs: number
@@ -50,8 +55,9 @@ export interface BatchConfig {
   readonly exportTimeoutMs: number
 }
 
-/** https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#batch-span-processor */
+/** The numbers are those of https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#batch-span-processor */
 export const DEFAULT_BATCH: BatchConfig = {
+  unit: 'traces',
   maxQueueSize: 2048,
   maxExportBatchSize: 512,
   scheduleDelayMs: 5000,

@@ -21,6 +21,7 @@ export function tracingConfig(given: Partial<TracingConfig> = {}): TracingConfig
     trustParent: 'authenticated',
     semconv: 'dup',
     batch: {
+      unit: 'spans',
       maxQueueSize: 2048,
       maxExportBatchSize: 512,
       scheduleDelayMs: 20,

@@ -201,6 +201,7 @@ describe.each(['grpc', 'http'] as const)('over %s', (protocol) => {
   test('an export holds at most so many spans as configured', async () => {
     start({
       batch: {
+        unit: 'spans',
         maxQueueSize: 2048,
         maxExportBatchSize: 10,
         scheduleDelayMs: 20,
@@ -216,6 +217,7 @@ describe.each(['grpc', 'http'] as const)('over %s', (protocol) => {
   test('a batch that does not fill is sent after the delay', async () => {
     start({
       batch: {
+        unit: 'spans',
         maxQueueSize: 2048,
         maxExportBatchSize: 512,
         scheduleDelayMs: 200,

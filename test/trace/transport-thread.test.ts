@@ -46,6 +46,7 @@ async function run(
 }
 
 const BATCH = {
+  unit: 'spans',
   maxQueueSize: 15_000,
   maxExportBatchSize: 100,
   scheduleDelayMs: 50,
