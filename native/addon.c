@@ -97,14 +97,17 @@ static int take_pieces(napi_env env, struct chain *c, napi_value pieces) {
   return 0;
 }
 
-/* submit(slot, pieces?): 0 or an errno. JavaScript keeps the pieces alive until the job is done. */
+/* submit(slot, pieces, now): 0 or an errno. JavaScript keeps the pieces alive until the job is
+ * done. What is not submitted `now`, and is no bulk, waits for a kick. */
 static napi_value submit(napi_env env, napi_callback_info info) {
-  napi_value values[2];
-  size_t count = 2;
+  napi_value values[3];
+  size_t count = 3;
   void *data = NULL;
   CHECK(napi_get_cb_info(env, info, &count, values, NULL, &data));
   struct io *io = data;
   uint32_t index = 0;
+  bool now = false;
+  CHECK(napi_get_value_bool(env, values[2], &now));
   CHECK(napi_get_value_uint32(env, values[0], &index));
   if (io->closed || pool_stopping(io->shared.pool)) return integer(env, ECANCELED);
   if (index >= io->slots) return integer(env, EINVAL);
@@ -112,15 +115,25 @@ static napi_value submit(napi_env env, napi_callback_info info) {
   chain_free_blobs(c);
   c->piece_count = 0;
   napi_valuetype type = napi_undefined;
-  if (count > 1) CHECK(napi_typeof(env, values[1], &type));
+  CHECK(napi_typeof(env, values[1], &type));
   if (type == napi_object) {
     int err = take_pieces(env, c, values[1]);
     if (err != 0) return integer(env, err);
   }
   c->job.bulk = c->slot->header.flags & CHAIN_BULK;
   remember_in_flight(io);
-  pool_submit(io->shared.pool, &c->job);
+  if (c->job.bulk || now)
+    pool_submit(io->shared.pool, &c->job);
+  else
+    pool_put(io->shared.pool, &c->job);
   return integer(env, 0);
+}
+
+/* kick(): wakes a thread for what was submitted, if none is going to find it. */
+static napi_value kick(napi_env env, napi_callback_info info) {
+  struct io *io = arguments(env, info, 0, NULL, NULL);
+  if (io != NULL && !io->closed) pool_kick(io->shared.pool);
+  return NULL;
 }
 
 /* abandon(slot): ends a chain between two of its jobs. */
@@ -276,6 +289,7 @@ static napi_value create(napi_env env, napi_callback_info info) {
   const napi_property_descriptor properties[] = {
       {.utf8name = "arena", .value = arena, .attributes = napi_enumerable},
       {.utf8name = "submit", .method = submit, .data = io},
+      {.utf8name = "kick", .method = kick, .data = io},
       {.utf8name = "abandon", .method = abandon, .data = io},
       {.utf8name = "take", .method = take, .data = io},
       {.utf8name = "newHasher", .method = new_hasher, .data = io},

@@ -219,7 +219,7 @@ static void fire(struct events *e, double now, bool all) {
   }
   for (uint32_t i = 0; i < e->timer_count; i++) {
     if (!all && e->timers[i].due > now) continue;
-    pool_submit_now(e->pool, e->timers[i].job);
+    pool_submit(e->pool, e->timers[i].job);
     e->timers[i--] = e->timers[--e->timer_count];
   }
 }
@@ -237,7 +237,7 @@ static double next_due(const struct events *e) {
 
 static void disarm(struct events *e, struct wait *w) {
   w->armed = false;
-  pool_submit_now(e->pool, w->job);
+  pool_submit(e->pool, w->job);
 }
 
 static void wake_by(struct events *e, double due) {

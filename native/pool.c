@@ -1,13 +1,13 @@
 /* How few wake-ups can be enough.
  *
  * Waking a sleeping thread costs the one who wakes it 5 to 20 us, more than a small job takes, and
- * it is the event loop that pays. So while there is work, two threads sleep by the clock instead:
- * the poller looks every POLL_NS for jobs that nobody runs, and the watcher every WATCH_NS whether
- * the queue has moved; if a job blocks (a disk) and others wait behind it, the watcher takes over.
- * A thread that ends a job takes the next one without sleeping, so under load one thread may do all
- * the work. A submit wakes a thread only if the last start is more than QUIET_NS ago, if nobody
- * sleeps by the clock, or if the queue is long. KEEP_NS after the last start all threads sleep
- * without a timeout. */
+ * it is the event loop that pays. So the loop queues what a turn of it brings and wakes once, at
+ * the end of the turn, and only if no thread runs that will come by: a thread that ends a job takes
+ * the next one without sleeping, so under load one thread may do all the work. A second one is
+ * woken when the queue is long, or when nothing has been started for STALL_NS, as behind a job that
+ * waits for a disk. While there is work one idle thread, the watcher, looks every WATCH_NS for such
+ * a stall, should the loop have nothing to say; KEEP_NS after the last start it sleeps as the
+ * others. */
 #include "pool.h"
 #include "sys.h"
 
@@ -17,7 +17,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 
-enum { QUIET_NS = 200000, POLL_NS = 300000, WATCH_NS = 300000, KEEP_NS = 2000000 };
+enum { STALL_NS = 300000, WATCH_NS = 500000, KEEP_NS = 2000000 };
 enum { LONG_QUEUE = 8, KEPT_FROM_BULK = 2 };
 enum { STACK_BYTES = 512 * 1024 };
 
@@ -37,8 +37,8 @@ struct worker {
 struct pool {
   pthread_mutex_t lock;
   struct queue metadata, bulk;
-  struct worker *idle;             /* asleep without a timeout, the most recent first */
-  struct worker *poller, *watcher; /* asleep by the clock */
+  struct worker *idle;    /* asleep without a timeout, the most recent first */
+  struct worker *watcher; /* asleep by the clock */
   int threads, running, running_bulk, waking, max_bulk;
   double last_start;
   unsigned long starts, wakes, takeovers;
@@ -55,10 +55,11 @@ static void enqueue(struct pool *p, struct job *job);
 static void publish_lengths(struct pool *p);
 static int ready(const struct pool *p);
 static struct job *take(struct pool *p);
-static void run(struct worker *w, struct job *job);
+static void run(struct pool *p, struct job *job);
 static void sleep_idle(struct worker *w);
-static void watch(struct worker *w, struct worker **role, long period_ns);
+static void watch(struct worker *w);
 static bool recently_active(const struct pool *p);
+static void wake_if_needed(struct pool *p);
 static bool wake_one(struct pool *p);
 static void push(struct queue *q, struct job *job);
 static struct job *shift(struct queue *q);
@@ -105,21 +106,21 @@ static void enqueue(struct pool *p, struct job *job) {
   publish_lengths(p);
 }
 
-void pool_submit(struct pool *p, struct job *job) {
-  double now = now_ns();
-  job->queued_ns = now;
+void pool_put(struct pool *p, struct job *job) {
+  job->queued_ns = now_ns();
   pthread_mutex_lock(&p->lock);
   enqueue(p, job);
-  bool polled = p->poller != NULL || (p->running > 0 && p->watcher != NULL);
-  /* A bulk job takes far longer than the wake-up, and its upload waits for it. */
-  if (p->waking == 0 && (job->bulk || !polled || now - p->last_start > QUIET_NS))
-    wake_one(p);
-  else if (ready(p) > LONG_QUEUE * (p->running + p->waking))
-    wake_one(p);
   pthread_mutex_unlock(&p->lock);
 }
 
-void pool_submit_now(struct pool *p, struct job *job) {
+void pool_kick(struct pool *p) {
+  if (!pool_is_crowded(p)) return;
+  pthread_mutex_lock(&p->lock);
+  wake_if_needed(p);
+  pthread_mutex_unlock(&p->lock);
+}
+
+void pool_submit(struct pool *p, struct job *job) {
   job->queued_ns = now_ns();
   pthread_mutex_lock(&p->lock);
   enqueue(p, job);
@@ -180,7 +181,7 @@ static void *work(void *argument) {
   for (bool flushed = true;;) {
     struct job *job = take(p);
     if (job != NULL) {
-      run(w, job);
+      run(p, job);
       flushed = false;
     } else if (!flushed) {
       pthread_mutex_unlock(&p->lock);
@@ -189,10 +190,8 @@ static void *work(void *argument) {
       flushed = true;
     } else if (p->closing && p->metadata.length + p->bulk.length == 0) {
       break;
-    } else if (p->poller == NULL && recently_active(p)) {
-      watch(w, &p->poller, POLL_NS);
     } else if (p->watcher == NULL && recently_active(p)) {
-      watch(w, &p->watcher, WATCH_NS);
+      watch(w);
     } else {
       sleep_idle(w);
     }
@@ -223,8 +222,7 @@ static struct job *take(struct pool *p) {
   return job;
 }
 
-static void run(struct worker *w, struct job *job) {
-  struct pool *p = w->pool;
+static void run(struct pool *p, struct job *job) {
   bool bulk = job->bulk; /* `job` is not ours any more once it has run */
   p->running++;
   p->running_bulk += bulk;
@@ -232,7 +230,7 @@ static void run(struct worker *w, struct job *job) {
   p->last_start = now_ns();
   if (p->watcher == NULL && p->waking == 0 && ready(p) > 0) wake_one(p);
   /* The job may block, and then nobody else would come to send off what is held back. */
-  bool alone = p->poller == NULL && p->watcher == NULL;
+  bool alone = p->watcher == NULL;
   pthread_mutex_unlock(&p->lock);
   if (bulk || alone) p->flush(p->owner);
   job->run(job);
@@ -260,16 +258,16 @@ static bool recently_active(const struct pool *p) {
   return p->running > 0 || now_ns() - p->last_start < KEEP_NS;
 }
 
-/* Sleeps by the clock, in the role of poller or watcher. Returns when there may be something to do:
- * signalled, jobs that nobody runs, or jobs behind one that has not ended for a whole period. */
-static void watch(struct worker *w, struct worker **role, long period_ns) {
+/* Sleeps by the clock. Returns when there may be something to do: signalled, or jobs that nobody
+ * has started for a whole period. */
+static void watch(struct worker *w) {
   struct pool *p = w->pool;
-  *role = w;
+  p->watcher = w;
   while (!w->signalled && !p->closing && recently_active(p)) {
     unsigned long starts = p->starts;
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += period_ns;
+    until.tv_nsec += WATCH_NS;
     if (until.tv_nsec >= 1000000000) {
       until.tv_sec++;
       until.tv_nsec -= 1000000000;
@@ -280,23 +278,26 @@ static void watch(struct worker *w, struct worker **role, long period_ns) {
       p->flush(p->owner);
       pthread_mutex_lock(&p->lock);
     }
-    if (ready(p) == 0) continue;
-    if (p->running == 0) break;
-    if (p->starts != starts || (role == &p->poller && p->watcher != NULL)) continue;
-    p->takeovers++;
+    if (ready(p) == 0 || (p->running > 0 && p->starts != starts)) continue;
+    p->takeovers += p->running > 0;
     break;
   }
-  *role = NULL;
+  p->watcher = NULL;
   if (w->signalled && !p->closing) p->waking--;
   w->signalled = false;
 }
 
-/* Wakes the poller, or the thread that slept least, the watcher last; false when all are busy. */
+static void wake_if_needed(struct pool *p) {
+  int waiting = ready(p);
+  if (waiting == 0 || p->waking > 0) return;
+  if (p->running == 0 || waiting > LONG_QUEUE * p->running || now_ns() - p->last_start > STALL_NS)
+    wake_one(p);
+}
+
+/* Wakes the thread that slept least, the watcher last; false when all are busy. */
 static bool wake_one(struct pool *p) {
   struct worker *w = p->idle;
-  if (p->poller != NULL && !p->poller->signalled) {
-    w = p->poller;
-  } else if (w != NULL) {
+  if (w != NULL) {
     p->idle = w->next_idle;
   } else if (p->watcher != NULL && !p->watcher->signalled) {
     w = p->watcher;

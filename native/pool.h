@@ -1,7 +1,7 @@
 /* Threads that run jobs, and wake as seldom as they can.
  *
- * Waking a thread costs more than a small job does. So a submitted job wakes a thread only when
- * nothing else is going to pick it up soon; see the note in pool.c. Two lanes: metadata goes
+ * Waking a thread costs more than a small job does. So jobs can be queued together and a thread
+ * is woken once, if none is going to pick them up; see the note in pool.c. Two lanes: metadata goes
  * before bulk, and bulk never takes the last two threads. */
 #ifndef POOL_H
 #define POOL_H
@@ -32,11 +32,13 @@ struct pool *pool_new(int threads, void (*flush)(void *owner), void *owner);
 /* Whether a job waits that will be run soon. */
 bool pool_has_more(const struct pool *p);
 
+/* Queues a job and sees to it that a thread comes for it. */
 void pool_submit(struct pool *p, struct job *job);
 
-/* For those to whom waking a thread costs nothing that matters: the job does not wait to be found.
- */
-void pool_submit_now(struct pool *p, struct job *job);
+/* Queues a job for whoever runs already. The caller promises a pool_kick when it has no more: that
+ * wakes a thread if none is going to find what waits. */
+void pool_put(struct pool *p, struct job *job);
+void pool_kick(struct pool *p);
 
 /* Whether others wait for a thread. */
 bool pool_is_crowded(const struct pool *p);

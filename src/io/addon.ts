@@ -18,7 +18,8 @@ interface Addon {
 /** One pool with its arena; the functions are described where native/addon.c defines them. */
 export interface NativeIo {
   readonly arena: ArrayBuffer
-  submit(slot: number, pieces?: readonly Uint8Array[]): number
+  submit(slot: number, pieces: readonly Uint8Array[] | undefined, now: boolean): number
+  kick(): void
   abandon(slot: number): void
   take(slot: number, blob: number): Buffer
   newHasher(kinds: number): number
