@@ -41,8 +41,15 @@ export function equalSignatures(expected: string, given: string): boolean {
   return timingSafeEqual(expectedBytes, givenBytes)
 }
 
+/** Where a canonical request becomes bytes; longer ones, of many or large headers, get memory of their own. */
+const scratch = Buffer.allocUnsafeSlow(4096)
+
 function stringToSign(claim: Claim, canonical: string): string {
-  const digest = hash('sha256', Buffer.from(canonical, 'latin1'), 'hex')
+  const bytes =
+    canonical.length > scratch.length
+      ? Buffer.from(canonical, 'latin1')
+      : scratch.subarray(0, scratch.write(canonical, 'latin1'))
+  const digest = hash('sha256', bytes, 'hex')
   return `${ALGORITHM}\n${claim.timestamp}\n${claim.scope}\n${digest}`
 }
 
@@ -99,16 +106,26 @@ export function canonicalQuery(rawQuery: string): string {
 }
 
 function sortedQuery(rawQuery: string, spell: (pair: string) => string): string {
-  const pairs: string[] = []
-  let isSorted = true
-  for (const pair of rawQuery.split('&')) {
-    if (pair === '' || pair.startsWith(SIGNATURE)) continue
-    const spelt = spell(pair)
-    const previous = pairs.at(-1)
-    if (previous !== undefined && comparePairs(previous, spelt) > 0) isSorted = false
-    pairs.push(spelt)
+  let sorted = ''
+  let previous = ''
+  for (let at = 0; at < rawQuery.length;) {
+    const mark = rawQuery.indexOf('&', at)
+    const end = mark < 0 ? rawQuery.length : mark
+    if (end > at && !rawQuery.startsWith(SIGNATURE, at)) {
+      const spelt = spell(rawQuery.slice(at, end))
+      // Clients sort before they sign, and most send what they signed.
+      if (previous !== '' && comparePairs(previous, spelt) > 0) return sortPairs(rawQuery, spell)
+      sorted = previous === '' ? spelt : `${sorted}&${spelt}`
+      previous = spelt
+    }
+    at = end + 1
   }
-  return (isSorted ? pairs : pairs.sort(comparePairs)).join('&')
+  return sorted
+}
+
+function sortPairs(rawQuery: string, spell: (pair: string) => string): string {
+  const pairs = rawQuery.split('&').filter((pair) => pair !== '' && !pair.startsWith(SIGNATURE))
+  return pairs.map(spell).sort(comparePairs).join('&')
 }
 
 const SIGNATURE = 'X-Amz-Signature='
@@ -137,6 +154,9 @@ function asSent(pair: string): string {
 
 /** By name, then by value: `=` must not take part, for it sorts after `-`, `.` and the digits. */
 function comparePairs(a: string, b: string): number {
+  const first = a.charCodeAt(0) - b.charCodeAt(0)
+  // Names that begin differently, and are not empty, need no further look.
+  if (first !== 0 && a[0] !== '=' && b[0] !== '=') return first
   const lengthA = a.indexOf('=')
   const lengthB = b.indexOf('=')
   if (lengthA < lengthB && b.startsWith(a.slice(0, lengthA))) return -1

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { S3Error } from '../s3/errors.ts'
-import { decodePathText, decodeQueryText } from '../s3/query-text.ts'
+import { decodePathText, decodeQueryText, isQueryLiteral } from '../s3/query-text.ts'
 import type { S3Request } from '../s3/request.ts'
 
 export interface RequestOptions {
@@ -111,14 +111,23 @@ function decodePath(raw: string): string {
 function parseQuery(rawQuery: string): Query {
   const query = new Map<string, string>()
   let repeatedQuery: string | undefined
-  for (const pair of rawQuery.split('&')) {
-    if (pair === '') continue
-    const equals = pair.indexOf('=')
-    const name = decodeQueryText(equals < 0 ? pair : pair.slice(0, equals))
-    const value = equals < 0 ? '' : decodeQueryText(pair.slice(equals + 1))
-    if (name === undefined || value === undefined) throw new S3Error('InvalidURI')
-    if (query.has(name)) repeatedQuery ??= name
-    else query.set(name, value)
+  // A query of nothing but literals, as most are but for a few escapes, needs no look at each of its texts.
+  const isLiteral = isQueryLiteral(rawQuery)
+  for (let at = 0; at < rawQuery.length;) {
+    const mark = rawQuery.indexOf('&', at)
+    const end = mark < 0 ? rawQuery.length : mark
+    if (end > at) {
+      const equals = rawQuery.indexOf('=', at)
+      const nameEnd = equals < 0 || equals > end ? end : equals
+      const rawName = rawQuery.slice(at, nameEnd)
+      const rawValue = nameEnd === end ? '' : rawQuery.slice(nameEnd + 1, end)
+      const name = isLiteral ? rawName : decodeQueryText(rawName)
+      const value = isLiteral ? rawValue : decodeQueryText(rawValue)
+      if (name === undefined || value === undefined) throw new S3Error('InvalidURI')
+      if (query.has(name)) repeatedQuery ??= name
+      else query.set(name, value)
+    }
+    at = end + 1
   }
   return { query, repeatedQuery }
 }

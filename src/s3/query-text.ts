@@ -1,3 +1,8 @@
+/** Whether text of a URL query stands for itself. */
+export function isQueryLiteral(text: string): boolean {
+  return QUERY_LITERAL.test(text)
+}
+
 /** Decodes text of a URL query: `+` is a space, escapes are UTF-8. Undefined where an escape or its UTF-8 is broken. */
 export function decodeQueryText(text: string): string | undefined {
   if (QUERY_LITERAL.test(text)) return text
