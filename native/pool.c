@@ -69,7 +69,7 @@ struct pool *pool_new(int threads, void (*flush)(void *owner), void *owner) {
   if (p == NULL) return NULL;
   p->flush = flush;
   p->owner = owner;
-  pthread_mutex_init(&p->lock, NULL);
+  init_short_lock(&p->lock);
   p->metadata.last = &p->metadata.first;
   p->bulk.last = &p->bulk.first;
   p->max_bulk = threads > KEPT_FROM_BULK ? threads - KEPT_FROM_BULK : 1;
@@ -99,6 +99,14 @@ struct pool *pool_new(int threads, void (*flush)(void *owner), void *owner) {
   if (p->threads == threads) return p;
   pool_free(p);
   return NULL;
+}
+
+void init_short_lock(pthread_mutex_t *lock) {
+  pthread_mutexattr_t attributes;
+  pthread_mutexattr_init(&attributes);
+  pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ADAPTIVE_NP);
+  pthread_mutex_init(lock, &attributes);
+  pthread_mutexattr_destroy(&attributes);
 }
 
 static void enqueue(struct pool *p, struct job *job) {
@@ -290,7 +298,9 @@ static void watch(struct worker *w) {
 static void wake_if_needed(struct pool *p) {
   int waiting = ready(p);
   if (waiting == 0 || p->waking > 0) return;
-  if (p->running == 0 || waiting > LONG_QUEUE * p->running || now_ns() - p->last_start > STALL_NS)
+  /* Without a watcher nobody would see that what runs has come to a stop. */
+  if (p->running == 0 || p->watcher == NULL || waiting > LONG_QUEUE * p->running ||
+      now_ns() - p->last_start > STALL_NS)
     wake_one(p);
 }
 

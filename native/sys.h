@@ -56,8 +56,8 @@ struct faults {
   atomic_int name;        /* an enum sys_name, or -1 for all */
   atomic_int left;        /* matching calls that still pass before one fails */
   atomic_int times;       /* how many fail then */
-  atomic_int err;         /* 0: the call is made all the same; FAULT_KILL: the process dies before it */
-  atomic_int delay_us;    /* before that */
+  atomic_int err; /* 0: the call is made all the same; FAULT_KILL: the process dies before it */
+  atomic_int delay_us; /* before that */
 };
 
 enum { FAULT_KILL = -1 };

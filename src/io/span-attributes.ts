@@ -1,4 +1,4 @@
-import type { Attributes } from '../trace/recorder.ts'
+import type { Attributes, Span } from '../trace/recorder.ts'
 import { FLAG, OP } from './arena.ts'
 import type { AnyStep } from './chain-step.ts'
 
@@ -10,18 +10,16 @@ export interface Totals {
 }
 
 /**
- * The attributes of a span whose main step this is; contract 3.4. How fast it was follows from its bytes and its times
- * (`nameRules`).
+ * The attributes of a span whose main step this is; contract 3.4. How long it took and how fast it was follows from its
+ * times and its bytes (`nameRules`).
  *
  * Each kind has a literal of its own: an object that grows property by property costs several times as much.
  */
-export function spanAttributes(main: AnyStep, durationNs: number, totals: Totals): Attributes {
-  const ms = durationNs / 1e6
+export function spanAttributes(main: AnyStep, totals: Totals): Attributes {
   const queueMs = main.queueNs / 1e6
   switch (main.op) {
     case OP.write:
       return {
-        'posix.duration_ms': ms,
         'posix.queue_ms': queueMs,
         'posix.bytes_written': totals.bytes,
         'posix.io_ms': totals.ioNs / 1e6,
@@ -30,47 +28,47 @@ export function spanAttributes(main: AnyStep, durationNs: number, totals: Totals
     case OP.read:
     case OP.readWhole:
       return {
-        'posix.duration_ms': ms,
         'posix.queue_ms': queueMs,
         'posix.bytes_read': totals.bytes,
         'posix.range_start': main.op === OP.read ? main.a : 0,
       }
     case OP.readAttributes:
     case OP.writeAttributes:
-      return { 'posix.duration_ms': ms, 'posix.queue_ms': queueMs, 'posix.meta_store': 'xattr' }
-    default: {
-      const own = ownAttributes(main)
-      const times = { 'posix.duration_ms': ms, 'posix.queue_ms': queueMs }
-      return own === undefined ? times : { ...times, ...own }
-    }
+      return { 'posix.queue_ms': queueMs, 'posix.meta_store': 'xattr' }
+    default:
+      return { 'posix.queue_ms': queueMs }
   }
 }
 
-/** What an operation's own span tells of it. */
-function ownAttributes(step: AnyStep): Attributes | undefined {
+/** What an operation's own span tells of it beside. */
+export function setOwnAttributes(span: Span, step: AnyStep): void {
   switch (step.op) {
-    case OP.openTmp: {
-      const method = step.text === undefined ? 'o_tmpfile' : 'named'
-      return { 'posix.size': step.a, 'posix.tmp_method': method }
-    }
+    case OP.openTmp:
+      span.set('posix.size', step.a)
+      span.set('posix.tmp_method', step.text === undefined ? 'o_tmpfile' : 'named')
+      break
     case OP.link:
-      return typeof step.value === 'string' ? { 'posix.link_method': step.value } : undefined
+      if (typeof step.value === 'string') span.set('posix.link_method', step.value)
+      break
     case OP.rename:
-      return { 'posix.link_method': 'rename' }
+      span.set('posix.link_method', 'rename')
+      break
     case OP.sync:
-      return { 'posix.sync_target': step.flags === FLAG.directory ? 'dir' : 'file' }
-    case OP.list: {
-      if (step.errno !== 0) return undefined
-      const { count } = step.value as { count: number }
-      return { 'posix.entries': count, 'posix.pages': step.detail?.pages ?? 0 }
-    }
+      span.set('posix.sync_target', step.flags === FLAG.directory ? 'dir' : 'file')
+      break
+    case OP.list:
+      if (step.errno !== 0) break
+      span.set('posix.entries', (step.value as { count: number }).count)
+      span.set('posix.pages', step.detail?.pages ?? 0)
+      break
     case OP.statBatch:
-      return batchAttributes(step)
+      span.setAll(batchAttributes(step))
+      break
     case OP.removeTree:
     case OP.prune:
-      return step.errno === 0 ? { 'posix.removed': step.value as number } : undefined
+      if (step.errno === 0) span.set('posix.removed', step.value as number)
+      break
     default:
-      return undefined
   }
 }
 

@@ -3,7 +3,7 @@ import type { Span } from '../trace/recorder.ts'
 import { OP } from './arena.ts'
 import type { AnyStep } from './chain-step.ts'
 import { errnoName } from './io-error.ts'
-import { spanAttributes, type Totals } from './span-attributes.ts'
+import { setOwnAttributes, spanAttributes, type Totals } from './span-attributes.ts'
 
 /** How an operation shows in the trace: with a span of its own, within the span before it, or not at all. */
 interface Shape {
@@ -99,11 +99,10 @@ export class StepSpans {
     const main = this.#main
     const last = this.#last
     if (main?.parent === undefined || last === undefined) return
-    let attributes = spanAttributes(main, last.endNs - main.startNs, this.#totals)
-    if (main.attributes !== undefined) attributes = { ...attributes, ...main.attributes }
-    if (this.#failure !== undefined)
-      attributes = { ...attributes, 'error.type': errnoName(last.errno) }
+    const attributes = spanAttributes(main, this.#totals)
     const span = main.parent.child(SHAPE_OF[main.op]?.name ?? '', attributes, main.startNs)
+    setOwnAttributes(span, main)
+    if (main.attributes !== undefined) span.setAll(main.attributes)
     span.syscalls = this.#syscalls(main, last)
     if (this.#failure !== undefined)
       span.fail({ type: errnoName(last.errno), message: this.#failure })

@@ -63,8 +63,9 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     if (request.bucket !== undefined)
       checkBucketName(request.bucket, parts.settings.strictBucketNames)
     if (request.key !== undefined) checkKey(request.key)
-    const authentication = await authenticate(exchange, operation, parts.authenticator)
-    // A promise only where the bucket has to be asked: root may do everything.
+    const found = authenticate(exchange, operation, parts.authenticator)
+    // Promises only where an account store or the bucket has to be asked: root is known at once and may do everything.
+    const authentication = found instanceof Promise ? await found : found
     const access =
       operation.api === 'Admin'
         ? authorizeAdmin(exchange, operation, authentication, parts.settings)
@@ -126,28 +127,44 @@ function describePlace(span: Span, { http }: Operation, { bucket, key }: S3Reque
   }
 }
 
-async function authenticate(
+function authenticate(
   exchange: Exchange,
   operation: Operation,
   authenticator: Authenticator,
-): Promise<Authentication> {
-  const span = exchange.recorder.root.child(SPAN.auth, {})
+): Authentication | Promise<Authentication> {
+  const span = exchange.recorder.root.child(SPAN.auth)
   const facts: AuthFacts = {}
   try {
-    // A promise only where an account store has to be asked: the root account is known at once.
     // The admin API's ListBuckets is not S3's, which knows another region.
     const name = operation.api === 'S3' ? operation.name : operation.rootSpan
     const found = authenticator(exchange.request, name, facts, span)
-    const authentication = found instanceof Promise ? await found : found
-    exchange.authentication = authentication
-    return authentication
+    if (!(found instanceof Promise)) return authenticated(exchange, span, facts, found)
+    return found.then(
+      (authentication) => authenticated(exchange, span, facts, authentication),
+      (error: unknown) => notAuthenticated(span, facts, error),
+    )
   } catch (error) {
-    if (error instanceof S3Error) span.set('error.type', error.code)
-    throw error
-  } finally {
-    if (span.recording) describe(span, facts, exchange.authentication)
-    span.end()
+    return notAuthenticated(span, facts, error)
   }
+}
+
+function authenticated(
+  exchange: Exchange,
+  span: Span,
+  facts: AuthFacts,
+  authentication: Authentication,
+): Authentication {
+  exchange.authentication = authentication
+  if (span.recording) describe(span, facts, authentication)
+  span.end()
+  return authentication
+}
+
+function notAuthenticated(span: Span, facts: AuthFacts, error: unknown): never {
+  if (error instanceof S3Error) span.set('error.type', error.code)
+  if (span.recording) describe(span, facts, undefined)
+  span.end()
+  throw error
 }
 
 function describe(span: Span, facts: AuthFacts, authentication: Authentication | undefined): void {

@@ -13,17 +13,17 @@ export function createRouter(
   operations: readonly Operation[],
   noRoute: (request: S3Request) => S3Error = methodNotAllowed,
 ): Router {
-  const table = new Map<string, Candidate[]>()
+  const table = new Map<string, Record<Target, Candidate[]>>()
   for (const operation of operations) {
-    const slot = `${operation.http.method} ${operation.http.target}`
-    const candidates = table.get(slot) ?? []
-    candidates.push(candidate(operation))
-    table.set(slot, candidates)
+    const { method, target } = operation.http
+    const ofMethod = table.get(method) ?? { service: [], bucket: [], object: [] }
+    ofMethod[target].push(candidate(operation))
+    table.set(method, ofMethod)
   }
   return (request) => {
-    const candidates = table.get(`${request.method} ${targetOf(request)}`)
-    if (candidates !== undefined) {
-      for (const { operation, matches } of candidates)
+    const ofMethod = table.get(request.method)
+    if (ofMethod !== undefined) {
+      for (const { operation, matches } of ofMethod[targetOf(request)])
         if (matches === undefined || matches(request)) return operation
     }
     throw noRoute(request)
@@ -52,12 +52,14 @@ function candidate(operation: Operation): Candidate {
     !request.hostStyle && (target === 'bucket' ? request.bucket : request.key) === word
   return {
     operation,
-    matches: (request) =>
-      (word === undefined || hasWord(request)) &&
-      present.every((name) => request.query.has(name)) &&
-      exact.every(([name, value]) => request.query.get(name) === value) &&
-      presentHeaders.every((name) => request.headers[name] !== undefined) &&
-      exactHeaders.every(([name, value]) => request.headers[name] === value),
+    matches(request) {
+      if (word !== undefined && !hasWord(request)) return false
+      for (const name of presentHeaders) if (request.headers[name] === undefined) return false
+      for (const [name, value] of exactHeaders) if (request.headers[name] !== value) return false
+      for (const name of present) if (!request.query.has(name)) return false
+      for (const [name, value] of exact) if (request.query.get(name) !== value) return false
+      return true
+    },
   }
 }
 

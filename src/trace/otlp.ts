@@ -158,15 +158,17 @@ export class OtlpEncoder {
     if (value === undefined) return
     const writer = this.#writer
     if (value === place.value) {
-      place.misses = 0
+      if (place.misses > 0) place.misses--
       writer.reserve(place.bytes.length + 4)
       writer.prepared(place.bytes)
       return
     }
     const start = writer.at
     writeAttribute(writer, TAG.attribute, place.key, value)
-    // A place whose value always differs gives up, but for a try now and then.
-    if (place.misses++ > MAX_MISSES && place.misses % RETRY !== 0) return
+    // A place whose value mostly differs gives up, but for a try now and then.
+    place.misses += COST_OF_MISS
+    if (place.misses > MAX_MISSES && place.misses < RETRY) return
+    if (place.misses >= RETRY) place.misses = 0
     place.value = value
     place.bytes = preparedFrom(writer, start, writer.at)
   }
@@ -227,13 +229,15 @@ export class OtlpEncoder {
   }
 
   #place(places: Place[], index: number, key: AttributeValue | undefined): Place {
-    const place = places[index]
-    if (place !== undefined && place.key.key === key) return place
+    const first = places[index]
+    for (let place = first; place !== undefined; place = place.other)
+      if (place.key.key === key) return place
     return (places[index] = {
       key: this.#key(String(key)),
       value: undefined,
       bytes: NOTHING,
       misses: 0,
+      other: first?.other?.other === undefined ? first : undefined,
     })
   }
 
@@ -265,13 +269,16 @@ interface Place {
   value: AttributeValue | undefined
   /** The whole attribute with `value`. */
   bytes: Prepared
-  /** How often in a row another value came. */
+  /** Grows with each other value that came, and shrinks with each that was the same. */
   misses: number
+  /** Other keys that stand there too: some names are those of several kinds of spans. */
+  other: Place | undefined
 }
 
 const NOTHING: Prepared = { bytes: new Uint8Array(0), words: new Int32Array(0), length: 0 }
 
-const MAX_MISSES = 4
+const COST_OF_MISS = 2
+const MAX_MISSES = 8
 const RETRY = 1024
 
 /** Names and keys come from the program, not from requests; the bound is for those who extend it carelessly. */

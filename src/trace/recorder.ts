@@ -143,6 +143,13 @@ export class Span {
     if (this.recorder.recording) (this.added ??= []).push(key, value)
   }
 
+  setAll(attributes: Attributes): void {
+    for (const key in attributes) {
+      const value = attributes[key]
+      if (value !== undefined) this.set(key, value)
+    }
+  }
+
   addEvent(name: string, attributes: Attributes, atNs: number = nowNs()): void {
     if (this.recorder.recording) (this.events ??= []).push({ name, atNs, attributes })
   }

@@ -84,20 +84,20 @@ export interface Subject {
 
 /** Remembers what each step of a chain is for. */
 export class Places {
-  readonly #places = new Map<Step<unknown>, Place>()
+  /** Step, place, step, place …: a chain has few steps, and hardly one of them fails. */
+  readonly #places: (Step<unknown> | Place)[] = []
 
   mark<T>(place: Place, step: Step<T>): Step<T> {
-    this.#places.set(step, place)
+    this.#places.push(step, place)
     return step
   }
 
   /** The error a client is told; what is no IoError comes back as it is. */
   toS3Error(error: unknown, subject: Subject): unknown {
-    const place =
-      error instanceof IoError && error.step !== undefined
-        ? this.#places.get(error.step)
-        : undefined
-    return toS3Error(error, place ?? 'other', subject)
+    const { step } = failureOf(error)
+    const at = step === undefined ? -1 : this.#places.indexOf(step)
+    const place = at < 0 ? undefined : this.#places[at + 1]
+    return toS3Error(error, typeof place === 'string' ? place : 'other', subject)
   }
 }
 
