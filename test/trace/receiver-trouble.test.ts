@@ -8,7 +8,7 @@ import { startOtlpReceiver, type Fault, type OtlpReceiver } from '../support/otl
 import { loggedTracing, traceRequest, type LoggedTracing } from '../support/otlp-tracing.ts'
 
 const BATCH = {
-  unit: 'spans',
+  unit: 'spans' as const,
   maxQueueSize: 300,
   maxExportBatchSize: 30,
   scheduleDelayMs: 10,

@@ -46,7 +46,7 @@ async function run(
 }
 
 const BATCH = {
-  unit: 'spans',
+  unit: 'spans' as const,
   maxQueueSize: 15_000,
   maxExportBatchSize: 100,
   scheduleDelayMs: 50,
