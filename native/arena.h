@@ -72,6 +72,7 @@ enum step_flags {
   MAKE_SYNC = 1, /* also prune */
   MAKE_OWNER = 2,
   LINK_REPLACE = 1,
+  LINK_ONLY_OVER = 2, /* replace the file of inode `a` on device `b`, and no other */
   RENAME_NO_REPLACE = 1,
   REMOVE_DIRECTORY = 1,
   LOCK_EXCLUSIVE = 2,

@@ -20,10 +20,21 @@ struct place {
 
 static int find_place(struct chain *c, int dir, const char *path, struct place *p);
 static void leave_place(struct chain *c, const struct place *p);
-static int64_t link_unnamed(struct chain *c, int file, const struct place *to, int tmp_dir,
-                            bool replace);
+/* What is to be at the name that is taken: with LINK_ONLY_OVER one file, else anything or nothing.
+ */
+struct goal {
+  const struct place *to;
+  bool replace, expect;
+  double ino, dev;
+};
+
+static int64_t link_unnamed(struct chain *c, int file, const struct goal *goal, int tmp_dir);
 static int64_t link_named(struct chain *c, int file, int tmp_dir, const char *from,
-                          const struct place *to, bool replace);
+                          const struct goal *goal);
+static int replace(struct chain *c, int tmp_dir, const char *from, const struct goal *goal);
+static int give_back(struct chain *c, int tmp_dir, const char *name, const struct place *to,
+                     struct stat given, struct stat taken);
+static bool is_same(const struct stat *a, const struct stat *b);
 static int link_file(struct chain *c, int file, int dir, const char *name);
 static int check_retransmission(struct chain *c, int file, const struct place *to);
 static int random_name(char name[33]);
@@ -33,26 +44,30 @@ int64_t step_link(struct chain *c, const struct step *s, const int fd[3], struct
   struct place to;
   int err = find_place(c, fd[1], chain_text(c, s), &to);
   if (err != 0) return err;
-  bool replace = s->flags & LINK_REPLACE;
-  int64_t value = s->text2_size > 0 ? link_named(c, fd[0], fd[2], chain_text2(c, s), &to, replace)
-                                    : link_unnamed(c, fd[0], &to, fd[2], replace);
+  struct goal goal = {.to = &to,
+                      .replace = s->flags & LINK_REPLACE,
+                      .expect = s->flags & LINK_ONLY_OVER,
+                      .ino = s->a,
+                      .dev = s->b};
+  int64_t value = s->text2_size > 0 ? link_named(c, fd[0], fd[2], chain_text2(c, s), &goal)
+                                    : link_unnamed(c, fd[0], &goal, fd[2]);
   leave_place(c, &to);
   return value;
 }
 
 /* linkat cannot replace a name and rename cannot name an O_TMPFILE, so an overwrite links to a
  * private name and renames that: readers see the old file or the new one. */
-static int64_t link_unnamed(struct chain *c, int file, const struct place *to, int tmp_dir,
-                            bool replace) {
-  int err = link_file(c, file, to->dir, to->name);
-  if (err == -EEXIST && !replace) err = check_retransmission(c, file, to);
-  if (err != -EEXIST || !replace) return err != 0 ? err : LINKED;
+static int64_t link_unnamed(struct chain *c, int file, const struct goal *goal, int tmp_dir) {
+  const struct place *to = goal->to;
+  int err = goal->expect ? -EEXIST : link_file(c, file, to->dir, to->name);
+  if (err == -EEXIST && !goal->replace) err = check_retransmission(c, file, to);
+  if (err != -EEXIST || !goal->replace) return err != 0 ? err : LINKED;
 
   char name[33];
   err = random_name(name);
   if (err == 0) err = link_file(c, file, tmp_dir, name);
   if (err != 0) return err;
-  err = sys_renameat2(&c->sys, tmp_dir, name, to->dir, to->name, 0);
+  err = replace(c, tmp_dir, name, goal);
   if (err == 0) return RENAMED;
   c->sys.cleaning_up = true;
   sys_unlinkat(&c->sys, tmp_dir, name, 0);
@@ -61,10 +76,11 @@ static int64_t link_unnamed(struct chain *c, int file, const struct place *to, i
 }
 
 static int64_t link_named(struct chain *c, int file, int tmp_dir, const char *from,
-                          const struct place *to, bool replace) {
+                          const struct goal *goal) {
+  const struct place *to = goal->to;
   int err;
-  if (replace) {
-    err = sys_renameat2(&c->sys, tmp_dir, from, to->dir, to->name, 0);
+  if (goal->replace) {
+    err = replace(c, tmp_dir, from, goal);
     if (err != 0) return err;
     chain_published(c, tmp_dir, from);
     return RENAMED;
@@ -83,6 +99,63 @@ static int64_t link_named(struct chain *c, int file, int tmp_dir, const char *fr
   chain_published(c, tmp_dir, from);
   if (sys_unlinkat(&c->sys, tmp_dir, from, 0) != 0) chain_temporary(c, tmp_dir, from, true);
   return LINKED;
+}
+
+/* Renames over what is there, which no system call compares with what the caller found there
+ * before.
+ *
+ * So where that matters the two names are exchanged, and what came out is looked at. If it is not
+ * the file that was expected, somebody who asked for no lock has written in between, and gets his
+ * name back: nothing that was acknowledged is lost. The look beforehand leaves but microseconds to
+ * that, in which a reader may see what will be taken back. Where names cannot be exchanged (NFS,
+ * some FUSE file systems) it is all there is. */
+static int replace(struct chain *c, int tmp_dir, const char *from, const struct goal *goal) {
+  const struct place *to = goal->to;
+  if (!goal->expect) return sys_renameat2(&c->sys, tmp_dir, from, to->dir, to->name, 0);
+
+  struct stat there, ours;
+  int err = sys_fstatat(&c->sys, to->dir, to->name, &there, AT_SYMLINK_NOFOLLOW);
+  if (err == -ENOENT) return -EALREADY;
+  if (err == 0 && ((double)there.st_ino != goal->ino || (double)there.st_dev != goal->dev))
+    return -EALREADY;
+  if (err == 0) err = sys_fstatat(&c->sys, tmp_dir, from, &ours, AT_SYMLINK_NOFOLLOW);
+  if (err != 0) return err;
+
+  err = sys_renameat2(&c->sys, tmp_dir, from, to->dir, to->name, RENAME_EXCHANGE);
+  if (err == -EINVAL || err == -ENOSYS || err == -EOPNOTSUPP)
+    return sys_renameat2(&c->sys, tmp_dir, from, to->dir, to->name, 0);
+  if (err == -ENOENT) return -EALREADY;
+  struct stat taken;
+  if (err == 0) err = sys_fstatat(&c->sys, tmp_dir, from, &taken, AT_SYMLINK_NOFOLLOW);
+  if (err != 0) return err;
+  if (!is_same(&taken, &there)) return give_back(c, tmp_dir, from, to, ours, taken);
+  c->sys.cleaning_up = true;
+  /* The old file under a private name is litter, not a failure. */
+  sys_unlinkat(&c->sys, tmp_dir, from, 0);
+  c->sys.cleaning_up = false;
+  return 0;
+}
+
+/* More may be written meanwhile. While what comes out is not what was put in last, it is newer, and
+ * goes in again. Whoever removes the name has the last word. */
+static int give_back(struct chain *c, int tmp_dir, const char *name, const struct place *to,
+                     struct stat given, struct stat taken) {
+  enum { MAX_EXCHANGES = 1000 };
+  c->sys.cleaning_up = true;
+  for (int i = 0; i < MAX_EXCHANGES; i++) {
+    struct stat out;
+    if (sys_renameat2(&c->sys, tmp_dir, name, to->dir, to->name, RENAME_EXCHANGE) != 0) break;
+    if (sys_fstatat(&c->sys, tmp_dir, name, &out, AT_SYMLINK_NOFOLLOW) != 0) break;
+    if (is_same(&out, &given)) break;
+    given = taken;
+    taken = out;
+  }
+  c->sys.cleaning_up = false;
+  return -EALREADY;
+}
+
+static bool is_same(const struct stat *a, const struct stat *b) {
+  return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
 }
 
 static int link_file(struct chain *c, int file, int dir, const char *name) {

@@ -69,6 +69,7 @@ export const FLAG = {
   sync: 1,
   owner: 2,
   replace: 1,
+  onlyOver: 2,
   noReplace: 1,
   removeDirectory: 1,
   exclusive: 2,

@@ -15,6 +15,7 @@ import type {
   Hasher,
   HashKind,
   OpenFileOptions,
+  LinkOptions,
   Options,
   Owner,
   Step,
@@ -227,17 +228,15 @@ export class NativeChain implements Chain {
     return step
   }
 
-  linkFile(
-    file: Fd,
-    dir: Fd,
-    name: string,
-    options: Options & { tmpDir: Fd; replace: boolean; from?: string },
-  ): Step<'linkat' | 'rename'> {
+  linkFile(file: Fd, dir: Fd, name: string, options: LinkOptions): Step<'linkat' | 'rename'> {
     const step = this.#add<'linkat' | 'rename'>(OP.link, file, options, name)
     step.fd1 = dir
     step.fd2 = options.tmpDir
     step.text2 = options.from
-    step.flags = options.replace ? FLAG.replace : 0
+    const { onlyOver } = options
+    step.flags = (options.replace ? FLAG.replace : 0) | (onlyOver === undefined ? 0 : FLAG.onlyOver)
+    step.a = onlyOver?.ino ?? 0
+    step.b = onlyOver?.dev ?? 0
     return step
   }
 

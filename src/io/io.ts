@@ -105,6 +105,9 @@ export interface DirEntries {
   readonly types: Uint8Array
 }
 
+/** Two files that exist at one time differ in it. */
+export type FileIdentity = Pick<FileStat, 'ino' | 'dev'>
+
 export interface BatchEntry {
   /** 0 or errno (ENOENT: the name vanished). */
   readonly errno: number
@@ -127,6 +130,13 @@ export type OpenFileOptions = Options & {
   write?: boolean
   create?: number
   followLast?: boolean
+}
+
+export type LinkOptions = Options & {
+  tmpDir: Fd
+  replace: boolean
+  from?: string
+  onlyOver?: FileIdentity | undefined
 }
 
 export interface Owner {
@@ -227,13 +237,11 @@ export interface Chain {
    * /proc/self/fd; if the name exists and `replace`, links to `.sgwtmp/<random fixed-length name>` in `tmpDir` and
    * renames over. Without `replace` EEXIST fails the step (on a retransmitted link over NFS inode and link count are compared first).
    * `from` names the temporary file where it has a name (then renameat, or linkat + unlink without `replace`).
+   *
+   * With `onlyOver` (and `replace`) only this file is replaced: EALREADY where another one, or none, is there by now. Keep it
+   * open meanwhile, so that no other file can get its inode number.
    */
-  linkFile(
-    file: Fd,
-    dir: Fd,
-    name: string,
-    options: Options & { tmpDir: Fd; replace: boolean; from?: string },
-  ): Step<'linkat' | 'rename'>
+  linkFile(file: Fd, dir: Fd, name: string, options: LinkOptions): Step<'linkat' | 'rename'>
   /** mkdirat(2), one component. Posix.IO.MakeParents. */
   makeDir(dir: Fd, name: string, options: Options & { mode: number }): Step<void>
   /** renameat2(2). Posix.IO.LinkFile. */

@@ -78,8 +78,8 @@ export function deletePrecondition(request: S3Request): DeletePrecondition {
 }
 
 /** The 412 a client expects; `condition` says which one failed. */
-export function preconditionFailed(condition: string): S3Error {
-  return new S3Error('PreconditionFailed', { Condition: condition })
+export function preconditionFailed(condition: string, cause?: Error): S3Error {
+  return new S3Error('PreconditionFailed', { Condition: condition }, { cause })
 }
 
 /** One of several ETags, quotes optional; `*` matches whatever exists. */

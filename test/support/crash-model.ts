@@ -28,7 +28,8 @@ export interface OpenCompletion {
  */
 export class CrashModel {
   readonly bucket: string
-  readonly acknowledged = new Map<string, number>()
+  /** Writes that were answered. */
+  answered = 0
   readonly #keys = new Map<string, readonly Content[]>()
   #completions: OpenCompletion[] = []
 
@@ -69,20 +70,18 @@ export class CrashModel {
     const where = { Bucket: this.bucket, Key: key }
     const kind = Math.random()
     if (kind < 0.2) {
-      return this.#expect('delete', key, undefined, () => s3.send(new DeleteObjectCommand(where)))
+      return this.#expect(key, undefined, () => s3.send(new DeleteObjectCommand(where)))
     }
     if (kind < 0.4) {
       const source = pick(keys)
       const [content] = this.#keys.get(source) ?? []
       if (content === undefined || source === key) return
       const from = { CopySource: `${this.bucket}/${source}` }
-      return this.#expect('copy', key, content, () =>
-        s3.send(new CopyObjectCommand({ ...where, ...from })),
-      )
+      return this.#expect(key, content, () => s3.send(new CopyObjectCommand({ ...where, ...from })))
     }
     if (kind < 0.5) return this.#complete(s3, key)
     const body = randomBytes(pick(SIZES))
-    return this.#expect('put', key, digest(body), () =>
+    return this.#expect(key, digest(body), () =>
       s3.send(new PutObjectCommand({ ...where, Body: body })),
     )
   }
@@ -105,22 +104,17 @@ export class CrashModel {
       )
     const open = { key, content, again }
     this.#completions.push(open)
-    await this.#expect('complete', key, content, () => again(s3))
+    await this.#expect(key, content, () => again(s3))
     this.#completions = this.#completions.filter((other) => other !== open)
   }
 
   /** Until the answer comes there may be one or the other. */
-  async #expect(
-    kind: string,
-    key: string,
-    content: Content,
-    ask: () => Promise<unknown>,
-  ): Promise<void> {
+  async #expect(key: string, content: Content, ask: () => Promise<unknown>): Promise<void> {
     const before = this.#keys.get(key) ?? [undefined]
     this.#keys.set(key, [...before, content])
     await ask()
     this.#keys.set(key, [content])
-    this.acknowledged.set(kind, (this.acknowledged.get(kind) ?? 0) + 1)
+    this.answered++
   }
 }
 

@@ -69,8 +69,8 @@ async function copyToFile(
       etagAttribute(md5),
       checksumsAttribute(algorithm, 'FULL_OBJECT', value),
     ]
-    await withPrecondition(task, object.precondition, () =>
-      publish(task, { target, attributes, facts, ...filledFrom(task, file, size) }),
+    await withPrecondition(task, object.precondition, (onlyOver) =>
+      publish(task, { target, onlyOver, attributes, facts, ...filledFrom(task, file, size) }),
     )
     return {
       etag: `"${md5}"`,

@@ -31,10 +31,13 @@ export async function headObject(task: Task<ObjectRef>): Promise<ObjectHead> {
   return (await openObject(task, 'head')).head
 }
 
-/** The object as it is; undefined where there is none. */
-export async function currentObject(task: Task<ObjectRef>): Promise<OpenObject | undefined> {
+/** The object as it is; undefined where there is none. With `keep` it is the caller's to close. */
+export async function currentObject(
+  task: Task<ObjectRef>,
+  purpose: 'head' | 'keep' = 'head',
+): Promise<OpenObject | undefined> {
   try {
-    return await openObject(task, 'head')
+    return await openObject(task, purpose)
   } catch (error) {
     if (error instanceof S3Error && error.code === 'NoSuchKey') return undefined
     throw error

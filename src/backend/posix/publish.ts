@@ -1,7 +1,8 @@
 import { constants } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { IoError } from '../../io/io-error.ts'
-import type { Chain, Fd, Step } from '../../io/io.ts'
+import type { Chain, Fd, FileIdentity, Step } from '../../io/io.ts'
+import { preconditionFailed } from '../../s3/conditions.ts'
 import { S3Error } from '../../s3/errors.ts'
 import { ATTRIBUTE, type Attribute } from './attributes.ts'
 import { failureOf } from './errors.ts'
@@ -21,8 +22,19 @@ import {
   type TmpDirSteps,
 } from './tmp-dir.ts'
 
-const { E2BIG, EEXIST, EMLINK, ENOENT, ENOSPC, ENOSYS, ENOTEMPTY, EOPNOTSUPP, EPERM, EXDEV } =
-  constants.errno
+const {
+  E2BIG,
+  EALREADY,
+  EEXIST,
+  EMLINK,
+  ENOENT,
+  ENOSPC,
+  ENOSYS,
+  ENOTEMPTY,
+  EOPNOTSUPP,
+  EPERM,
+  EXDEV,
+} = constants.errno
 
 /** Span attributes. */
 export type Facts = Record<string, string | number | boolean>
@@ -42,6 +54,8 @@ export interface Publication {
   readonly filled?: TemporaryFile | undefined
   /** The error a client is told, where a step that `fill` added failed. */
   readonly explain?: (error: IoError) => Error | undefined
+  /** The only file it may replace: where another one has its name by now, it is PreconditionFailed. */
+  readonly onlyOver?: FileIdentity | undefined
   /** Of OpenTmpFile and LinkFile. */
   readonly facts: Facts
   readonly bulk?: boolean
@@ -110,7 +124,8 @@ class Attempt {
     this.#describe(file)
     this.#parent = target.makeParents && !isInBucket ? this.#makeParents() : undefined
     const parent: Fd = upload ?? this.#parent ?? bucket
-    const linking = { tmpDir, replace: target.replace, attributes: publication.facts }
+    const { onlyOver, facts } = publication
+    const linking = { tmpDir, replace: target.replace, onlyOver, attributes: facts }
     const from = name === undefined ? {} : { from: name }
     this.#link = this.chain.at(
       'name',
@@ -217,6 +232,7 @@ class Attempt {
     }
     if (target.makeParents && (isLink || error.step === this.#parent))
       await prune(this.#task, target)
+    if (isLink && error.errno === EALREADY) return preconditionFailed('If-Match', error)
     return explain?.(error) ?? this.chain.toS3Error(error)
   }
 }

@@ -51,8 +51,8 @@ async function putCollected(
   ]
   const target = objectTarget(task, object)
   const facts = objectFacts(task)
-  await withPrecondition(task, object.precondition, () =>
-    publish(task, { target, size: payload.length, attributes, fill, explain, facts }),
+  await withPrecondition(task, object.precondition, (onlyOver) =>
+    publish(task, { target, onlyOver, size: payload.length, attributes, fill, explain, facts }),
   )
   return digest
 }
@@ -79,8 +79,8 @@ async function putStreamed(
       etagAttribute(digest('md5').toString('hex')),
       checksumsAttribute(object.checksum, 'FULL_OBJECT', digest(kind).toString('base64')),
     ]
-    await withPrecondition(task, object.precondition, () =>
-      publish(task, { target, attributes, facts, ...filledFrom(task, file, size) }),
+    await withPrecondition(task, object.precondition, (onlyOver) =>
+      publish(task, { target, onlyOver, attributes, facts, ...filledFrom(task, file, size) }),
     )
     return digest
   })

@@ -118,9 +118,10 @@ async function completeClaimed(
     const checksum = combined ?? (await assembleHashed(task, stored, file, algorithm))
     if (combined === undefined) checkObjectChecksum(completion, algorithm, checksum.value)
     else await assembleParts(task, { ...stored, file: file.fd, hasher: undefined })
-    await withPrecondition(task, completion.precondition, () =>
+    await withPrecondition(task, completion.precondition, (onlyOver) =>
       publish(task, {
         target,
+        onlyOver,
         facts,
         bulk: true,
         ...objectAttributes(task, stored, etag, checksum),
