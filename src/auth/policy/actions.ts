@@ -1,3 +1,5 @@
+import { Evaluation } from './evaluation.ts'
+import { Text } from './glob.ts'
 import { compilePattern } from './pattern.ts'
 
 /** What an action is about, and so what a statement's resources must be. */
@@ -132,6 +134,7 @@ export class ActionList {
   }
 }
 
+const TEXTS = new Map([...TARGETS.keys()].map((action) => [action, new Text(action)]))
 const NONE: ReadonlySet<ActionTarget> = new Set()
 const WILDCARD = /[*?]/
 
@@ -139,9 +142,9 @@ function actionsOf(name: string): readonly string[] {
   if (!WILDCARD.test(name)) return name !== EVERY_ACTION && TARGETS.has(name) ? [name] : []
   if (!name.startsWith('s3:')) return []
   const pattern = compilePattern(name, { wildcards: true, variables: false, keys: new Set() })
-  return [...TARGETS.keys()].filter((action) => pattern.matches(action, noVariables))
-}
-
-function noVariables(): undefined {
-  return undefined
+  const evaluation = new Evaluation(() => undefined)
+  return [...TARGETS.keys()].filter((action) => {
+    const text = TEXTS.get(action)
+    return text !== undefined && pattern.matches(text, evaluation)
+  })
 }

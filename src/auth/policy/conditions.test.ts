@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { compileConditions } from './conditions.ts'
+import { Evaluation } from './evaluation.ts'
 import { parseJson } from './json.ts'
 
 type Context = Readonly<Record<string, readonly string[]>>
@@ -7,7 +8,8 @@ type Context = Readonly<Record<string, readonly string[]>>
 function holds(block: unknown, context: Context = {}): boolean {
   const json = parseJson(JSON.stringify(block))
   const conditions = compileConditions(json, { variables: true, keys: new Set() })
-  return conditions.every((condition) => condition.holds((key) => context[key]))
+  const evaluation = new Evaluation((key) => context[key])
+  return conditions.every((condition) => condition.holds(evaluation))
 }
 
 /** A condition of one operator on one key, `aws:x`. */

@@ -1,12 +1,13 @@
 import { parseAddressRange } from './address.ts'
+import type { Evaluation } from './evaluation.ts'
 import { type Json, JsonObject } from './json.ts'
 import { FAULT } from './malformed.ts'
 import { findOperator, type Operator, type ValueOptions, type ValueTest } from './operators.ts'
-import { conditionKey, type Variables } from './pattern.ts'
+import { conditionKey } from './pattern.ts'
 
 /** One key of a statement's Condition block. All of a block's conditions must hold. */
 export interface Condition {
-  holds(values: Variables): boolean
+  holds(evaluation: Evaluation): boolean
   /** It holds only for callers, or places they call from, that its author has listed. */
   readonly isNarrow: boolean
 }
@@ -61,17 +62,21 @@ function findCompiler(operatorName: string, options: ValueOptions): Compiler {
   const { negated } = operator
   const withoutKey = ifExists !== undefined
   return (key, values) => {
-    const tests = values.map((value) => compileValue(operator, value, options))
-    if (quantifier === 'ForAllValues') return new ForAllValues(key, tests, negated)
+    const test = compileValues(operator, values, options)
+    if (quantifier === 'ForAllValues') return new ForAllValues(key, test, negated)
     const isNarrow = !negated && !withoutKey && LISTING_KEYS.has(key) && values.every(isFixed)
     if (quantifier === 'ForAnyValue')
-      return new ForAnyValue(key, tests, { negated, withoutKey, isNarrow })
-    return new OneValue(key, tests, { negated, withoutKey: withoutKey || negated, isNarrow })
+      return new ForAnyValue(key, test, { negated, withoutKey, isNarrow })
+    return new OneValue(key, test, { negated, withoutKey: withoutKey || negated, isNarrow })
   }
 }
 
-function compileValue(operator: Operator, value: string, options: ValueOptions): ValueTest {
-  const test = operator.compile(value, options)
+function compileValues(
+  operator: Operator,
+  values: readonly string[],
+  options: ValueOptions,
+): ValueTest {
+  const test = operator.compile(values, options)
   if (test === undefined) throw new ConditionFault(FAULT.conditionValue)
   return test
 }
@@ -104,7 +109,7 @@ function compileNull(key: string, values: readonly string[]): Condition {
   for (const value of wanted)
     if (value !== 'true' && value !== 'false') throw new ConditionFault(FAULT.conditionValue)
   return {
-    holds: (variables) => wanted.has(isAbsent(variables(key)) ? 'true' : 'false'),
+    holds: ({ variables }) => wanted.has(isAbsent(variables(key)) ? 'true' : 'false'),
     isNarrow: false,
   }
 }
@@ -127,20 +132,20 @@ interface Outcome {
 class OneValue implements Condition {
   readonly isNarrow: boolean
   readonly #key: string
-  readonly #tests: readonly ValueTest[]
+  readonly #test: ValueTest
   readonly #outcome: Outcome
 
-  constructor(key: string, tests: readonly ValueTest[], outcome: Outcome) {
+  constructor(key: string, test: ValueTest, outcome: Outcome) {
     this.#key = key
-    this.#tests = tests
+    this.#test = test
     this.#outcome = outcome
     this.isNarrow = outcome.isNarrow
   }
 
-  holds(variables: Variables): boolean {
-    const values = variables(this.#key)
+  holds(evaluation: Evaluation): boolean {
+    const values = evaluation.variables(this.#key)
     if (isAbsent(values)) return this.#outcome.withoutKey
-    const passes = values.some((value) => passesAny(value, this.#tests, variables))
+    const passes = values.some((value) => this.#test(value, evaluation))
     return passes !== this.#outcome.negated
   }
 }
@@ -149,18 +154,18 @@ class OneValue implements Condition {
 class ForAllValues implements Condition {
   readonly isNarrow = false
   readonly #key: string
-  readonly #tests: readonly ValueTest[]
+  readonly #test: ValueTest
   readonly #negated: boolean
 
-  constructor(key: string, tests: readonly ValueTest[], negated: boolean) {
+  constructor(key: string, test: ValueTest, negated: boolean) {
     this.#key = key
-    this.#tests = tests
+    this.#test = test
     this.#negated = negated
   }
 
-  holds(variables: Variables): boolean {
-    const values = variables(this.#key) ?? []
-    return values.every((value) => passesAny(value, this.#tests, variables) !== this.#negated)
+  holds(evaluation: Evaluation): boolean {
+    const values = evaluation.variables(this.#key) ?? []
+    return values.every((value) => this.#test(value, evaluation) !== this.#negated)
   }
 }
 
@@ -168,24 +173,20 @@ class ForAllValues implements Condition {
 class ForAnyValue implements Condition {
   readonly isNarrow: boolean
   readonly #key: string
-  readonly #tests: readonly ValueTest[]
+  readonly #test: ValueTest
   readonly #outcome: Outcome
 
-  constructor(key: string, tests: readonly ValueTest[], outcome: Outcome) {
+  constructor(key: string, test: ValueTest, outcome: Outcome) {
     this.#key = key
-    this.#tests = tests
+    this.#test = test
     this.#outcome = outcome
     this.isNarrow = outcome.isNarrow
   }
 
-  holds(variables: Variables): boolean {
-    const values = variables(this.#key)
+  holds(evaluation: Evaluation): boolean {
+    const values = evaluation.variables(this.#key)
     if (isAbsent(values)) return this.#outcome.withoutKey
     const { negated } = this.#outcome
-    return values.some((value) => passesAny(value, this.#tests, variables) !== negated)
+    return values.some((value) => this.#test(value, evaluation) !== negated)
   }
-}
-
-function passesAny(value: string, tests: readonly ValueTest[], variables: Variables): boolean {
-  return tests.some((test) => test(value, variables))
 }

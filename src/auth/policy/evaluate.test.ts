@@ -238,3 +238,52 @@ describe('which account there is', () => {
     await expect(readNewPolicy(policy, 'b', failing)).rejects.toThrow('the store is down')
   })
 })
+
+describe('a policy made to cost much (A23)', () => {
+  const long = 'a'.repeat(7000)
+  const values: Readonly<Record<string, readonly string[]>> = {
+    'aws:useragent': [long],
+    'aws:referer': ['a'.repeat(1000)],
+  }
+  const fill = (pattern: string): string[] =>
+    Array.from({ length: Math.floor(20_000 / (pattern.length + 6)) }, (_, n) => `${pattern}${n}*`)
+
+  test.each([
+    '*a?',
+    '*?${aws:Referer}?',
+    '*${aws:Referer}',
+    `*${'a'.repeat(14)}?*b`,
+    '*?a?a*',
+    '*a',
+  ])('%s many times', (pattern) => {
+    const Condition = { StringLike: { 'aws:UserAgent': fill(pattern) } }
+    const policy = readPolicy(document(statement({ Condition })))
+    const request = {
+      principal: 'alice',
+      action: 's3:GetObject',
+      bucket: 'b',
+      key: 'k',
+      conditionValues: (key: string) => values[key],
+    }
+    evaluatePolicy(policy, request)
+    const start = process.cpuUsage()
+    const decision = evaluatePolicy(policy, request)
+    const { user, system } = process.cpuUsage(start)
+    expect(decision?.effect).not.toBe('allow')
+    // 50 ms are the event loop's; a busy machine gets twice that.
+    expect((user + system) / 1000).toBeLessThan(100)
+  })
+
+  test('denies; one that means something does not come near', () => {
+    const costly = { StringLike: { 'aws:UserAgent': fill('*?${aws:Referer}?') } }
+    const conditionValues = (key: string) => values[key]
+    expect(decide(document(statement({ Condition: costly })), { conditionValues })).toEqual({
+      effect: 'deny',
+      statement: 'a policy costs too much to evaluate',
+    })
+    const key = 'k'.repeat(1024)
+    const many = Array.from({ length: 300 }, (_, n) => `${B}/*dir-${n}/?*/*.jpg`)
+    const policy = document(statement({ Resource: [...many, O] }))
+    expect(decide(policy, { key })?.effect).toBe('allow')
+  })
+})

@@ -1,42 +1,63 @@
-import type { Variables } from './pattern.ts'
+import { Evaluation, TooCostly } from './evaluation.ts'
+import { Text } from './glob.ts'
 import type { AccessRequest, Policy, PolicyDecision, Statement } from './policy.ts'
 
-/** What a policy says to a request: a statement that denies wins over any that allow. Undefined where none applies. */
+/**
+ * What a policy says to a request: a statement that denies wins over any that allow. Undefined where none applies. A policy
+ * that costs too much denies.
+ */
 export function evaluatePolicy(policy: Policy, request: AccessRequest): PolicyDecision {
-  const resource = resourceOf(request)
+  try {
+    return decide(policy, request, new Evaluation(request.conditionValues))
+  } catch (error) {
+    if (error instanceof TooCostly) return { effect: 'deny', statement: error.message }
+    throw error
+  }
+}
+
+function decide(
+  { statements }: Policy,
+  request: AccessRequest,
+  evaluation: Evaluation,
+): PolicyDecision {
+  const asked: Asked = { request, resource: resourceOf(request), evaluation }
   let allowing: Statement | undefined
-  for (const statement of policy.statements) {
+  for (const statement of statements) {
     if (statement.effect === 'Deny') {
-      if (applies(statement, request, resource))
-        return { effect: 'deny', statement: statement.name }
+      if (applies(statement, asked)) return { effect: 'deny', statement: statement.name }
     } else if (allowing === undefined && statement.effect === 'Allow') {
-      const grants = statement.fault === undefined && applies(statement, request, resource)
-      if (grants) allowing = statement
+      if (statement.fault === undefined && applies(statement, asked)) allowing = statement
     }
   }
   return allowing && { effect: 'allow', statement: allowing.name }
 }
 
+interface Asked {
+  readonly request: AccessRequest
+  readonly resource: ResourceName
+  readonly evaluation: Evaluation
+}
+
 /** What is asked for, as policies name it. */
 interface ResourceName {
-  readonly name: string
+  readonly name: Text
   /** VersityGW calls a directory object by its name without the slash; policies are written for either. */
-  readonly withoutSlash: string | undefined
+  readonly withoutSlash: Text | undefined
 }
 
 function resourceOf({ bucket, key }: AccessRequest): ResourceName {
   const name = key === undefined ? bucket : `${bucket}/${key}`
-  return { name, withoutSlash: name.endsWith('/') ? name.slice(0, -1) : undefined }
+  const withoutSlash = name.endsWith('/') ? new Text(name.slice(0, -1)) : undefined
+  return { name: new Text(name), withoutSlash }
 }
 
 /** Cheapest first: most statements are about another action. */
-function applies(statement: Statement, request: AccessRequest, resource: ResourceName): boolean {
-  const { conditionValues } = request
+function applies(statement: Statement, { request, resource, evaluation }: Asked): boolean {
   return (
     coversAction(statement, request.action) &&
     coversPrincipal(statement, request.principal) &&
-    coversResource(statement, resource, conditionValues) &&
-    statement.conditions.every((condition) => condition.holds(conditionValues))
+    coversResource(statement, resource, evaluation) &&
+    statement.conditions.every((condition) => condition.holds(evaluation))
   )
 }
 
@@ -54,13 +75,13 @@ function coversPrincipal({ principal }: Statement, name: string | undefined): bo
 function coversResource(
   { resource }: Statement,
   { name, withoutSlash }: ResourceName,
-  values: Variables,
+  evaluation: Evaluation,
 ): boolean {
   if (resource === undefined) return false
   const isCovered = resource.resources.some(
     ({ pattern }) =>
-      pattern.matches(name, values) ||
-      (withoutSlash !== undefined && pattern.matches(withoutSlash, values)),
+      pattern.matches(name, evaluation) ||
+      (withoutSlash !== undefined && pattern.matches(withoutSlash, evaluation)),
   )
   return isCovered !== resource.negated
 }

@@ -1,3 +1,5 @@
+import type { Evaluation } from './evaluation.ts'
+
 /** Any run of characters, also an empty one. */
 export const STAR = Symbol('*')
 /** Any one character. */
@@ -5,15 +7,77 @@ export const ANY = Symbol('?')
 
 export type GlobPart = string | typeof STAR | typeof ANY
 
+/** What is compared with many patterns: it is taken apart once, and only if one of them wants that. */
+export class Text {
+  readonly text: string
+  #points: readonly number[] | undefined
+
+  constructor(text: string) {
+    this.text = text
+  }
+
+  /** Its characters, where a UTF-16 unit is perhaps none. */
+  get points(): readonly number[] {
+    return (this.#points ??= codePoints(this.text))
+  }
+}
+
 /**
- * Text with wildcards, which stand for `/` as well.
- *
- * Between two stars the first place where a piece fits is as good as any other, so nothing is ever tried twice: the work
- * grows with the length of the text, not with the number of stars. Long pieces are searched for with one bit for each of
- * their characters (Baeza-Yates and Gonnet, "shift-and"), because a piece with `?` in it has no faster search that
- * cannot be led astray.
+ * Wildcards stand for `/` as well. Between two stars the first place where a piece fits is as good as any other, so
+ * nothing is ever tried twice: the work grows with the length of the text, not with the number of stars.
  */
-export class Glob {
+export interface Glob {
+  matches(text: Text, evaluation: Evaluation): boolean
+}
+
+export function compileGlob(parts: readonly GlobPart[]): Glob {
+  return parts.includes(ANY) ? new CharacterGlob(parts) : new StarGlob(parts)
+}
+
+/** Stars only: the engine's own searches do. */
+class StarGlob implements Glob {
+  readonly #first: string
+  readonly #last: string
+  readonly #middle: readonly string[]
+  readonly #shortest: number
+  readonly #hasStar: boolean
+
+  constructor(parts: readonly GlobPart[]) {
+    const pieces = ['']
+    for (const part of parts) {
+      if (typeof part === 'string') pieces.push((pieces.pop() ?? '') + part)
+      else pieces.push('')
+    }
+    const [first = '', ...others] = pieces
+    this.#hasStar = others.length > 0
+    this.#first = first
+    this.#last = others.pop() ?? ''
+    this.#middle = others.filter((piece) => piece !== '')
+    this.#shortest = pieces.reduce((sum, piece) => sum + piece.length, 0)
+  }
+
+  matches({ text }: Text, evaluation: Evaluation): boolean {
+    if (!this.#hasStar) return text === this.#first
+    if (text.length < this.#shortest) return false
+    // The engine's search for a short piece may stop at every character.
+    if (this.#middle.length > 0) evaluation.spend(text.length * 2)
+    if (!text.startsWith(this.#first) || !text.endsWith(this.#last)) return false
+    const end = text.length - this.#last.length
+    let from = this.#first.length
+    for (const piece of this.#middle) {
+      const at = text.indexOf(piece, from)
+      if (at < 0) return false
+      from = at + piece.length
+    }
+    return from <= end
+  }
+}
+
+/**
+ * With question marks. Long pieces are searched for with one bit for each of their characters (Baeza-Yates and Gonnet,
+ * "shift-and"), because a piece with `?` in it has no faster search that cannot be led astray.
+ */
+class CharacterGlob implements Glob {
   readonly #first: Piece
   /** Undefined where there is no star. */
   readonly #last: Piece | undefined
@@ -28,7 +92,7 @@ export class Glob {
         pieces.push(new Piece(points))
         points = []
       } else if (part === ANY) points.push(ANY_POINT)
-      else points.push(...codePoints(part))
+      else for (const point of codePoints(part)) points.push(point)
     }
     const end = new Piece(points)
     const [first] = pieces
@@ -38,16 +102,17 @@ export class Glob {
     this.#shortest = [...pieces, end].reduce((sum, piece) => sum + piece.length, 0)
   }
 
-  matches(text: string): boolean {
-    if (text.length < this.#shortest) return false
-    const points = codePoints(text)
+  matches(text: Text, evaluation: Evaluation): boolean {
+    if (text.text.length < this.#shortest) return false
+    evaluation.spend(text.text.length)
+    const { points } = text
     if (points.length < this.#shortest || !this.#first.isAt(points, 0)) return false
     if (this.#last === undefined) return points.length === this.#first.length
     const end = points.length - this.#last.length
     if (!this.#last.isAt(points, end)) return false
     let from = this.#first.length
     for (const piece of this.#middle) {
-      from = piece.endAfter(points, from, end)
+      from = piece.endAfter(points, { from, end }, evaluation)
       if (from < 0) return false
     }
     return true
@@ -58,6 +123,11 @@ const ANY_POINT = -1
 /** Up to so many characters, looking at each place is faster than anything clever. */
 const SHORT_PIECE = 16
 const WORD_BITS = 32
+
+interface Span {
+  readonly from: number
+  readonly end: number
+}
 
 class Piece {
   readonly length: number
@@ -78,8 +148,15 @@ class Piece {
   }
 
   /** Where its first occurrence in `text[from, end)` ends; -1 where there is none. */
-  endAfter(text: readonly number[], from: number, end: number): number {
-    if (this.length > SHORT_PIECE) return this.#shiftAnd(text, from, end)
+  endAfter(text: readonly number[], { from, end }: Span, evaluation: Evaluation): number {
+    const isShort = this.length <= SHORT_PIECE
+    const found = isShort ? this.#search(text, from, end) : this.#shiftAnd(text, from, end)
+    const width = isShort ? this.length : Math.ceil(this.length / WORD_BITS)
+    evaluation.spend(((found < 0 ? end : found) - from) * width)
+    return found
+  }
+
+  #search(text: readonly number[], from: number, end: number): number {
     for (let at = from; at + this.length <= end; at++)
       if (this.isAt(text, at)) return at + this.length
     return -1

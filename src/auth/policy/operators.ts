@@ -1,8 +1,10 @@
 import { isInRange, parseAddress, parseAddressRange } from './address.ts'
-import { compilePattern, type Pattern, type PatternOptions, type Variables } from './pattern.ts'
+import type { Evaluation } from './evaluation.ts'
+import { Text } from './glob.ts'
+import { compilePattern, type Pattern, type PatternOptions } from './pattern.ts'
 
-/** Does a value of the request equal, precede, contain … the policy's? */
-export type ValueTest = (value: string, variables: Variables) => boolean
+/** Does a value of the request equal, precede, contain … one of the policy's? */
+export type ValueTest = (value: string, evaluation: Evaluation) => boolean
 
 export interface ValueOptions {
   /** `${aws:username}` in a value stands for something. */
@@ -15,8 +17,8 @@ export interface ValueOptions {
 export interface Operator {
   /** It holds where none of the policy's values passes the test: `StringNotEquals` and its like. */
   readonly negated: boolean
-  /** Undefined where the policy's value is none that the operator can compare with. */
-  readonly compile: (value: string, options: ValueOptions) => ValueTest | undefined
+  /** Undefined where one of the policy's values is none that the operator can compare with. */
+  readonly compile: (values: readonly string[], options: ValueOptions) => ValueTest | undefined
 }
 
 /** Their names are case-sensitive. `Null` asks whether a key is there, not for its value: it is not among them. */
@@ -26,24 +28,31 @@ export function findOperator(name: string): Operator | undefined {
 
 const text =
   (comparison: Pick<PatternOptions, 'wildcards' | 'ignoreCase'>): Operator['compile'] =>
-  (value, options) => {
-    const pattern = compilePattern(value, { ...comparison, ...options })
-    return comparison.ignoreCase === true
-      ? (actual, variables) => pattern.matches(actual.toLowerCase(), variables)
-      : (actual, variables) => pattern.matches(actual, variables)
+  (values, options) => {
+    const patterns = values.map((value) => compilePattern(value, { ...comparison, ...options }))
+    return (actual, evaluation) => {
+      const subject = new Text(comparison.ignoreCase === true ? actual.toLowerCase() : actual)
+      return patterns.some((pattern) => pattern.matches(subject, evaluation))
+    }
   }
 
+/** The request's value is read once, however many it is compared with; one that cannot be read equals nothing. */
 const compared =
-  (
-    parse: (text: string) => number | undefined,
-    holds: (actual: number, expected: number) => boolean,
+  <A, E = A>(
+    parse: (text: string) => A | undefined,
+    parseExpected: (text: string) => E | undefined,
+    holds: (actual: A, expected: E) => boolean,
   ): Operator['compile'] =>
-  (value) => {
-    const expected = parse(value)
-    if (expected === undefined) return undefined
-    return (actual) => {
-      const number = parse(actual)
-      return number !== undefined && holds(number, expected)
+  (values) => {
+    const expected: E[] = []
+    for (const value of values) {
+      const parsed = parseExpected(value)
+      if (parsed === undefined) return undefined
+      expected.push(parsed)
+    }
+    return (text) => {
+      const actual = parse(text)
+      return actual !== undefined && expected.some((one) => holds(actual, one))
     }
   }
 
@@ -65,9 +74,9 @@ const OPERATORS: ReadonlyMap<string, Operator> = new Map([
   ...pair('StringLike', 'StringNotLike', text({ wildcards: true })),
   ...comparisons('Numeric', parseNumber),
   ...comparisons('Date', parseDate),
-  ['Bool', { negated: false, compile: compileBool }],
-  ['BinaryEquals', { negated: false, compile: compileBinary }],
-  ...pair('IpAddress', 'NotIpAddress', compileAddress),
+  ['Bool', { negated: false, compile: compared(parseBool, parseBool, isSame) }],
+  ['BinaryEquals', { negated: false, compile: compared(parseBinary, parseBinary, isSame) }],
+  ...pair('IpAddress', 'NotIpAddress', compared(parseAddress, parseAddressRange, isInRange)),
   ...pair('ArnEquals', 'ArnNotEquals', compileArn),
   ...pair('ArnLike', 'ArnNotLike', compileArn),
 ])
@@ -84,9 +93,9 @@ function pair(name: string, negation: string, compile: Operator['compile']): rea
 function comparisons(kind: string, parse: (text: string) => number | undefined): readonly Entry[] {
   return [
     ...Object.entries(COMPARISONS).map(([name, holds]): Entry => {
-      return [`${kind}${name}`, { negated: false, compile: compared(parse, holds) }]
+      return [`${kind}${name}`, { negated: false, compile: compared(parse, parse, holds) }]
     }),
-    [`${kind}NotEquals`, { negated: true, compile: compared(parse, COMPARISONS.Equals) }],
+    [`${kind}NotEquals`, { negated: true, compile: compared(parse, parse, COMPARISONS.Equals) }],
   ]
 }
 
@@ -107,27 +116,20 @@ function parseDate(text: string): number | undefined {
   return Number.isNaN(ms) ? undefined : ms
 }
 
-function compileBool(value: string): ValueTest | undefined {
-  const expected = value.toLowerCase()
-  if (expected !== 'true' && expected !== 'false') return undefined
-  return (actual) => actual.toLowerCase() === expected
+function parseBool(text: string): string | undefined {
+  const value = text.toLowerCase()
+  return value === 'true' || value === 'false' ? value : undefined
 }
 
 const BASE64 = /^(?:[A-Za-z\d+/]{4})*(?:[A-Za-z\d+/]{2}==|[A-Za-z\d+/]{3}=)?$/
 
-function compileBinary(value: string): ValueTest | undefined {
-  if (!BASE64.test(value)) return undefined
-  const expected = Buffer.from(value, 'base64')
-  return (actual) => BASE64.test(actual) && Buffer.from(actual, 'base64').equals(expected)
+/** The same bytes, however their last bits are padded. */
+function parseBinary(text: string): string | undefined {
+  return BASE64.test(text) ? Buffer.from(text, 'base64').toString('latin1') : undefined
 }
 
-function compileAddress(value: string): ValueTest | undefined {
-  const range = parseAddressRange(value)
-  if (range === undefined) return undefined
-  return (actual) => {
-    const address = parseAddress(actual)
-    return address !== undefined && isInRange(address, range)
-  }
+function isSame(actual: string, expected: string): boolean {
+  return actual === expected
 }
 
 const ARN_PARTS = 6
@@ -135,13 +137,16 @@ const ARN_PARTS = 6
 const ARN_PIECE = /(?:\$\{[^}]*\}|[^:])+|:/g
 
 /** Each of the six parts by itself: a star in one does not reach into the next. Only the last may hold colons. */
-function compileArn(value: string, options: ValueOptions): ValueTest | undefined {
-  const parts = splitArn(value.match(ARN_PIECE) ?? [])
-  if (parts === undefined) return undefined
-  const patterns = parts.map((part) => compilePattern(part, { wildcards: true, ...options }))
-  return (actual, variables) => {
-    const actualParts = splitArn(actual.match(/[^:]+|:/g) ?? [])
-    return actualParts !== undefined && matchEach(patterns, actualParts, variables)
+function compileArn(values: readonly string[], options: ValueOptions): ValueTest | undefined {
+  const arns: (readonly Pattern[])[] = []
+  for (const value of values) {
+    const parts = splitArn(value.match(ARN_PIECE) ?? [])
+    if (parts === undefined) return undefined
+    arns.push(parts.map((part) => compilePattern(part, { wildcards: true, ...options })))
+  }
+  return (actual, evaluation) => {
+    const parts = splitArn(actual.match(/[^:]+|:/g) ?? [])?.map((part) => new Text(part))
+    return parts !== undefined && arns.some((patterns) => matchEach(patterns, parts, evaluation))
   }
 }
 
@@ -156,8 +161,11 @@ function splitArn(pieces: readonly string[]): readonly string[] | undefined {
 
 function matchEach(
   patterns: readonly Pattern[],
-  texts: readonly string[],
-  variables: Variables,
+  texts: readonly Text[],
+  evaluation: Evaluation,
 ): boolean {
-  return patterns.every((pattern, i) => pattern.matches(texts[i] ?? '', variables))
+  return patterns.every((pattern, i) => {
+    const text = texts[i]
+    return text !== undefined && pattern.matches(text, evaluation)
+  })
 }

@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import { Evaluation } from './evaluation.ts'
+import { Text } from './glob.ts'
 import { compilePattern, conditionKey, type Variables } from './pattern.ts'
 
 const context: Readonly<Record<string, readonly string[]>> = {
@@ -11,7 +13,7 @@ const variables: Variables = (key) => context[key]
 
 function matches(pattern: string, text: string, isNewVersion = true): boolean {
   const options = { wildcards: true, variables: isNewVersion, keys: new Set<string>() }
-  return compilePattern(pattern, options).matches(text, variables)
+  return compilePattern(pattern, options).matches(new Text(text), new Evaluation(variables))
 }
 
 describe('wildcards', () => {
@@ -77,9 +79,9 @@ describe('wildcards cost no more than the text is long (A23)', () => {
   ])('%s', (_, pattern) => {
     const options = { wildcards: true, variables: true, keys: new Set<string>() }
     const compiled = compilePattern(pattern, options)
-    compiled.matches(text, variables)
+    compiled.matches(new Text(text), new Evaluation(variables))
     const start = performance.now()
-    compiled.matches(text, variables)
+    compiled.matches(new Text(text), new Evaluation(variables))
     // A backtracking matcher takes seconds, or for ever.
     expect(performance.now() - start).toBeLessThan(50)
   })

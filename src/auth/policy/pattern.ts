@@ -1,11 +1,12 @@
-import { ANY, Glob, type GlobPart, STAR } from './glob.ts'
+import type { Evaluation } from './evaluation.ts'
+import { ANY, compileGlob, type GlobPart, STAR, type Text } from './glob.ts'
 
 /** The values of a condition key in a request; undefined where it has none. */
 export type Variables = (key: string) => readonly string[] | undefined
 
 /** What a policy compares a text with. */
 export interface Pattern {
-  matches(text: string, variables: Variables): boolean
+  matches(text: Text, evaluation: Evaluation): boolean
 }
 
 export interface PatternOptions {
@@ -29,7 +30,7 @@ export function compilePattern(text: string, options: PatternOptions): Pattern {
   const parts = splitPattern(text, options)
   if (parts.some((part) => typeof part === 'object'))
     return new VariablePattern(parts, options.ignoreCase)
-  return compileParts(parts as GlobPart[])
+  return compileGlob(parts as GlobPart[])
 }
 
 /** The name a condition key is looked up by: case counts only behind a slash, where a tag's own key stands. */
@@ -75,40 +76,6 @@ function readVariable(inner: string, keys: Set<string>): string | Variable {
   return { key, fallback }
 }
 
-function compileParts(parts: readonly GlobPart[]): Pattern {
-  const [first, second] = parts
-  if (parts.every((part) => typeof part === 'string')) return new Exactly(parts.join(''))
-  if (first === STAR && parts.length === 1) return EVERYTHING
-  if (typeof first === 'string' && second === STAR && parts.length === 2) return new Prefix(first)
-  return new Glob(parts)
-}
-
-const EVERYTHING: Pattern = { matches: () => true }
-
-class Exactly implements Pattern {
-  readonly #text: string
-
-  constructor(text: string) {
-    this.#text = text
-  }
-
-  matches(text: string): boolean {
-    return text === this.#text
-  }
-}
-
-class Prefix implements Pattern {
-  readonly #prefix: string
-
-  constructor(prefix: string) {
-    this.#prefix = prefix
-  }
-
-  matches(text: string): boolean {
-    return text.startsWith(this.#prefix)
-  }
-}
-
 class VariablePattern implements Pattern {
   readonly #parts: readonly (GlobPart | Variable)[]
   readonly #ignoreCase: boolean
@@ -118,19 +85,24 @@ class VariablePattern implements Pattern {
     this.#ignoreCase = ignoreCase
   }
 
-  matches(text: string, variables: Variables): boolean {
+  matches(text: Text, evaluation: Evaluation): boolean {
     const parts: GlobPart[] = []
     for (const part of this.#parts) {
-      const value = typeof part === 'object' ? valueOf(part, variables) : part
+      const value = typeof part === 'object' ? valueOf(part, evaluation.variables) : part
       if (value === undefined) return false
+      if (typeof value === 'string') evaluation.spend(value.length)
       parts.push(typeof value === 'string' && this.#ignoreCase ? value.toLowerCase() : value)
     }
-    return compileParts(parts).matches(text, variables)
+    return compileGlob(parts).matches(text, evaluation)
   }
 }
+
+/** No key of an object and no name is longer, and what a client sends in a header shall not cost more than they do. */
+const MAX_VALUE = 1024
 
 /** Only a key of one value can stand in a text. */
 function valueOf({ key, fallback }: Variable, variables: Variables): string | undefined {
   const values = variables(key)
-  return values?.length === 1 ? values[0] : fallback
+  const value = values?.length === 1 ? values[0] : fallback
+  return value === undefined || value.length > MAX_VALUE ? undefined : value
 }
