@@ -14,8 +14,9 @@ export function isTerminal(): boolean {
 export async function askSecret(question: string): Promise<string> {
   const { stdin } = process
   const line = new TypedLine()
-  process.stderr.write(question)
+  // Before the question, or the terminal shows what a quick hand types.
   stdin.setRawMode(true)
+  process.stderr.write(question)
   try {
     for await (const text of stdin.setEncoding('utf8').iterator({ destroyOnReturn: false })) {
       if (line.type(text as string)) break
