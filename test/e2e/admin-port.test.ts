@@ -27,14 +27,26 @@ const place = (port: number): string => `127.0.0.1:${port}`
 const iam = { plain: accountDirectory(), tls: accountDirectory() }
 const at = useGateway(() => ({
   flags: [
-    ...['--admin-port', place(ports.plain), '--iam-dir', iam.plain, '--health', '/health'],
-    ...['--admin-max-requests', String(MAX_REQUESTS)],
+    '--admin-port',
+    place(ports.plain),
+    '--admin-max-requests',
+    String(MAX_REQUESTS),
+    '--iam-dir',
+    iam.plain,
+    '--health',
+    '/health',
   ],
 }))
 const secure = useGateway(() => ({
   flags: [
-    ...['-ap', place(ports.tls), '--admin-cert', files.cert, '--admin-cert-key', files.key],
-    ...['--iam-dir', iam.tls],
+    '-ap',
+    place(ports.tls),
+    '--admin-cert',
+    files.cert,
+    '--admin-cert-key',
+    files.key,
+    '--iam-dir',
+    iam.tls,
   ],
 }))
 
