@@ -139,11 +139,16 @@ export async function observe(
         if (RESETS.has(operation.name)) hang(at, bucket, scenario)
       }
       arrange()
-      for (const caller of CALLERS) {
-        const cell = cellName(operation, scenario, caller)
-        outcomes.set(cell, await outcomeOf(at, operation, bucket, caller))
-        if (RESETS.has(operation.name)) arrange()
+      const ask = async (caller: Caller): Promise<void> => {
+        const outcome = await outcomeOf(at, operation, bucket, caller)
+        outcomes.set(cellName(operation, scenario, caller), outcome)
       }
+      if (!RESETS.has(operation.name)) await Promise.all(CALLERS.map(ask))
+      else
+        for (const caller of CALLERS) {
+          arrange()
+          await ask(caller)
+        }
     }
   }
   return outcomes
