@@ -2,10 +2,18 @@ import { createHash } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
+import {
+  OWN,
+  PUBLIC,
+  answerOf,
+  deleteKeys,
+  hangPolicy,
+  makeBucket,
+  statement,
+} from '../support/access-buckets.ts'
 import { sendAs, writeAccounts, type Caller } from '../support/access-matrix.ts'
-import { useGateway, type Fixture } from '../support/fixture.ts'
+import { useGateway } from '../support/fixture.ts'
 import { scratch } from '../support/gateway.ts'
-import type { RawResponse } from '../support/raw-http.ts'
 import { setAttribute } from '../support/tree.ts'
 
 const iamDir = mkdtempSync(join(scratch(), 'vgw-access-iam-'))
@@ -13,60 +21,6 @@ writeAccounts(iamDir)
 afterAll(() => rmSync(iamDir, { recursive: true, force: true }))
 const IAM = ['--iam-dir', iamDir]
 const FAST = ['--durability', 'none']
-
-const OWN = { Permission: 'FULL_CONTROL', Access: 'own', Type: 'CanonicalUser' }
-const PUBLIC = ['READ', 'WRITE'].map((Permission) => ({
-  Permission,
-  Access: 'all-users',
-  Type: 'Group',
-}))
-
-interface BucketDocuments {
-  readonly grantees?: readonly object[]
-  /** Statements; resources are what follows the bucket's name. */
-  readonly policy?: readonly object[]
-}
-
-/** A bucket of own's with an object `key`. */
-function makeBucket(at: Fixture, name: string, { grantees = [], policy }: BucketDocuments = {}) {
-  mkdirSync(at.path(name))
-  writeFileSync(at.path(name, 'key'), 'content')
-  const acl = { Owner: 'own', Grantees: [OWN, ...grantees] }
-  setAttribute(at.path(name), 'acl', JSON.stringify(acl))
-  if (policy !== undefined) hangPolicy(at, name, policy)
-}
-
-function hangPolicy(at: Fixture, name: string, statements: readonly object[]): void {
-  const document = { Version: '2012-10-17', Statement: statements }
-  setAttribute(at.path(name), 'policy', JSON.stringify(document))
-}
-
-const statement = (
-  Effect: 'Allow' | 'Deny',
-  actions: string | readonly string[],
-  resource: string | readonly string[],
-  more: object = {},
-): object => ({
-  Effect,
-  Principal: { AWS: ['usr'] },
-  Action: [actions].flat().map((action) => `s3:${action}`),
-  Resource: [resource].flat().map((path) => `arn:aws:s3:::${path}`),
-  ...more,
-})
-
-/** Status and, of an error, code. */
-const answerOf = ({ status, code }: RawResponse): string =>
-  code === undefined ? String(status) : `${status} ${code}`
-
-function deleteKeys(at: Fixture, caller: Caller, bucket: string, keys: readonly string[]) {
-  const entries = keys.map((key) => `<Object><Key>${key}</Key></Object>`).join('')
-  const body = `<Delete>${entries}</Delete>`
-  const digest = createHash('md5').update(body).digest('base64')
-  return sendAs(at, caller, 'POST', `/${bucket}?delete`, {
-    body,
-    headers: { 'Content-MD5': digest },
-  })
-}
 
 describe('accounts', () => {
   const at = useGateway({ flags: IAM, posixFlags: FAST })
@@ -369,58 +323,5 @@ describe('accounts', () => {
       expect(await put('class=closed')).toBe('403 AccessDenied')
       expect(await as('usr', 'PUT', '/when/new', {}, 'x')).toBe('403 AccessDenied')
     })
-  })
-})
-
-describe('contract 4.6 (1), defect 8: --readonly stops every write, copies too', () => {
-  const at = useGateway({ flags: [...IAM, '--readonly'], posixFlags: FAST })
-
-  test.each(['root', 'adm', 'own', 'anonymous'] as const)('of %s', async (caller) => {
-    const bucket = `readonly-${caller}`
-    makeBucket(at, bucket, { grantees: PUBLIC })
-    const copy = { 'x-amz-copy-source': `${bucket}/key` }
-    for (const [method, target, headers] of [
-      ['PUT', '/new-bucket', {}],
-      ['DELETE', `/${bucket}`, {}],
-      ['PUT', `/${bucket}/new`, {}],
-      ['PUT', `/${bucket}/new`, copy],
-      ['PUT', `/${bucket}/new?uploadId=x&partNumber=1`, copy],
-      ['POST', `/${bucket}/new?uploads`, {}],
-      ['DELETE', `/${bucket}/key`, {}],
-      ['PUT', `/${bucket}?policy`, {}],
-    ] as const) {
-      const answer = await sendAs(at, caller, method, target, { headers })
-      expect([method, target, answerOf(answer)]).toEqual([method, target, '403 AccessDenied'])
-    }
-    expect(answerOf(await deleteKeys(at, caller, bucket, ['key']))).toBe('403 AccessDenied')
-    expect(answerOf(await sendAs(at, caller, 'GET', `/${bucket}/key`))).toBe('200')
-  })
-})
-
-describe('defect 10: with --noacl no stored ACL opens a bucket', () => {
-  const at = useGateway({ flags: [...IAM, '--noacl'], posixFlags: FAST })
-
-  test('the owner has access, and nobody else', async () => {
-    makeBucket(at, 'noacl', { grantees: [...PUBLIC, { ...OWN, Access: 'usr' }] })
-    const ask = async (caller: Caller) => [
-      answerOf(await sendAs(at, caller, 'GET', '/noacl/key')),
-      answerOf(await sendAs(at, caller, 'PUT', '/noacl/new', { body: 'x' })),
-    ]
-    expect(await ask('own')).toEqual(['200', '200'])
-    for (const caller of ['usr', 'oth', 'anonymous'] as const)
-      expect(await ask(caller)).toEqual(['403 AccessDenied', '403 AccessDenied'])
-  })
-
-  test('but for whom a policy lets in', async () => {
-    makeBucket(at, 'noacl-policy', {
-      grantees: PUBLIC,
-      policy: [statement('Allow', 'GetObject', 'noacl-policy/*', { Principal: '*' })],
-    })
-    for (const caller of ['own', 'usr', 'anonymous'] as const) {
-      expect(answerOf(await sendAs(at, caller, 'GET', '/noacl-policy/key'))).toBe('200')
-      expect(answerOf(await sendAs(at, caller, 'PUT', '/noacl-policy/new', { body: 'x' }))).toBe(
-        '403 AccessDenied',
-      )
-    }
   })
 })

@@ -103,6 +103,8 @@ function holds(right: TableRight, isFirst: boolean, caller: Caller, scenario: Sc
       return isFirst
     case 'policy about others':
       return caller === 'anonymous' && isOpen
+    default:
+      throw new Error(`nothing is said of ${String(scenario)}`)
   }
 }
 
@@ -131,27 +133,32 @@ export async function observe(
     const bucket = `matrix-${place}`
     mkdirSync(at.path(bucket), { recursive: true })
     writeFileSync(at.path(bucket, 'key'), 'content')
-    hang(at, bucket, scenario)
     for (const operation of operations) {
-      const policy = policyOf(scenario, operation, bucket)
-      const arrange = (): void => {
-        if (policy !== undefined) setAttribute(at.path(bucket), 'policy', JSON.stringify(policy))
-        if (RESETS.has(operation.name)) hang(at, bucket, scenario)
-      }
-      arrange()
       const ask = async (caller: Caller): Promise<void> => {
         const outcome = await outcomeOf(at, operation, bucket, caller)
         outcomes.set(cellName(operation, scenario, caller), outcome)
       }
-      if (!RESETS.has(operation.name)) await Promise.all(CALLERS.map(ask))
-      else
-        for (const caller of CALLERS) {
-          arrange()
-          await ask(caller)
-        }
+      await askEach(ask, RESETS.has(operation.name), () => hang(at, bucket, scenario, operation))
     }
   }
   return outcomes
+}
+
+/** All callers at once, unless what one of them is allowed would be felt by the next. */
+async function askEach(
+  ask: (caller: Caller) => Promise<void>,
+  isFelt: boolean,
+  arrange: () => void,
+): Promise<void> {
+  arrange()
+  if (!isFelt) {
+    await Promise.all(CALLERS.map(ask))
+    return
+  }
+  for (const caller of CALLERS) {
+    arrange()
+    await ask(caller)
+  }
 }
 
 export function cellName(operation: TableOperation, scenario: Scenario, caller: Caller): string {
@@ -173,9 +180,16 @@ async function outcomeOf(
   return answer.status === 405 ? `405 ${answer.code}` : ALLOWED
 }
 
-function hang(at: Fixture, bucket: string, scenario: Scenario): void {
+/** What hung there before, of a scenario without a policy there was none. */
+const hung = new Map<string, string>()
+
+function hang(at: Fixture, bucket: string, scenario: Scenario, operation: TableOperation): void {
   const path = at.path(bucket)
-  const grantees = [grantTo('own', 'FULL_CONTROL'), ...grantsOf(scenario)]
+  const policy = policyOf(scenario, operation, bucket)
+  if (policy !== undefined) setAttribute(path, 'policy', JSON.stringify(policy))
+  if (hung.get(path) === scenario && !RESETS.has(operation.name)) return
+  hung.set(path, scenario)
+  const grantees = [grantTo('own', 'FULL_CONTROL'), ...(GRANTS[scenario] ?? [])]
   setAttribute(path, 'acl', JSON.stringify({ Owner: 'own', Grantees: grantees }))
   const isEnforced = scenario === 'grants under BucketOwnerEnforced'
   setAttribute(path, 'ownership', isEnforced ? 'BucketOwnerEnforced' : 'ObjectWriter')
@@ -194,23 +208,18 @@ const grantToAll = (permission: string): Grant => ({
   Type: 'Group',
 })
 
-function grantsOf(scenario: Scenario): readonly Grant[] {
-  switch (scenario) {
-    case 'READ':
-    case 'WRITE':
-    case 'READ_ACP':
-    case 'WRITE_ACP':
-      return [grantToAll(scenario)]
-    case 'FULL_CONTROL':
-      return [grantTo('usr', scenario)]
-    case 'policy denies':
-    case 'policy denies the further rights':
-    case 'policy about others':
-    case 'grants under BucketOwnerEnforced':
-      return [grantTo('usr', 'FULL_CONTROL'), ...PERMISSIONS.map(grantToAll)]
-    default:
-      return []
-  }
+const EVERYTHING = [grantTo('usr', 'FULL_CONTROL'), ...PERMISSIONS.map(grantToAll)]
+
+const GRANTS: Readonly<Partial<Record<Scenario, readonly Grant[]>>> = {
+  READ: [grantToAll('READ')],
+  WRITE: [grantToAll('WRITE')],
+  READ_ACP: [grantToAll('READ_ACP')],
+  WRITE_ACP: [grantToAll('WRITE_ACP')],
+  FULL_CONTROL: [grantTo('usr', 'FULL_CONTROL')],
+  'policy denies': EVERYTHING,
+  'policy denies the further rights': EVERYTHING,
+  'policy about others': EVERYTHING,
+  'grants under BucketOwnerEnforced': EVERYTHING,
 }
 
 function policyOf(
@@ -225,24 +234,17 @@ function policyOf(
   const first = names.slice(0, 1)
   const others = names.slice(1)
   const instead = anonymousAction === undefined ? [] : [`s3:${anonymousAction}`]
-  const document = (...statements: unknown[][]): unknown => ({
-    Version: '2012-10-17',
-    Statement: statements.flat(),
-  })
-  switch (scenario) {
-    case 'policy allows usr':
-      return document(say('Allow', { AWS: ['usr'] }, names))
-    case 'policy allows everyone':
-      return document(say('Allow', '*', [...names, ...instead]))
-    case 'policy allows usr the first right only':
-      return document(say('Allow', 'usr', first))
-    case 'policy denies':
-      return document(say('Allow', '*', ['s3:*']), say('Deny', '*', [...first, ...instead]))
-    case 'policy denies the further rights':
-      return document(say('Allow', '*', ['s3:*']), say('Deny', '*', others))
-    case 'policy about others':
-      return document(say('Allow', { AWS: 'adm' }, ['s3:*']))
-    default:
-      return undefined
+  const statements: Partial<Record<Scenario, readonly unknown[]>> = {
+    'policy allows usr': say('Allow', { AWS: ['usr'] }, names),
+    'policy allows everyone': say('Allow', '*', [...names, ...instead]),
+    'policy allows usr the first right only': say('Allow', 'usr', first),
+    'policy denies': [...say('Allow', '*', ['s3:*']), ...say('Deny', '*', [...first, ...instead])],
+    'policy denies the further rights': [
+      ...say('Allow', '*', ['s3:*']),
+      ...say('Deny', '*', others),
+    ],
+    'policy about others': say('Allow', { AWS: 'adm' }, ['s3:*']),
   }
+  const Statement = statements[scenario]
+  return Statement === undefined ? undefined : { Version: '2012-10-17', Statement }
 }
