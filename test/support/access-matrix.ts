@@ -22,7 +22,7 @@ export function writeAccounts(dir: string): void {
   writeFileSync(join(dir, 'users.json'), document, { mode: 0o600 })
 }
 
-export function secretOf(access: string): string {
+function secretOf(access: string): string {
   return `secret-of-${access}`
 }
 
@@ -75,7 +75,7 @@ export function expectedOutcome(
 }
 
 /** Anything that is said by the operation itself. */
-export const ALLOWED = 'allowed'
+const ALLOWED = 'allowed'
 const denied = (message: string): string => `403 AccessDenied ${message}`
 
 function holds(right: TableRight, isFirst: boolean, caller: Caller, scenario: Scenario): boolean {
