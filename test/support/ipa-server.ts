@@ -177,8 +177,10 @@ function wrapped(
 ): object {
   const algorithm = (options['wrapping_algo'] ?? 'des-ede3-cbc') as string
   if (algorithm !== (settings.algorithm ?? 'des-ede3-cbc')) throw new Refusal(3009, 'wrapping_algo')
-  const { __base64__: session } = options['session_key'] as { __base64__: string }
-  const sessionKey = unwrap(Buffer.from(session, 'base64'), settings.padding, key)
+  // Bytes come so marked, or as base64 in a plain string.
+  const session = options['session_key'] as Readonly<Record<'__base64__', string>> | string
+  const text = typeof session === 'string' ? session : session['__base64__']
+  const sessionKey = unwrap(Buffer.from(text, 'base64'), settings.padding, key)
   const nonce = randomBytes(algorithm === 'aes-128-cbc' ? 16 : 8)
   const cipher = createCipheriv(algorithm, sessionKey, nonce)
   const data = JSON.stringify({ data: Buffer.from(content).toString('base64') })

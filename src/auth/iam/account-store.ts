@@ -46,3 +46,6 @@ export interface AccountStore {
   list(call: StoreCall): Promise<readonly Account[]>
   close(): Promise<void>
 }
+
+/** Cause of an InternalError about one account, which is there but cannot be used: the store itself is well. */
+export class UnusableAccount extends Error {}

@@ -5,7 +5,13 @@ import type { Span } from '../../trace/recorder.ts'
 import type { Accounts } from '../identity.ts'
 import { printable } from '../printable.ts'
 import { AccountCache, type CacheOptions } from './account-cache.ts'
-import type { Account, AccountChanges, AccountStore, StoreCall } from './account-store.ts'
+import {
+  UnusableAccount,
+  type Account,
+  type AccountChanges,
+  type AccountStore,
+  type StoreCall,
+} from './account-store.ts'
 
 /**
  * All accounts of the gateway: root's, which lives in no store, and those of one store with a cache in front. Each call is an
@@ -178,7 +184,8 @@ class StoredAccounts implements Iam {
       return answer
     } catch (error) {
       outcome = error instanceof S3Error ? error.code : 'InternalError'
-      if (outcome === 'InternalError') this.#tellHealth(false, span, error)
+      if (outcome === 'InternalError' && !(causeOf(error) instanceof UnusableAccount))
+        this.#tellHealth(false, span, error)
       throw error
     } finally {
       if (this.#debug) {

@@ -1,5 +1,5 @@
 import { S3Error } from '../../s3/errors.ts'
-import type { AccountStore, StoreCall } from './account-store.ts'
+import { UnusableAccount, type AccountStore, type StoreCall } from './account-store.ts'
 
 /** What every store over a network is told beside its own settings. */
 export interface RemoteOptions {
@@ -127,7 +127,7 @@ export class StoreTimeout extends Error {
 
 /** An account the service knows but nobody can use: an answer, not a failure of the service. */
 export function unusableAccount(what: string): S3Error {
-  return new S3Error('InternalError', {}, { cause: new Error(what) })
+  return new S3Error('InternalError', {}, { cause: new UnusableAccount(what) })
 }
 
 function reasonOf(signal: AbortSignal): Error {
