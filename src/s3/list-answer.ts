@@ -1,5 +1,5 @@
-import { element, wrap } from '../http/xml.ts'
-import type { ListedObject } from '../backend/backend.ts'
+import { element, optional, wrap } from '../http/xml.ts'
+import type { ListedObject, ObjectListing } from '../backend/backend.ts'
 import { formatXmlDate } from './http-date.ts'
 import { urlEncodeKey } from './list-params.ts'
 
@@ -16,8 +16,28 @@ export const NOBODY =
   wrap('Owner', element('ID', '') + element('DisplayName', '')) +
   element('StorageClass', 'STANDARD')
 
-/** Without an owner the element is left out. */
-export function renderContents(
+/** What the answers of both versions end with, from MaxKeys on. Without an owner none is told. */
+export function renderKeys(
+  { objects, commonPrefixes, isTruncated }: ObjectListing,
+  page: {
+    readonly maxKeys: number
+    readonly delimiter: string
+    readonly encodingType: 'url' | undefined
+    readonly owner: string | undefined
+  },
+): string {
+  const encode = keyEncoder(page.encodingType)
+  return (
+    element('MaxKeys', page.maxKeys) +
+    optional('Delimiter', encode(page.delimiter)) +
+    element('IsTruncated', isTruncated) +
+    renderContents(objects, encode, page.owner) +
+    renderCommonPrefixes(commonPrefixes, encode) +
+    element('EncodingType', page.encodingType ?? '')
+  )
+}
+
+function renderContents(
   objects: readonly ListedObject[],
   encode: KeyEncoder,
   owner: string | undefined,

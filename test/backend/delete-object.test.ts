@@ -1,6 +1,6 @@
 import { mkdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { strayFiles } from '../support/tree.ts'
 import {
   codeOf,
@@ -10,18 +10,13 @@ import {
   openBackend,
   put,
   spanTree,
-  type TestBackend,
+  useBackend,
 } from './support.ts'
 
 const BUCKET = 'bucket'
 
 describe.each(['none', 'full'] as const)('DeleteObject, durability %s', (durability) => {
-  let t: TestBackend
-  beforeEach(async () => {
-    t = await openBackend({ durability })
-    await makeBucket(t.backend)
-  })
-  afterEach(() => t.close())
+  const t = useBackend({ durability })
   const at = (...names: string[]): string => join(t.root, BUCKET, ...names)
   const remove = (name: string, precondition = {}): Promise<void> =>
     t.backend.deleteObject({ bucket: BUCKET, key: name }, precondition, newCall())

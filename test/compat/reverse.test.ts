@@ -1,12 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { checksum, md5Hex, multipartEtag } from '../support/checksums.ts'
 import { comparableHeaders, errorElements } from '../support/compat.ts'
 import { useGateway } from '../support/fixture.ts'
-import { freePort } from '../support/gateway.ts'
+import { accepts, freePort } from '../support/gateway.ts'
 import { completeXml, MiB, startUpload, type Upload } from '../support/multipart.ts'
 import { encodeKey } from '../support/sigv4.ts'
 import { exchange, type RawResponse } from '../support/raw-http.ts'
@@ -203,14 +202,3 @@ describe.skipIf(versitygw === undefined)('A directory that we wrote, served by V
     expect((await send('PUT', `/${bucket}`)).code).toBe('BucketAlreadyOwnedByYou')
   })
 })
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1')
-    socket.on('connect', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.on('error', () => resolve(false))
-  })
-}

@@ -4,42 +4,24 @@ import {
   linkSync,
   lstatSync,
   mkdirSync,
-  readFileSync,
   renameSync,
   rmSync,
   symlinkSync,
-  unlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { useGateway } from '../support/fixture.ts'
-import { treeOf } from '../support/tree.ts'
+import { SECRET, useAttackedGateway } from '../support/attacked.ts'
 
 /** Named after the list of attacks: A1 to A22. Every victim is looked at afterwards, on the disk. */
-const at = useGateway({
-  flags: ['--otel-enabled', '--otel-depth', 'syscall', '--otel-exporter', 'none'],
-})
-const SECRET = 'nobody may read this'
+const { at, prepare, expectUnharmed } = useAttackedGateway()
 let bucket = ''
 let victim = ''
 let outside = ''
 
 beforeEach(async () => {
-  bucket = await at.bucket()
-  victim = await at.bucket()
-  outside = join(dirname(at.gateway.dir), `outside-${bucket}`)
-  writeFileSync(outside, SECRET)
-  await at.send('PUT', `/${victim}/k`, { body: SECRET })
-  await at.send('PUT', `/${bucket}/k`, { body: 'mine' })
+  ;({ bucket, victim, outside } = await prepare())
 })
-
-function expectUnharmed(): void {
-  expect(readFileSync(outside, 'utf8')).toBe(SECRET)
-  expect(treeOf(at.path(victim)).filter((path) => !path.startsWith('.sgwtmp'))).toEqual(['k'])
-  expect(readFileSync(at.path(victim, 'k'), 'utf8')).toBe(SECRET)
-  unlinkSync(outside)
-}
 
 describe('A6: symbolic links in a bucket', () => {
   test('are never followed; a PUT replaces the link', async () => {

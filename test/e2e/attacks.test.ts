@@ -1,36 +1,19 @@
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { existsSync, readFileSync } from 'node:fs'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { md5Base64 } from '../support/checksums.ts'
-import { useGateway } from '../support/fixture.ts'
+import { SECRET, useAttackedGateway } from '../support/attacked.ts'
 import { startUpload } from '../support/multipart.ts'
-import { treeOf } from '../support/tree.ts'
 
 /** Named after the list of attacks: A1 to A22. Every victim is looked at afterwards, on the disk. */
-const at = useGateway({
-  flags: ['--otel-enabled', '--otel-depth', 'syscall', '--otel-exporter', 'none'],
-})
-const SECRET = 'nobody may read this'
+const { at, prepare, expectUnharmed } = useAttackedGateway()
 let bucket = ''
 let victim = ''
 let outside = ''
 
 beforeEach(async () => {
-  bucket = await at.bucket()
-  victim = await at.bucket()
-  outside = join(dirname(at.gateway.dir), `outside-${bucket}`)
-  writeFileSync(outside, SECRET)
-  await at.send('PUT', `/${victim}/k`, { body: SECRET })
-  await at.send('PUT', `/${bucket}/k`, { body: 'mine' })
+  ;({ bucket, victim, outside } = await prepare())
 })
-
-function expectUnharmed(): void {
-  expect(readFileSync(outside, 'utf8')).toBe(SECRET)
-  expect(treeOf(at.path(victim)).filter((path) => !path.startsWith('.sgwtmp'))).toEqual(['k'])
-  expect(readFileSync(at.path(victim, 'k'), 'utf8')).toBe(SECRET)
-  unlinkSync(outside)
-}
 
 describe('A1: keys that climb', () => {
   const climbs = (): string[] => {

@@ -214,7 +214,8 @@ export class Program {
   }
 }
 
-function accepts(port: number): Promise<boolean> {
+/** Whether somebody listens there. */
+export function accepts(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1')
     socket.on('connect', () => {

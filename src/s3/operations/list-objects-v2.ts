@@ -3,7 +3,7 @@ import type { ObjectListing } from '../../backend/backend.ts'
 import { onBucket } from '../access-rules.ts'
 import { bucketOwner } from '../bucket-owner.ts'
 import { readToken, writeToken } from '../continuation-token.ts'
-import { keyEncoder, renderCommonPrefixes, renderContents } from '../list-answer.ts'
+import { keyEncoder, renderKeys } from '../list-answer.ts'
 import { orEmpty, parseEncodingType, parsePageSize } from '../list-params.ts'
 import { label, operation, query } from '../operation.ts'
 
@@ -68,12 +68,7 @@ export function renderListingV2(listing: ObjectListing, page: ListObjectsV2Page)
         listing.next === undefined ? '' : writeToken(listing.next),
       ) +
       element('KeyCount', listing.objects.length) +
-      element('MaxKeys', page.maxKeys) +
-      optional('Delimiter', encode(page.delimiter)) +
-      element('IsTruncated', listing.isTruncated) +
-      renderContents(listing.objects, encode, page.owner) +
-      renderCommonPrefixes(listing.commonPrefixes, encode) +
-      element('EncodingType', page.encodingType ?? ''),
+      renderKeys(listing, page),
   )
 }
 

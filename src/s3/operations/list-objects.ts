@@ -2,7 +2,7 @@ import { element, optional, xmlDocument } from '../../http/xml.ts'
 import type { ObjectListing } from '../../backend/backend.ts'
 import { onBucket } from '../access-rules.ts'
 import { bucketOwner } from '../bucket-owner.ts'
-import { keyEncoder, renderCommonPrefixes, renderContents } from '../list-answer.ts'
+import { keyEncoder, renderKeys } from '../list-answer.ts'
 import { orEmpty, parseEncodingType, parsePageSize } from '../list-params.ts'
 import { label, operation, query } from '../operation.ts'
 
@@ -57,11 +57,6 @@ export function renderListing(listing: ObjectListing, page: ListObjectsPage): st
       optional('Prefix', encode(page.prefix)) +
       optional('Marker', encode(page.marker)) +
       optional('NextMarker', listing.next === undefined ? '' : encode(listing.next)) +
-      element('MaxKeys', page.maxKeys) +
-      optional('Delimiter', encode(page.delimiter)) +
-      element('IsTruncated', listing.isTruncated) +
-      renderContents(listing.objects, encode, page.owner) +
-      renderCommonPrefixes(listing.commonPrefixes, encode) +
-      element('EncodingType', page.encodingType ?? ''),
+      renderKeys(listing, page),
   )
 }
