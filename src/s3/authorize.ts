@@ -159,7 +159,7 @@ class Authorization {
         keys = this.#checkKeys(needed, bucket)
       } else {
         const key = on === 'object' ? normalizeKey(request.key ?? '') : undefined
-        this.#settle(this.#judge({ action, permission, bucket: request.bucket ?? '', key }, bucket))
+        this.#ask({ action, permission, bucket: request.bucket ?? '', key }, bucket)
       }
     }
     return keys
@@ -171,6 +171,7 @@ class Authorization {
       this.#judge(right, bucket),
     )
     const verdict = keys.bucketVerdict()
+    this.#span.set('auth.action', needed.action)
     if (bucket.policy === undefined || isExplicitDeny(verdict)) {
       this.#settle(verdict)
       return EVERY_KEY
@@ -187,7 +188,7 @@ class Authorization {
     const access = isSame ? target : await this.#load(source)
     if (expectsSourceOwner(request)) checkExpectedOwner(request, access.acl.owner, 'source')
     const action = versionId === undefined ? 's3:GetObject' : 's3:GetObjectVersion'
-    this.#settle(this.#judge({ action, permission: 'READ', bucket, key }, access))
+    this.#ask({ action, permission: 'READ', bucket, key }, access)
   }
 
   #source(): CopySourceRef {
@@ -206,6 +207,12 @@ class Authorization {
     return decide(right, this.#caller, bucket, this.#parts.settings)
   }
 
+  /** Throws unless it is granted. The last right asked for is the one that decided: it is told. */
+  #ask(right: Right, bucket: BucketAccess): void {
+    this.#span.set('auth.action', right.action)
+    this.#settle(this.#judge(right, bucket))
+  }
+
   #settle(verdict: Verdict): void {
     if (!verdict.allowed) throw this.#deny(verdict)
     this.#tell(verdict)
@@ -216,7 +223,6 @@ class Authorization {
     return new S3Error('AccessDenied', {}, message === undefined ? {} : { message })
   }
 
-  /** The last right asked for is the one that decided. */
   #tell({ allowed, rule, statement }: Verdict): void {
     const span = this.#span
     if (!span.recording) return
