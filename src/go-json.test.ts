@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { goMap, goString, parseObject } from './go-json.ts'
+import { goMap, goString, parseMap, parseObject } from './go-json.ts'
 
 describe('JSON as Go writes it (contract 2.3)', () => {
   test.each([
@@ -25,4 +25,12 @@ describe('JSON as Go writes it (contract 2.3)', () => {
     expect(parseObject(undefined)).toBeUndefined()
     expect(parseObject(Buffer.from('{"a":1}'))).toEqual({ a: 1 })
   })
+})
+
+test('a stored map has no prototype to pollute', () => {
+  const map = parseMap(Buffer.from('{"__proto__":"x","constructor":"y","n":1}'))
+  expect(Object.entries(map)).toEqual([
+    ['__proto__', 'x'],
+    ['constructor', 'y'],
+  ])
 })

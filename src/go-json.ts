@@ -28,3 +28,17 @@ export function parseObject(value: Buffer | undefined): Record<string, unknown> 
     return undefined
   }
 }
+
+/**
+ * A JSON object of strings, such as metadata and tags; empty where it is no such thing. Attributes can be written by anyone
+ * with a shell: what does not parse is not there.
+ */
+export function parseMap(value: Buffer | undefined): Record<string, string> {
+  const map = Object.create(null) as Record<string, string>
+  const stored = parseObject(value)
+  for (const key in stored) {
+    const text = stored[key]
+    if (typeof text === 'string') map[key] = text
+  }
+  return map
+}

@@ -45,7 +45,7 @@ function parseGrantee(stored: unknown): readonly Grantee[] {
   ]
 }
 
-function isPermission(text: unknown): text is AclPermission {
+export function isPermission(text: unknown): text is AclPermission {
   return PERMISSIONS.some((permission) => permission === text)
 }
 

@@ -127,7 +127,6 @@ export type BucketSubresource =
   | 'versioning'
 
 export type ObjectSubresource = 'X-Amz-Tagging' | 'object-retention' | 'object-legal-hold'
-
 export type SubresourceValue = string | Uint8Array
 export type SubresourceDecision = (stored: Buffer | undefined) => SubresourceValue
 
@@ -140,10 +139,10 @@ export interface BucketSummary {
 
 export interface NewBucket {
   readonly name: string
-  /** Access key of the owner, for the ACL. */
+  /** Access key: whose bucket it is, he is told where it is there already. */
   readonly owner: string
-  /** Attributes to store beside the ACL, such as ownership. */
-  readonly subresources: ReadonlyMap<BucketSubresource, string | Uint8Array>
+  /** What hangs on it from the start: its ACL, ownership and so on. */
+  readonly subresources: ReadonlyMap<BucketSubresource, SubresourceValue>
 }
 
 export interface ObjectRef {
@@ -179,6 +178,18 @@ export interface ContentHeaders {
   websiteRedirectLocation?: string | undefined
 }
 
+/** How long an object may not be deleted; the date as ISO 8601, as it is stored. */
+export interface ObjectRetention {
+  readonly mode: string
+  readonly retainUntil: string
+}
+
+/** What is stored with an object that is to be locked. */
+export interface ObjectLock {
+  readonly retention: ObjectRetention | undefined
+  readonly legalHold: boolean
+}
+
 export type UserMetadata = Readonly<Record<string, string>>
 export type Tags = Readonly<Record<string, string>>
 
@@ -210,7 +221,7 @@ export interface ObjectHead {
   readonly partEnds: readonly number[] | undefined
   readonly versionId: string | undefined
   readonly legalHold: boolean | undefined
-  readonly retention: { readonly mode: string; readonly retainUntil: string } | undefined
+  readonly retention: ObjectRetention | undefined
 }
 
 export interface WritePrecondition {
@@ -230,6 +241,7 @@ export interface NewObject {
   readonly headers: ContentHeaders
   readonly userMetadata: UserMetadata
   readonly tags: Tags | undefined
+  readonly lock?: ObjectLock | undefined
   /** Computed over the object and stored. */
   readonly checksum: ChecksumAlgorithm
   readonly precondition: WritePrecondition
@@ -253,6 +265,8 @@ export interface CopyTarget {
     | 'COPY'
     | { readonly headers: ContentHeaders; readonly userMetadata: UserMetadata }
   readonly tags: 'COPY' | { readonly tags: Tags | undefined }
+  /** The source's own is never taken over. */
+  readonly lock?: ObjectLock | undefined
   /** Requested; else the source's own, else CRC64NVME. */
   readonly checksum: ChecksumAlgorithm | undefined
   readonly precondition: WritePrecondition
@@ -295,6 +309,7 @@ export interface NewUpload {
   readonly headers: ContentHeaders
   readonly userMetadata: UserMetadata
   readonly tags: Tags | undefined
+  readonly lock?: ObjectLock | undefined
   /** Declared by the client, or undefined (then parts get a CRC64NVME of the gateway's own). */
   readonly checksum:
     | { readonly algorithm: ChecksumAlgorithm; readonly type: ChecksumType }

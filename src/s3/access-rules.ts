@@ -27,7 +27,7 @@ export interface NeededRight {
   readonly on: 'bucket' | 'object' | 'keys'
   /** Asked for in place of `action` where the request names a version. */
   readonly versionAction?: string
-  /** Asked for only with one of these headers; an empty one asks for nothing. */
+  /** Asked for only with one of these headers; an empty one asks for nothing, nor does `false`. */
   readonly withHeaders?: readonly string[]
 }
 
@@ -102,7 +102,12 @@ export function isWriting({ rights, makesBucket, openToAccounts }: AccessRules):
 
 /** Whether the request needs this right, as far as its headers say. */
 export function isNeeded({ withHeaders }: NeededRight, { headers }: S3Request): boolean {
-  return withHeaders === undefined || withHeaders.some((name) => Boolean(headers[name]))
+  return withHeaders === undefined || withHeaders.some((name) => asksFor(headers[name]))
+}
+
+/** An empty header asks for nothing, nor does a switch that is off. */
+function asksFor(value: string | string[] | undefined): boolean {
+  return Boolean(value) && value !== 'false'
 }
 
 /** The action that is asked for. */

@@ -1,6 +1,7 @@
 import type { ContentHeaders, ObjectHead } from '../backend/backend.ts'
 import { checksumHeader } from './checksum.ts'
 import { formatHttpDate } from './http-date.ts'
+import { parseIsoTime, utcSeconds } from './iso-time.ts'
 import { storedEncoding, toHeader } from './metadata.ts'
 import type { Selection } from './object-selection.ts'
 import { contentRange } from './range.ts'
@@ -49,7 +50,10 @@ export function objectHeaders(
 export function pushLockHeaders(list: string[], head: ObjectHead): void {
   if (head.retention !== undefined) {
     list.push('x-amz-object-lock-mode', toHeader(head.retention.mode))
-    list.push('x-amz-object-lock-retain-until-date', toHeader(head.retention.retainUntil))
+    const { retainUntil } = head.retention
+    const ms = parseIsoTime(retainUntil, { compactZone: true })?.ms
+    const date = ms === undefined ? toHeader(retainUntil) : utcSeconds(ms)
+    list.push('x-amz-object-lock-retain-until-date', date)
   }
   if (head.legalHold !== undefined)
     list.push('x-amz-object-lock-legal-hold', head.legalHold ? 'ON' : 'OFF')

@@ -1,28 +1,144 @@
-import type { Backend, Call } from '../backend/backend.ts'
-import { S3Error } from './errors.ts'
+import type { Backend, Call, ObjectLock, ObjectRetention } from '../backend/backend.ts'
+import { readRetention } from '../backend/retention.ts'
+import { parseObject } from '../go-json.ts'
+import { childText, type XmlElement } from '../http/xml-reader.ts'
+import { S3Error, type S3ErrorOptions } from './errors.ts'
+import { parseIsoTime, type IsoTime } from './iso-time.ts'
 import type { S3Request } from './request.ts'
 
-const LOCK_HEADERS = [
-  'x-amz-object-lock-mode',
-  'x-amz-object-lock-retain-until-date',
-  'x-amz-object-lock-legal-hold',
-] as const
+/** Retention and legal hold of objects: what requests ask for, how it is stored, and what may replace what. */
 
-/** Whether a write asks for retention or a legal hold. */
-export function wantsObjectLock({ headers }: S3Request): boolean {
-  return LOCK_HEADERS.some((name) => headers[name] !== undefined)
+const MODE = 'x-amz-object-lock-mode'
+const UNTIL = 'x-amz-object-lock-retain-until-date'
+const HOLD = 'x-amz-object-lock-legal-hold'
+
+type RetentionMode = 'GOVERNANCE' | 'COMPLIANCE'
+
+/** What a write asks for; undefined where that is nothing, as `OFF` is for an object that is new. */
+export function objectLockHeaders({ headers }: S3Request): ObjectLock | undefined {
+  const mode = headers[MODE]
+  const until = headers[UNTIL]
+  const hold = headers[HOLD]
+  if (mode === undefined && until === undefined && hold === undefined) return undefined
+  const retention = retentionOf(mode, until)
+  const legalHold = isHeld(hold)
+  return retention === undefined && !legalHold ? undefined : { retention, legalHold }
+}
+
+type HeaderValue = string | string[] | undefined
+
+function retentionOf(mode: HeaderValue, until: HeaderValue): ObjectRetention | undefined {
+  const hasMode = mode !== undefined && mode !== ''
+  const hasDate = until !== undefined && until !== ''
+  if (!hasMode && !hasDate) return undefined
+  if (!hasMode || !hasDate) {
+    throw invalid(hasMode ? UNTIL : MODE, undefined, `${UNTIL} and ${MODE} must both be supplied.`)
+  }
+  const time = parseIsoTime(String(until))
+  if (time === undefined) {
+    const message = 'The retain until date must be provided in ISO 8601 format'
+    throw invalid(UNTIL, String(until), message)
+  }
+  checkFuture(time)
+  if (!isMode(mode)) throw invalid(MODE, String(mode), 'Unknown wormMode directive.')
+  return { mode, retainUntil: time.text }
+}
+
+function isHeld(hold: HeaderValue): boolean {
+  if (hold === undefined || hold === '' || hold === 'OFF') return false
+  if (hold === 'ON') return true
+  throw invalid(HOLD, String(hold), "Legal Hold must be either of 'ON' or 'OFF'")
+}
+
+function isMode(text: unknown): text is RetentionMode {
+  return text === 'GOVERNANCE' || text === 'COMPLIANCE'
+}
+
+function checkFuture({ text, ms }: IsoTime): void {
+  if (ms > Date.now()) return
+  throw invalid(UNTIL, text, 'The retain until date must be in the future!')
+}
+
+function invalid(name: string, value: string | undefined, message: string): S3Error {
+  const details = { ArgumentName: name, ...(value !== undefined && { ArgumentValue: value }) }
+  return new S3Error('InvalidArgument', details, { message })
+}
+
+/** A retention that is to be stored. */
+export interface RetentionRequest {
+  readonly mode: RetentionMode
+  readonly until: IsoTime
+}
+
+/** Of Go's zero time, which stands for a date that is missing. */
+const NO_DATE: IsoTime = { text: '0001-01-01T00:00:00Z', ms: -Infinity }
+
+/** A `Retention` document. The date is looked at first, as VersityGW does. */
+export function parseRetention(root: XmlElement | undefined): RetentionRequest {
+  const mode = childText(root, 'Mode')
+  const date = childText(root, 'RetainUntilDate')
+  const until = date === undefined ? NO_DATE : parseIsoTime(date, { compactZone: true })
+  if (root === undefined || until === undefined) throw new S3Error('MalformedXML')
+  checkFuture(until)
+  if (!isMode(mode)) throw new S3Error('MalformedXML')
+  return { mode, until }
+}
+
+/** As PutObjectRetention stores it (contract 2.3); with an object that is new it is stored without the name. */
+export function storeRetention({ mode, until }: RetentionRequest): string {
+  const name = '{"Space":"","Local":"Retention"}'
+  return `{"XMLName":${name},"Mode":"${mode}","RetainUntilDate":"${until.text}"}`
 }
 
 /**
- * A lock that was asked for must not be left out in silence. A bucket without a lock configuration refuses it as it
- * always will; in one that has a configuration (VersityGW wrote it) it cannot be given yet.
+ * Throws unless a retention may take the place of the one that is stored; one that cannot be read protects for ever. COMPLIANCE is never shortened nor loosened;
+ * GOVERNANCE is shortened by whoever may bypass it, and changed by whom the bucket's policy lets. Extending needs nothing
+ * (contract 4.7; 9.2, 23).
  */
-export async function refuseObjectLock(
-  bucket: string,
-  backend: Backend,
-  call: Call,
-): Promise<never> {
-  const configuration = await backend.getBucketSubresource(bucket, 'bucket-lock', call)
-  if (configuration !== undefined) throw new S3Error('NotImplemented')
-  throw new S3Error('InvalidRequest', {}, { message: 'Bucket is missing ObjectLockConfiguration' })
+export function checkReplacement(
+  document: Buffer | undefined,
+  wanted: RetentionRequest,
+  bypass: { readonly byRight: boolean; readonly byPolicy: boolean },
+): void {
+  if (document === undefined) return
+  const stored = readRetention(document)
+  if (stored === undefined) throw protectedByLock()
+  const until = parseIsoTime(stored.retainUntil)
+  const untilMs = until === undefined ? Infinity : until.ms
+  const isSameMode = stored.mode === wanted.mode
+  const isExtended = wanted.until.ms >= untilMs || untilMs <= Date.now()
+  const isAllowed = isSameMode
+    ? isExtended || (stored.mode === 'GOVERNANCE' && bypass.byRight)
+    : stored.mode === 'GOVERNANCE' && bypass.byPolicy
+  if (!isAllowed) throw protectedByLock()
+}
+
+function protectedByLock(): S3Error {
+  const message = 'Access Denied because object protected by object lock.'
+  return new S3Error('AccessDenied', {}, { message })
+}
+
+/** A `LegalHold` document: whether it says ON. */
+export function parseLegalHold(root: XmlElement | undefined): boolean {
+  const status = childText(root, 'Status')
+  if (status !== 'ON' && status !== 'OFF') throw new S3Error('MalformedXML')
+  return status === 'ON'
+}
+
+/** One byte: 1 is ON, 0 is OFF. */
+export function storeLegalHold(isOn: boolean): Buffer {
+  return Buffer.from([isOn ? 1 : 0])
+}
+
+/** Whether objects of a bucket can be locked. */
+export async function isLockable(bucket: string, backend: Backend, call: Call): Promise<boolean> {
+  const stored = await backend.getBucketSubresource(bucket, 'bucket-lock', call)
+  return parseObject(stored)?.['Enabled'] === true
+}
+
+/** A lock that was asked for must not be left out in silence. Writes and the calls of their own have two wordings. */
+export function missingLockConfiguration(of: 'write' | 'call'): S3Error {
+  const configuration = of === 'write' ? 'ObjectLockConfiguration' : 'Object Lock Configuration'
+  const options: S3ErrorOptions = { message: `Bucket is missing ${configuration}` }
+  return new S3Error('InvalidRequest', {}, options)
 }

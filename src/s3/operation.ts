@@ -1,4 +1,6 @@
+import type { Authentication } from '../auth/authenticate.ts'
 import type { Identity } from '../auth/identity.ts'
+import type { StoredPolicies } from '../auth/policy/stored-policies.ts'
 import type { Backend, Body, Call } from '../backend/backend.ts'
 import type { Payload } from '../backend/payload.ts'
 import type { XmlElement } from '../http/xml-reader.ts'
@@ -52,9 +54,11 @@ export interface OperationContext {
   readonly backend: Backend
   readonly call: Call
   readonly caller: Identity
+  readonly authentication: Authentication
   /** What he may do to keys that only the body tells. */
   readonly keys: KeyAccess
   readonly accounts: AccountFinder
+  readonly policies: StoredPolicies
   readonly request: S3Request
   readonly settings: S3Settings
 }
@@ -87,15 +91,16 @@ export interface S3Response {
   readonly body?: Body | string | undefined
 }
 
-/**
- * Where fields are read from. `document` is the root of the body, read and verified; undefined where there is no body.
- * `bytes` is the body itself, where the operation wants it so.
- */
+/** Where fields are read from. */
 export interface InputSource {
   readonly request: S3Request
   readonly payload: Payload
+  /** The root of the body, read and verified; undefined where there is no body. */
   readonly document: XmlElement | undefined
+  /** The body itself, where the operation wants it so. */
   readonly bytes: Buffer | undefined
+  /** Why the body is no document. */
+  readonly malformed: S3Error | undefined
 }
 
 /**
@@ -167,8 +172,27 @@ export function operation<F extends Fields>(
     body: fields.find(([, field]) => field.body !== undefined)?.[1].body ?? NO_BODY,
     access: behaviour.access,
     writes: isWriting(behaviour.access),
-    invoke: (source, context) => behaviour.handle(read(source), context),
+    invoke: (source, context) => {
+      let input: Input<F>
+      try {
+        input = read(source)
+      } catch (error) {
+        return refuse(error, wire.http, context)
+      }
+      return behaviour.handle(input, context)
+    },
   }
+}
+
+/** A bucket that is not there is told before what is wrong with a request about it: upstream looks at the bucket first. */
+async function refuse(
+  error: unknown,
+  { method, target, query: parameters }: Route,
+  { request, backend, call }: OperationContext,
+): Promise<never> {
+  const makesBucket = method === 'PUT' && target === 'bucket' && parameters === undefined
+  if (request.bucket !== undefined && !makesBucket) await backend.headBucket(request.bucket, call)
+  throw error
 }
 
 /**
@@ -230,16 +254,40 @@ export function document<T>(
   options: Partial<Omit<DocumentUse, 'kind' | 'root'>> = {},
 ): Field<T> {
   return {
-    read: (source) => parse(source.document),
-    body: {
-      kind: 'document',
-      root,
-      maxBytes: options.maxBytes ?? 1024 * 1024,
-      required: options.required ?? false,
-      checksumRequired: options.checksumRequired ?? false,
-      checksumOf: options.checksumOf ?? 'body',
-      malformed: options.malformed,
-    },
+    read: (source) => parse(rootOf(source)),
+    body: documentUse(root, options),
+  }
+}
+
+/** A document that is looked at when the handler gets to it: there are things to be told before what is wrong with it. */
+export function lateDocument<T>(
+  root: string,
+  parse: (element: XmlElement | undefined) => T,
+  options: Partial<Omit<DocumentUse, 'kind' | 'root'>> = {},
+): Field<() => T> {
+  return {
+    read: (source) => () => parse(rootOf(source)),
+    body: documentUse(root, options),
+  }
+}
+
+function rootOf({ document, malformed }: InputSource): XmlElement | undefined {
+  if (malformed !== undefined) throw malformed
+  return document
+}
+
+function documentUse(
+  root: string,
+  options: Partial<Omit<DocumentUse, 'kind' | 'root'>>,
+): DocumentUse {
+  return {
+    kind: 'document',
+    root,
+    maxBytes: options.maxBytes ?? 1024 * 1024,
+    required: options.required ?? false,
+    checksumRequired: options.checksumRequired ?? false,
+    checksumOf: options.checksumOf ?? 'body',
+    malformed: options.malformed,
   }
 }
 

@@ -15,6 +15,7 @@ import type {
   AccountFinder,
   BytesUse,
   DocumentUse,
+  InputSource,
   Operation,
   OperationContext,
   S3Response,
@@ -76,33 +77,41 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     const payload = exchange.openPayload(authentication)
     const span = openBackendSpan(exchange, operation, parts.backend)
     const { body } = operation
-    const document = body.kind === 'document' ? await readDocument(exchange, body, keys) : undefined
+    const { document, malformed } =
+      body.kind === 'document' ? await readDocument(exchange, body, keys) : NO_DOCUMENT
     const bytes = body.kind === 'bytes' ? await exchange.readBytes(body) : undefined
     const context: OperationContext = {
       backend: parts.backend,
       call: new ExchangeCall(span, exchange),
       caller: authentication.identity,
+      authentication,
       keys,
       accounts: parts.accounts,
+      policies: parts.policies,
       request,
       settings: parts.settings,
     }
-    return operation.invoke({ request, payload, document, bytes }, context)
+    return operation.invoke({ request, payload, document, bytes, malformed }, context)
   }
 }
 
+type ReadDocument = Pick<InputSource, 'document' | 'malformed'>
+
+const NO_DOCUMENT: ReadDocument = { document: undefined, malformed: undefined }
+
+/** What is wrong with its form is told when the document is looked at, and not before. */
 async function readDocument(
   exchange: Exchange,
   use: DocumentUse,
   keys: KeyAccess,
-): Promise<XmlElement | undefined> {
+): Promise<ReadDocument> {
   try {
-    return await exchange.readDocument(use)
+    return { document: await exchange.readDocument(use), malformed: undefined }
   } catch (error) {
     // Whoever has no grant but perhaps on some of the keys is not told what is wrong with them.
     if (error instanceof S3Error && !keys.onBucket) throw new S3Error('AccessDenied')
-    const isMalformed = error instanceof S3Error && error.code === 'MalformedXML'
-    throw isMalformed && use.malformed !== undefined ? use.malformed(error) : error
+    if (!(error instanceof S3Error) || error.code !== 'MalformedXML') throw error
+    return { document: undefined, malformed: use.malformed?.(error) ?? error }
   }
 }
 

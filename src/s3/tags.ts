@@ -1,8 +1,16 @@
 import type { Tags } from '../backend/backend.ts'
+import { goMap, parseMap } from '../go-json.ts'
+import { child, childText, childrenOf, type XmlElement } from '../http/xml-reader.ts'
+import { element, wrap, xmlDocument } from '../http/xml.ts'
+import { compareUtf8 } from '../utf8-order.ts'
 import { S3Error } from './errors.ts'
 import { decodeQueryText } from './query-text.ts'
 
-const MAX_OBJECT_TAGS = 10
+const MAX_TAGS = { bucket: 50, object: 10 } as const
+const TOO_MANY = {
+  bucket: 'Bucket tag count cannot be greater than 50',
+  object: 'Object tags cannot be greater than 10',
+} as const
 const MAX_TAG_KEY = 128
 const MAX_TAG_VALUE = 256
 /** What AWS lets tags be made of: letters, digits and separators of any script, and `_ . : / = + - @`. */
@@ -23,19 +31,52 @@ export function parseTaggingHeader(header: string | undefined): Tags | undefined
     tags[key] = value
     count++
   }
-  if (count > MAX_OBJECT_TAGS)
-    throw new S3Error('BadRequest', {}, { message: 'Object tags cannot be greater than 10' })
+  checkCount(count, 'object')
   return tags
 }
 
+/** A `Tagging` document. MalformedXML where there is none. */
+export function parseTagging(root: XmlElement | undefined, of: keyof typeof MAX_TAGS): Tags {
+  if (root === undefined) throw new S3Error('MalformedXML')
+  return parseTagElements(childrenOf(child(root, 'TagSet'), 'Tag'), of)
+}
+
+/** `Tag` elements: not too many, within S3's limits, and none twice. */
+export function parseTagElements(elements: readonly XmlElement[], of: keyof typeof MAX_TAGS): Tags {
+  checkCount(elements.length, of)
+  const tags = Object.create(null) as Record<string, string>
+  for (const tag of elements) {
+    const key = childText(tag, 'Key') ?? ''
+    const value = childText(tag, 'Value') ?? ''
+    checkTag(key, value)
+    if (key in tags) {
+      const message = 'Cannot provide multiple Tags with the same key'
+      throw new S3Error('InvalidTag', {}, { message })
+    }
+    tags[key] = value
+  }
+  return tags
+}
+
+/** As buckets and objects store them (contract 2.2, 2.3). */
+export function storeTags(tags: Tags): string {
+  return goMap(tags)
+}
+
+/** The answer that tells stored tags, in the order of their keys. */
+export function renderTagging(stored: Buffer | undefined): string {
+  const tags = parseMap(stored)
+  const keys = Object.keys(tags).sort(compareUtf8)
+  const set = keys.map((key) =>
+    wrap('Tag', element('Key', key) + element('Value', tags[key] ?? '')),
+  )
+  return xmlDocument('Tagging', wrap('TagSet', set.join('')))
+}
+
 /** InvalidTag unless key and value are within S3's limits and alphabet. */
-export function checkTag(key: string, value: string): void {
+function checkTag(key: string, value: string): void {
   if (key === '' || lengthOf(key) > MAX_TAG_KEY || !TAG_TEXT.test(key)) {
-    throw new S3Error(
-      'InvalidTag',
-      { TagKey: key },
-      { message: 'The TagKey you have provided is invalid' },
-    )
+    throw new S3Error('InvalidTag', key === '' ? {} : { TagKey: key })
   }
   if (lengthOf(value) > MAX_TAG_VALUE || !TAG_TEXT.test(value)) {
     const details = { TagKey: key, TagValue: value }
@@ -43,6 +84,10 @@ export function checkTag(key: string, value: string): void {
       message: 'The TagValue you have provided is invalid',
     })
   }
+}
+
+function checkCount(count: number, of: keyof typeof MAX_TAGS): void {
+  if (count > MAX_TAGS[of]) throw new S3Error('BadRequest', {}, { message: TOO_MANY[of] })
 }
 
 /** Characters, not UTF-16 units. */

@@ -27,9 +27,8 @@ const at: Fixture = useGateway(() => ({
   env: { ROOT_ACCESS_KEY_ID: access, ROOT_SECRET_ACCESS_KEY: secret },
 }))
 
-/** Operations of later issues, and the account API. */
-const LATER =
-  /[?&](tagging|acl|policy|policyStatus|cors|ownershipControls|versioning|object-lock|website|versions)(=|&|$)/
+/** Operations that are tested elsewhere or come later, and the account API. */
+const LATER = /[?&](policy|policyStatus|cors|versioning|website|versions)(=|&|$)/
 
 function isInScope({ root, as, method, target, requestHeaders }: RecordedRequest): boolean {
   return (
@@ -126,6 +125,13 @@ describe(`A directory that VersityGW ${data.versitygw} wrote`, () => {
     const failures: string[] = []
     for (const request of same) {
       const [got, wanted] = [await replay(request), expectation(request)]
+      // Of several tags, which VersityGW tells in an order that changes, no document was recorded.
+      if (
+        request.target.includes('?tagging') &&
+        request.xml === undefined &&
+        request.status === 200
+      )
+        for (const name of ['xml', 'sha256']) delete got[name]
       const name = `${request.method} ${request.target} ${JSON.stringify(request.requestHeaders)}`
       if (JSON.stringify(sorted(got)) !== JSON.stringify(sorted(wanted)))
         failures.push(

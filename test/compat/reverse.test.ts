@@ -2,9 +2,9 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { checksum, md5Hex, multipartEtag } from '../support/checksums.ts'
+import { checksum, md5Base64, md5Hex, multipartEtag } from '../support/checksums.ts'
 import { comparableHeaders, errorElements } from '../support/compat.ts'
-import { useGateway } from '../support/fixture.ts'
+import { useGateway, type RawRequest } from '../support/fixture.ts'
 import { accepts, freePort } from '../support/gateway.ts'
 import { completeXml, MiB, startUpload, type Upload } from '../support/multipart.ts'
 import { encodeKey } from '../support/sigv4.ts'
@@ -18,6 +18,7 @@ describe.skipIf(versitygw === undefined)('A directory that we wrote, served by V
   const first = randomBytes(5 * MiB)
   const last = randomBytes(777)
   const bucket = 'written-by-us'
+  const locked = 'locked-by-us'
   const KEYS: readonly (readonly [key: string, headers: Record<string, string>])[] = [
     ['plain', {}],
     [
@@ -67,6 +68,64 @@ describe.skipIf(versitygw === undefined)('A directory that we wrote, served by V
     return exchange(port, bytes, { head: method === 'HEAD' })
   }
 
+  const document = (body: string): RawRequest => ({
+    body,
+    headers: { 'Content-MD5': md5Base64(body) },
+  })
+
+  /** On buckets and objects, by their own calls and by the headers of writes. */
+  const writeDocuments = async (): Promise<void> => {
+    const answers = [
+      await at.send('PUT', `/${bucket}?acl`, { headers: { 'x-amz-acl': 'public-read-write' } }),
+      await at.send(
+        'PUT',
+        `/${bucket}?tagging`,
+        document(
+          '<Tagging><TagSet><Tag><Key>k ü</Key><Value>v+/:=@</Value></Tag></TagSet></Tagging>',
+        ),
+      ),
+      await at.send(
+        'PUT',
+        `/${bucket}/plain?tagging`,
+        document('<Tagging><TagSet><Tag><Key>one</Key><Value/></Tag></TagSet></Tagging>'),
+      ),
+      await at.send('PUT', `/${locked}`, {
+        headers: { 'x-amz-bucket-object-lock-enabled': 'true' },
+      }),
+      await at.send('PUT', `/${locked}/by-header`, {
+        body: 'x',
+        headers: {
+          'x-amz-object-lock-mode': 'COMPLIANCE',
+          'x-amz-object-lock-retain-until-date': '2090-01-01T01:02:03.4+05:30',
+          'x-amz-object-lock-legal-hold': 'ON',
+        },
+      }),
+      await at.send('PUT', `/${locked}/by-call`, { body: 'x' }),
+      await at.send(
+        'PUT',
+        `/${locked}/by-call?retention`,
+        document(
+          '<Retention><Mode>GOVERNANCE</Mode><RetainUntilDate>2090-01-01T00:00:00Z</RetainUntilDate></Retention>',
+        ),
+      ),
+      await at.send(
+        'PUT',
+        `/${locked}/by-call?legal-hold`,
+        document('<LegalHold><Status>OFF</Status></LegalHold>'),
+      ),
+      await at.send(
+        'PUT',
+        `/${locked}?object-lock`,
+        document(
+          '<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention><Mode>GOVERNANCE</Mode><Days>2</Days></DefaultRetention></Rule></ObjectLockConfiguration>',
+        ),
+      ),
+    ]
+    expect(answers.map(({ status }) => status)).toEqual([
+      200, 204, 200, 200, 200, 200, 200, 200, 200,
+    ])
+  }
+
   beforeAll(async () => {
     await at.send('PUT', `/${bucket}`, {
       headers: { 'x-amz-object-ownership': 'BucketOwnerPreferred' },
@@ -86,6 +145,7 @@ describe.skipIf(versitygw === undefined)('A directory that we wrote, served by V
       body: 'overwritten',
       headers: { 'x-amz-tagging': 'z=9' },
     })
+    await writeDocuments()
     const upload = await startUpload(at, [first, last], { bucket, key: 'multipart' })
     etag = (await upload.complete()).element('ETag') ?? ''
     unfinished = await startUpload(at, [first, last], { bucket, key: 'unfinished' })
@@ -162,6 +222,29 @@ describe.skipIf(versitygw === undefined)('A directory that we wrote, served by V
     const [ours, theirs] = [await at.send('GET', target), await send('GET', target)]
     if (ours.status === 501) expect([200, 404]).toContain(theirs.status)
     else expect([theirs.status, theirs.text]).toEqual([ours.status, ours.text])
+  })
+
+  test.each([
+    `/${bucket}/plain?tagging`,
+    `/${locked}?acl`,
+    `/${locked}?object-lock`,
+    `/${locked}/by-header?retention`,
+    `/${locked}/by-header?legal-hold`,
+    `/${locked}/by-call?retention`,
+    `/${locked}/by-call?legal-hold`,
+  ])('document %s', async (target) => {
+    const [ours, theirs] = [await at.send('GET', target), await send('GET', target)]
+    expect([theirs.status, theirs.text]).toEqual([200, ours.text])
+  })
+
+  test('it honours our locks', async () => {
+    for (const key of ['by-header', 'by-call']) {
+      const head = await send('HEAD', `/${locked}/${key}`)
+      expect(comparableHeaders(head)).toEqual(
+        comparableHeaders(await at.send('HEAD', `/${locked}/${key}`)),
+      )
+      expect((await send('DELETE', `/${locked}/${key}`)).code).toBe('AccessDenied')
+    }
   })
 
   test('parts of a finished and of an unfinished upload', async () => {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { md5Base64 } from '../support/checksums.ts'
-import type { RawRequest } from '../support/fixture.ts'
+import { DOCUMENT_KINDS, put, small, type Kind } from '../support/golden-kinds.ts'
 import { expectGolden } from '../support/golden.ts'
 import { completeXml, MiB, startUpload } from '../support/multipart.ts'
 import { foldedTree, misplaced } from '../support/span-tree.ts'
@@ -10,25 +10,6 @@ import { useTracedGateway, type Traced } from '../support/traced.ts'
 
 /** A directory that has just changed is not remembered: its next reading depends on when it comes. */
 const settled = (): Promise<void> => sleep(100)
-
-/**
- * The tree of each operation, as a receiver got it: the second request of its kind, so that what is made once has been made.
- * An extra file operation is a failing diff; UPDATE_GOLDEN=1 accepts it.
- */
-interface Kind {
-  readonly operation: string
-  /** Makes what the `n`th request needs (1 and 2) and says what is sent. */
-  readonly request: (
-    at: Traced,
-    bucket: string,
-    n: number,
-  ) => Promise<readonly [method: string, target: string, request?: RawRequest]>
-  readonly status?: number
-}
-
-const small = randomBytes(4096)
-const put = (at: Traced, bucket: string, key: string) =>
-  at.send('PUT', `/${bucket}/${key}`, { body: small })
 
 const policyOf = (bucket: string): string =>
   `{"Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::${bucket}/*"}]}`
@@ -73,6 +54,7 @@ const KINDS: readonly Kind[] = [
       return ['DELETE', `/${bucket}-${n}`]
     },
   },
+  ...DOCUMENT_KINDS,
   {
     operation: 'PutObject',
     request: async (_, bucket, n) => ['PUT', `/${bucket}/new-${n}`, { body: small }],

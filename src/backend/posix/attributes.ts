@@ -1,7 +1,13 @@
 import { gunzipSync, gzipSync } from 'node:zlib'
-import { goMap, parseObject } from '../../go-json.ts'
+import { goMap, goString, parseObject } from '../../go-json.ts'
 import type { AttributeValue, DigestHole, HashKind } from '../../io/io.ts'
-import type { ChecksumAlgorithm, ContentHeaders, Tags, UserMetadata } from '../backend.ts'
+import type {
+  ChecksumAlgorithm,
+  ContentHeaders,
+  ObjectLock,
+  Tags,
+  UserMetadata,
+} from '../backend.ts'
 
 /**
  * Names and encodings of the extended attributes, as VersityGW writes and reads them. Names are without `user.`, which
@@ -48,6 +54,7 @@ export interface Description {
   readonly headers: ContentHeaders
   readonly userMetadata: UserMetadata
   readonly tags: Tags | undefined
+  readonly lock?: ObjectLock | undefined
 }
 
 /** What an upload or an object says of itself, in the form it is stored in. */
@@ -64,7 +71,19 @@ export function describingAttributes(
     attributes.push([ATTRIBUTE.metadata, goMap(object.userMetadata)])
   if (object.tags !== undefined && hasEntries(object.tags))
     attributes.push([ATTRIBUTE.tags, goMap(object.tags)])
+  if (object.lock !== undefined) attributes.push(...lockAttributes(object.lock))
   return attributes
+}
+
+const HELD = Buffer.from([1])
+
+function* lockAttributes({ retention, legalHold }: ObjectLock): Iterable<Attribute> {
+  if (retention !== undefined) {
+    const { mode, retainUntil } = retention
+    const value = `{"Mode":${goString(mode)},"RetainUntilDate":${goString(retainUntil)}}`
+    yield [ATTRIBUTE.retention, value]
+  }
+  if (legalHold) yield [ATTRIBUTE.legalHold, HELD]
 }
 
 function hasEntries(map: Readonly<Record<string, string>>): boolean {
@@ -170,20 +189,6 @@ export function decodeChecksums(
     type: typeof type === 'string' ? type : '',
     value: typeof sum === 'string' && sum !== '' ? sum : undefined,
   }
-}
-
-/**
- * A JSON object of strings, such as metadata and tags; empty where it is no such thing. Attributes can be written by anyone
- * with a shell: what does not parse is not there.
- */
-export function decodeMap(value: Buffer | undefined): Record<string, string> {
-  const map: Record<string, string> = Object.create(null) as Record<string, string>
-  const stored = parseObject(value)
-  for (const key in stored) {
-    const text = stored[key]
-    if (typeof text === 'string') map[key] = text
-  }
-  return map
 }
 
 /** The hash that a checksum algorithm is, in the addon's words. */

@@ -1,11 +1,10 @@
 import { constants } from 'node:os'
-import { goString, parseObject } from '../../go-json.ts'
+import { parseObject } from '../../go-json.ts'
 import { IoError } from '../../io/io-error.ts'
 import type { DirEntries } from '../../io/io.ts'
 import { S3Error } from '../../s3/errors.ts'
 import { compareUtf8 } from '../../utf8-order.ts'
 import type { BucketSubresource, BucketSummary, NewBucket } from '../backend.ts'
-import { ATTRIBUTE } from './attributes.ts'
 import { failureOf, toS3Error } from './errors.ts'
 import { isDirectory } from './file-types.ts'
 import { directoryNames, entryName } from './packed-names.ts'
@@ -53,14 +52,12 @@ async function listRoot(task: Task): Promise<DirEntries> {
 export async function createBucket(task: Task, bucket: NewBucket, inPlace = false): Promise<void> {
   const { root, durable, dirMode, sweeper } = task.volume
   const name = bucketEntry(bucket.name)
-  const attributes = new Map<string, string | Uint8Array>([[ATTRIBUTE.acl, ownerAcl(bucket.owner)]])
-  for (const [subresource, value] of bucket.subresources) attributes.set(subresource, value)
   const place = inPlace ? name : unfinishedBucket()
   sweeper.note('', '')
   const chain = task.chain()
   const made = chain.makeDir(root, place, { mode: dirMode })
   const dir = chain.openDir(root, place, { readable: true })
-  chain.writeMetadata(dir, attributes)
+  chain.writeMetadata(dir, bucket.subresources)
   // Last: a process that may only change owners cannot write the attributes of others' files.
   if (task.owner !== undefined) chain.setOwner(dir, task.owner)
   if (durable) chain.sync(dir, 'dir')
@@ -84,11 +81,6 @@ export async function createBucket(task: Task, bucket: NewBucket, inPlace = fals
 }
 
 const NO_REPLACE_REFUSED = new Set([EINVAL, ENOSYS, EOPNOTSUPP])
-
-function ownerAcl(owner: string): string {
-  const name = goString(owner)
-  return `{"Owner":${name},"Grantees":[{"Permission":"FULL_CONTROL","Access":${name},"Type":"CanonicalUser"}]}`
-}
 
 async function takenName(task: Task, bucket: NewBucket): Promise<S3Error> {
   const acl = await getBucketSubresource(task, 'acl').catch(() => undefined)

@@ -1,7 +1,7 @@
-import { goMap } from '../../go-json.ts'
+import { goMap, parseMap } from '../../go-json.ts'
 import type { Io } from '../../io/io.ts'
 import { Recorder } from '../../trace/recorder.ts'
-import { ATTRIBUTE, LEGACY_METADATA, decodeMap } from './attributes.ts'
+import { ATTRIBUTE, LEGACY_METADATA } from './attributes.ts'
 import { DT_DIR, DT_REG, entryName } from './packed-names.ts'
 
 export interface Conversion {
@@ -143,5 +143,5 @@ function mergedMetadata(attributes: Attributes): Record<string, string> {
       ? [[name.slice(LEGACY_METADATA.length), value.toString()] as const]
       : [],
   )
-  return { ...Object.fromEntries(legacy), ...decodeMap(attributes.get(ATTRIBUTE.metadata)) }
+  return { ...Object.fromEntries(legacy), ...parseMap(attributes.get(ATTRIBUTE.metadata)) }
 }

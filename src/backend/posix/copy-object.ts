@@ -94,14 +94,15 @@ function copiedDescription(
   object: CopyTarget,
   defaultType?: string,
 ): Attribute[] {
-  const { metadata, tags } = object
+  const { metadata, tags, lock } = object
   const { head } = source
   const own = {
     headers: { ...head.headers, websiteRedirectLocation: undefined },
     userMetadata: head.userMetadata,
   }
   const { headers, userMetadata } = metadata === 'COPY' ? own : metadata
-  const description = { headers, userMetadata, tags: tags === 'COPY' ? undefined : tags.tags }
+  const newTags = tags === 'COPY' ? undefined : tags.tags
+  const description = { headers, userMetadata, tags: newTags, lock }
   const attributes = describingAttributes(description, defaultType)
   const stored = source.attributes.get(ATTRIBUTE.tags)
   if (tags === 'COPY' && stored !== undefined) attributes.push([ATTRIBUTE.tags, stored])

@@ -1,12 +1,12 @@
-import { parseObject } from '../../go-json.ts'
+import { parseMap } from '../../go-json.ts'
 import type { FileStat } from '../../io/io.ts'
+import { readRetention } from '../retention.ts'
 import type { ContentHeaders, ObjectHead, UserMetadata } from '../backend.ts'
 import {
   ATTRIBUTE,
   CONTENT_ATTRIBUTES,
   LEGACY_METADATA,
   decodeChecksums,
-  decodeMap,
   decodeMultipart,
 } from './attributes.ts'
 
@@ -42,7 +42,7 @@ export class PosixObjectHead implements ObjectHead {
 
   get tagCount(): number {
     const tags = this.#attributes.get(ATTRIBUTE.tags)
-    return tags === undefined ? 0 : Object.keys(decodeMap(tags)).length
+    return tags === undefined ? 0 : Object.keys(parseMap(tags)).length
   }
 
   get checksum(): ObjectHead['checksum'] {
@@ -64,12 +64,7 @@ export class PosixObjectHead implements ObjectHead {
   }
 
   get retention(): ObjectHead['retention'] {
-    const stored = parseObject(this.#attributes.get(ATTRIBUTE.retention))
-    const mode = stored?.['Mode']
-    const retainUntil = stored?.['RetainUntilDate']
-    return typeof mode === 'string' && typeof retainUntil === 'string'
-      ? { mode, retainUntil }
-      : undefined
+    return readRetention(this.#attributes.get(ATTRIBUTE.retention))
   }
 }
 
@@ -85,7 +80,7 @@ function contentHeaders(attributes: StoredAttributes): ContentHeaders {
 /** The JSON map; where there is none, VersityGW's older form of one attribute a key. */
 function storedMetadata(attributes: StoredAttributes): UserMetadata {
   const stored = attributes.get(ATTRIBUTE.metadata)
-  if (stored !== undefined) return decodeMap(stored)
+  if (stored !== undefined) return parseMap(stored)
   const legacy: Record<string, string> = Object.create(null) as Record<string, string>
   for (const [name, value] of attributes) {
     if (name.startsWith(LEGACY_METADATA))

@@ -7,7 +7,7 @@ import { checkCopySize, isSameObject, parseCopySource, refuseBody } from '../cop
 import { S3Error } from '../errors.ts'
 import { formatXmlDate } from '../http-date.ts'
 import { contentHeaders, userMetadata } from '../metadata.ts'
-import { refuseObjectLock, wantsObjectLock } from '../object-lock.ts'
+import { isLockable, missingLockConfiguration, objectLockHeaders } from '../object-lock.ts'
 import { header, headers, label, operation } from '../operation.ts'
 import type { S3Request } from '../request.ts'
 import { parseTaggingHeader } from '../tags.ts'
@@ -27,7 +27,7 @@ export const CopyObject = operation(
       conditions: headers(copyConditions),
       precondition: headers(writePrecondition),
       checksum: header('x-amz-checksum-algorithm', parseAlgorithm),
-      wantsLock: headers(wantsObjectLock),
+      lock: headers(objectLockHeaders),
     },
   },
   {
@@ -40,7 +40,8 @@ export const CopyObject = operation(
       const source = parseCopySource(input.source ?? '', settings.strictBucketNames)
       tell(call, 's3.copy_source', `${source.bucket}/${source.key}`)
       if (input.metadata === 'COPY' && isSameObject(source, target)) throw unchanged()
-      if (input.wantsLock) await refuseObjectLock(input.bucket, backend, call)
+      const isMissingLock =
+        input.lock !== undefined && !(await isLockable(input.bucket, backend, call))
       let size = 0
       const copied = await backend.copyObject(
         {
@@ -49,6 +50,7 @@ export const CopyObject = operation(
           check(head) {
             checkCopyConditions(input.conditions, head)
             checkCopySize(head.size, settings.copyObjectThreshold)
+            if (isMissingLock) throw missingLockConfiguration('write')
             size = head.size
           },
         },
@@ -56,6 +58,7 @@ export const CopyObject = operation(
         {
           metadata: input.metadata,
           tags: input.tags,
+          lock: input.lock,
           checksum: input.checksum,
           precondition: input.precondition,
         },

@@ -1,10 +1,19 @@
+import { ownerGrant, renderAcl, type Grantee } from '../../auth/acl.ts'
+import type { BucketSubresource, SubresourceValue, Tags } from '../../backend/backend.ts'
 import { child, childText, childrenOf, type XmlElement } from '../../http/xml-reader.ts'
-import type { BucketSubresource, Tags } from '../../backend/backend.ts'
 import { AUTHENTICATE, signedOnly } from '../access-rules.ts'
-import { type CannedAcl, cannedAcl, renderAcl } from '../canned-acl.ts'
+import {
+  aclHeaders,
+  cannedGrants,
+  checkGrantees,
+  refuseBothKinds,
+  type AclHeaders,
+} from '../acl-grants.ts'
+import { storeBucketLock } from '../bucket-lock.ts'
 import { S3Error } from '../errors.ts'
-import { document, header, headers, label, operation } from '../operation.ts'
-import { checkTag } from '../tags.ts'
+import { parseOwnershipHeader, type ObjectOwnership } from '../object-ownership.ts'
+import { document, header, headers, label, operation, type OperationContext } from '../operation.ts'
+import { parseTagElements, storeTags } from '../tags.ts'
 
 export const CreateBucket = operation(
   {
@@ -12,22 +21,30 @@ export const CreateBucket = operation(
     http: { method: 'PUT', target: 'bucket' },
     input: {
       bucket: label('bucket'),
-      acl: headers(cannedAcl),
-      ownership: header('x-amz-object-ownership', parseOwnership),
-      lock: header('x-amz-bucket-object-lock-enabled', refuseLock),
+      acl: headers(aclHeaders),
+      ownership: header('x-amz-object-ownership'),
+      lock: header('x-amz-bucket-object-lock-enabled', (text) => text?.toLowerCase() === 'true'),
       configuration: document('CreateBucketConfiguration', parseBucketConfiguration),
     },
   },
   {
     access: signedOnly({ rights: [], makesBucket: true }, AUTHENTICATE),
-    async handle({ bucket, acl, ownership, configuration }, { backend, call, caller, settings }) {
-      checkLocation(configuration.location, settings.region)
+    async handle({ bucket, acl, ownership, lock, configuration }, context) {
+      const { backend, call, caller, settings } = context
       const owner = caller.accessKey ?? ''
-      const subresources = new Map<BucketSubresource, string>()
-      if (acl !== undefined && acl !== 'private') subresources.set('acl', renderAcl(owner, acl))
-      subresources.set('ownership', chooseOwnership(acl, ownership))
+      const access = await chooseAccess(acl, ownership, context)
+      checkLocation(configuration.location, settings.region)
+      const subresources = new Map<BucketSubresource, SubresourceValue>([
+        ['acl', renderAcl({ owner, grantees: [ownerGrant(owner), ...access.grants] })],
+        ['ownership', access.ownership],
+      ])
       if (configuration.tags !== undefined)
-        subresources.set('X-Amz-Tagging', renderTags(configuration.tags))
+        subresources.set('X-Amz-Tagging', storeTags(configuration.tags))
+      if (lock) {
+        const configured = { enabled: true, defaultRetention: undefined }
+        subresources.set('bucket-lock', storeBucketLock(configured, new Date()))
+        if (settings.versioningEnabled) subresources.set('versioning', VERSIONED)
+      }
       await backend.createBucket({ name: bucket, owner, subresources }, call)
       return {
         status: 200,
@@ -37,32 +54,35 @@ export const CreateBucket = operation(
   },
 )
 
-const OWNERSHIPS = ['BucketOwnerEnforced', 'BucketOwnerPreferred', 'ObjectWriter'] as const
-type Ownership = (typeof OWNERSHIPS)[number]
+/** Versioning is Enabled: what can be overwritten cannot be locked. */
+const VERSIONED = Buffer.from([1])
 
-function parseOwnership(text: string | undefined): Ownership | undefined {
-  if (text === undefined || text === '') return undefined
-  const ownership = OWNERSHIPS.find((known) => known === text)
-  if (ownership !== undefined) return ownership
-  throw new S3Error(
-    'InvalidArgument',
-    { ArgumentName: 'x-amz-object-ownership' },
-    { message: `Invalid x-amz-object-ownership header: ${text}` },
-  )
+/** Who may use the bucket beside its owner. A gateway without ACLs looks at no header about them. */
+async function chooseAccess(
+  acl: AclHeaders,
+  given: string | undefined,
+  { accounts, call, settings }: OperationContext,
+): Promise<{ grants: readonly Grantee[]; ownership: ObjectOwnership }> {
+  if (!settings.aclsEnabled)
+    return { grants: [], ownership: parseOwnershipHeader(given) ?? 'BucketOwnerEnforced' }
+  refuseBothKinds(acl)
+  const canned = acl.canned === undefined ? [] : cannedGrants(acl.canned)
+  const ownership = chooseOwnership(acl, parseOwnershipHeader(given))
+  await checkGrantees(acl.grants, accounts, call.span)
+  return { grants: [...canned, ...acl.grants], ownership }
 }
 
 /** Enforced ownership and grants to others exclude each other; a request for `private` alone leaves ACLs possible. */
-function chooseOwnership(acl: CannedAcl | undefined, ownership: Ownership | undefined): Ownership {
-  const chosen = ownership ?? (acl === 'private' ? 'BucketOwnerPreferred' : 'BucketOwnerEnforced')
-  if (chosen === 'BucketOwnerEnforced' && acl !== undefined && acl !== 'private') {
+function chooseOwnership(
+  { canned, grants }: AclHeaders,
+  ownership: ObjectOwnership | undefined,
+): ObjectOwnership {
+  const chosen =
+    ownership ?? (canned === 'private' ? 'BucketOwnerPreferred' : 'BucketOwnerEnforced')
+  const isShared = grants.length > 0 || (canned !== undefined && canned !== 'private')
+  if (chosen === 'BucketOwnerEnforced' && isShared)
     throw new S3Error('InvalidBucketAclWithObjectOwnership')
-  }
   return chosen
-}
-
-/** A bucket whose objects should be protected must not be made before they can be. */
-function refuseLock(text: string | undefined): void {
-  if (text?.toLowerCase() === 'true') throw new S3Error('NotImplemented')
 }
 
 interface BucketConfiguration {
@@ -70,42 +90,12 @@ interface BucketConfiguration {
   readonly tags: Tags | undefined
 }
 
-const MAX_BUCKET_TAGS = 50
-
 export function parseBucketConfiguration(root: XmlElement | undefined): BucketConfiguration {
-  const tags = child(root, 'Tags')
+  const tags = childrenOf(child(root, 'Tags'), 'Tag')
   return {
     location: childText(root, 'LocationConstraint'),
-    tags: tags === undefined ? undefined : parseTags(childrenOf(tags, 'Tag')),
+    tags: tags.length === 0 ? undefined : parseTagElements(tags, 'bucket'),
   }
-}
-
-function parseTags(elements: readonly XmlElement[]): Tags {
-  const tags = new Map<string, string>()
-  for (const element of elements) {
-    const key = childText(element, 'Key') ?? ''
-    const value = childText(element, 'Value') ?? ''
-    checkTag(key, value)
-    if (tags.has(key)) {
-      throw new S3Error(
-        'InvalidTag',
-        {},
-        { message: 'Cannot provide multiple Tags with the same key' },
-      )
-    }
-    tags.set(key, value)
-  }
-  if (tags.size > MAX_BUCKET_TAGS) {
-    throw new S3Error('BadRequest', {}, { message: 'Bucket tag count cannot be greater than 50' })
-  }
-  return Object.fromEntries(tags)
-}
-
-/** A JSON map, keys in order: no tag can hold a character that VersityGW would escape further. */
-function renderTags(tags: Tags): string {
-  return JSON.stringify(
-    Object.fromEntries(Object.entries(tags).toSorted(([a], [b]) => (a < b ? -1 : 1))),
-  )
 }
 
 /** Where a location is named it must be ours, and us-east-1 has none: so S3 has it. */

@@ -3,7 +3,7 @@ import type { UploadRef } from '../../backend/backend.ts'
 import { WRITES_OBJECT, signedOnly } from '../access-rules.ts'
 import { parseUploadChecksum } from '../checksum.ts'
 import { contentHeaders, userMetadata } from '../metadata.ts'
-import { refuseObjectLock, wantsObjectLock } from '../object-lock.ts'
+import { isLockable, missingLockConfiguration, objectLockHeaders } from '../object-lock.ts'
 import { header, headers, label, operation } from '../operation.ts'
 import { parseTaggingHeader } from '../tags.ts'
 import { tell } from '../trace-facts.ts'
@@ -17,9 +17,9 @@ export const CreateMultipartUpload = operation(
       key: label('key'),
       contentHeaders: headers(contentHeaders),
       userMetadata: headers(userMetadata),
+      lock: headers(objectLockHeaders),
       tags: header('x-amz-tagging', parseTaggingHeader),
       checksum: headers(parseUploadChecksum),
-      wantsLock: headers(wantsObjectLock),
     },
   },
   {
@@ -29,13 +29,15 @@ export const CreateMultipartUpload = operation(
     ),
     async handle(input, { backend, call }) {
       const { bucket, key, checksum } = input
-      if (input.wantsLock) await refuseObjectLock(bucket, backend, call)
+      if (input.lock !== undefined && !(await isLockable(bucket, backend, call)))
+        throw missingLockConfiguration('write')
       const { uploadId } = await backend.createUpload(
         { bucket, key },
         {
           headers: input.contentHeaders,
           userMetadata: input.userMetadata,
           tags: input.tags,
+          lock: input.lock,
           checksum,
         },
         call,

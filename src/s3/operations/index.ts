@@ -4,14 +4,24 @@ import { CompleteMultipartUpload } from './complete-multipart-upload.ts'
 import { CopyObject } from './copy-object.ts'
 import { CreateBucket } from './create-bucket.ts'
 import { CreateMultipartUpload } from './create-multipart-upload.ts'
+import { DeleteBucketOwnershipControls } from './delete-bucket-ownership-controls.ts'
 import { DeleteBucketPolicy } from './delete-bucket-policy.ts'
+import { DeleteBucketTagging } from './delete-bucket-tagging.ts'
 import { DeleteBucket } from './delete-bucket.ts'
+import { DeleteObjectTagging } from './delete-object-tagging.ts'
 import { DeleteObject } from './delete-object.ts'
 import { DeleteObjects } from './delete-objects.ts'
+import { GetBucketAcl } from './get-bucket-acl.ts'
 import { GetBucketLocation } from './get-bucket-location.ts'
+import { GetBucketOwnershipControls } from './get-bucket-ownership-controls.ts'
 import { GetBucketPolicyStatus } from './get-bucket-policy-status.ts'
 import { GetBucketPolicy } from './get-bucket-policy.ts'
+import { GetBucketTagging } from './get-bucket-tagging.ts'
 import { GetObjectAttributes } from './get-object-attributes.ts'
+import { GetObjectLegalHold } from './get-object-legal-hold.ts'
+import { GetObjectLockConfiguration } from './get-object-lock-configuration.ts'
+import { GetObjectRetention } from './get-object-retention.ts'
+import { GetObjectTagging } from './get-object-tagging.ts'
 import { GetObject } from './get-object.ts'
 import { HeadBucket } from './head-bucket.ts'
 import { HeadObject } from './head-object.ts'
@@ -22,7 +32,14 @@ import { ListObjectsV2 } from './list-objects-v2.ts'
 import { ListObjects } from './list-objects.ts'
 import { ListParts } from './list-parts.ts'
 import { PreflightBucket, PreflightObject } from './preflight-options.ts'
+import { PutBucketAcl } from './put-bucket-acl.ts'
+import { PutBucketOwnershipControls } from './put-bucket-ownership-controls.ts'
 import { PutBucketPolicy } from './put-bucket-policy.ts'
+import { PutBucketTagging } from './put-bucket-tagging.ts'
+import { PutObjectLegalHold } from './put-object-legal-hold.ts'
+import { PutObjectLockConfiguration } from './put-object-lock-configuration.ts'
+import { PutObjectRetention } from './put-object-retention.ts'
+import { PutObjectTagging } from './put-object-tagging.ts'
 import { PutObject } from './put-object.ts'
 import * as refusals from './refusals.ts'
 import { UploadPartCopy } from './upload-part-copy.ts'
@@ -32,19 +49,29 @@ import { UploadPart } from './upload-part.ts'
 export const operations: readonly Operation[] = [
   ListBuckets,
 
-  ...later.bucketPuts,
+  PutBucketTagging,
+  PutBucketOwnershipControls,
+  ...later.bucketPutsBeforeLock,
+  PutObjectLockConfiguration,
+  ...later.bucketPutsBeforePolicy,
   PutBucketPolicy,
-  ...later.bucketPutsAfterPolicy,
+  PutBucketAcl,
+  ...later.bucketPuts,
   CreateBucket,
   HeadBucket,
-  ...later.bucketDeletes,
+  DeleteBucketTagging,
+  DeleteBucketOwnershipControls,
   DeleteBucketPolicy,
-  ...later.bucketDeletesAfterPolicy,
+  ...later.bucketDeletes,
   DeleteBucket,
   GetBucketLocation,
-  ...later.bucketGets,
+  GetBucketTagging,
+  GetBucketOwnershipControls,
+  ...later.bucketGetsBeforePolicy,
   GetBucketPolicy,
-  ...later.bucketGetsAfterPolicy,
+  ...later.bucketGetsBeforeLock,
+  GetObjectLockConfiguration,
+  GetBucketAcl,
   ListMultipartUploads,
   ...later.bucketGetsAfterUploads,
   GetBucketPolicyStatus,
@@ -60,18 +87,24 @@ export const operations: readonly Operation[] = [
   refusals.GetWithCopySource,
   refusals.UploadsOfKey,
   refusals.VersionsOfKey,
+  GetObjectTagging,
+  GetObjectRetention,
+  GetObjectLegalHold,
   ...later.objectGets,
   GetObjectAttributes,
   ListParts,
   GetObject,
   refusals.DeleteWithCopySource,
-  ...later.objectDeletes,
+  DeleteObjectTagging,
   AbortMultipartUpload,
   DeleteObject,
   ...later.objectPosts,
   refusals.CompleteWithCopySource,
   CompleteMultipartUpload,
   CreateMultipartUpload,
+  PutObjectTagging,
+  PutObjectRetention,
+  PutObjectLegalHold,
   ...later.objectPuts,
   UploadPartCopy,
   UploadPart,

@@ -18,13 +18,8 @@ const family = (
 
 /** What S3 tells anonymous callers of these. */
 const REFUSALS: Readonly<Record<string, string>> = {
-  PutBucketAcl: AUTHENTICATE,
   PutObjectAcl: AUTHENTICATE,
   SelectObjectContent: AUTHENTICATE,
-  PutBucketOwnershipControls: 's3:PutBucketOwnershipControls does not support Anonymous requests!',
-  GetBucketOwnershipControls: 's3:GetBucketOwnershipControls does not support Anonymous requests!',
-  DeleteBucketOwnershipControls:
-    's3:PutBucketOwnershipControls does not support Anonymous requests!',
 }
 
 /** Sub-resources that VersityGW does not implement either: accounts are told so before anything else. */
@@ -46,16 +41,14 @@ function accessTo(
   return UNSUPPORTED.test(name) ? { ...access, openToAccounts: true } : access
 }
 
-export const bucketPuts = family('PUT', 'bucket', [
-  ['PutBucketTagging', 'tagging'],
-  ['PutBucketOwnershipControls', 'ownershipControls'],
-  ['PutBucketVersioning', 'versioning'],
-  ['PutObjectLockConfiguration', 'object-lock', 'PutBucketObjectLockConfiguration'],
+/** Families stand apart where operations that exist stand between them in the order of upstream's routes. */
+export const bucketPutsBeforeLock = family('PUT', 'bucket', [['PutBucketVersioning', 'versioning']])
+
+export const bucketPutsBeforePolicy = family('PUT', 'bucket', [
   ['PutBucketCors', 'cors', 'PutBucketCORS'],
 ])
 
-export const bucketPutsAfterPolicy = family('PUT', 'bucket', [
-  ['PutBucketAcl', 'acl'],
+export const bucketPuts = family('PUT', 'bucket', [
   ['PutBucketWebsite', 'website'],
   ['PutBucketAnalyticsConfiguration', 'analytics', 'PutAnalyticsConfiguration'],
   ['PutBucketEncryption', 'encryption', 'PutEncryptionConfiguration'],
@@ -76,11 +69,6 @@ export const bucketPutsAfterPolicy = family('PUT', 'bucket', [
 ])
 
 export const bucketDeletes = family('DELETE', 'bucket', [
-  ['DeleteBucketTagging', 'tagging', 'PutBucketTagging'],
-  ['DeleteBucketOwnershipControls', 'ownershipControls', 'PutBucketOwnershipControls'],
-])
-
-export const bucketDeletesAfterPolicy = family('DELETE', 'bucket', [
   ['DeleteBucketCors', 'cors', 'PutBucketCORS'],
   ['DeleteBucketWebsite', 'website'],
   ['DeleteBucketAnalyticsConfiguration', 'analytics', 'PutAnalyticsConfiguration'],
@@ -97,17 +85,12 @@ export const bucketDeletesAfterPolicy = family('DELETE', 'bucket', [
   ['DeletePublicAccessBlock', 'publicAccessBlock', 'PutBucketPublicAccessBlock'],
 ])
 
-/** In pieces, because what is there already stands between them in the order of upstream's routes. */
-export const bucketGets = family('GET', 'bucket', [
-  ['GetBucketTagging', 'tagging'],
-  ['GetBucketOwnershipControls', 'ownershipControls'],
+export const bucketGetsBeforePolicy = family('GET', 'bucket', [
   ['GetBucketVersioning', 'versioning'],
 ])
 
-export const bucketGetsAfterPolicy = family('GET', 'bucket', [
+export const bucketGetsBeforeLock = family('GET', 'bucket', [
   ['GetBucketCors', 'cors', 'GetBucketCORS'],
-  ['GetObjectLockConfiguration', 'object-lock', 'GetBucketObjectLockConfiguration'],
-  ['GetBucketAcl', 'acl'],
 ])
 
 export const bucketGetsAfterUploads = family('GET', 'bucket', [
@@ -148,23 +131,11 @@ export const PostObject = notImplemented(
   { rights: [{ action: 's3:PutObject', permission: 'WRITE', on: 'keys' }] },
 )
 
-export const objectGets = family('GET', 'object', [
-  ['GetObjectTagging', 'tagging'],
-  ['GetObjectRetention', 'retention'],
-  ['GetObjectLegalHold', 'legal-hold'],
-  ['GetObjectAcl', 'acl'],
-])
-
-export const objectDeletes = family('DELETE', 'object', [['DeleteObjectTagging', 'tagging']])
+export const objectGets = family('GET', 'object', [['GetObjectAcl', 'acl']])
 
 export const objectPosts = family('POST', 'object', [
   ['RestoreObject', 'restore'],
   ['SelectObjectContent', { select: '', 'select-type': '2' }, 'GetObject'],
 ])
 
-export const objectPuts = family('PUT', 'object', [
-  ['PutObjectTagging', 'tagging'],
-  ['PutObjectRetention', 'retention'],
-  ['PutObjectLegalHold', 'legal-hold'],
-  ['PutObjectAcl', 'acl'],
-])
+export const objectPuts = family('PUT', 'object', [['PutObjectAcl', 'acl']])

@@ -3,7 +3,7 @@ import { declaredChecksum } from '../checksum.ts'
 import { writePrecondition } from '../conditions.ts'
 import { contentHeaders, userMetadata } from '../metadata.ts'
 import { pushChecksum } from '../object-headers.ts'
-import { refuseObjectLock, wantsObjectLock } from '../object-lock.ts'
+import { isLockable, missingLockConfiguration, objectLockHeaders } from '../object-lock.ts'
 import { header, headers, label, operation, payload } from '../operation.ts'
 import { parseTaggingHeader } from '../tags.ts'
 import { tell } from '../trace-facts.ts'
@@ -18,8 +18,8 @@ export const PutObject = operation(
       precondition: headers(writePrecondition),
       contentHeaders: headers(contentHeaders),
       userMetadata: headers(userMetadata),
+      lock: headers(objectLockHeaders),
       tags: header('x-amz-tagging', parseTaggingHeader),
-      wantsLock: headers(wantsObjectLock),
       checksum: headers(declaredChecksum),
       body: payload(),
     },
@@ -27,13 +27,15 @@ export const PutObject = operation(
   {
     access: { rights: WRITES_OBJECT },
     async handle(input, { backend, call }) {
-      if (input.wantsLock) await refuseObjectLock(input.bucket, backend, call)
+      if (input.lock !== undefined && !(await isLockable(input.bucket, backend, call)))
+        throw missingLockConfiguration('write')
       const written = await backend.putObject(
         { bucket: input.bucket, key: input.key },
         {
           headers: input.contentHeaders,
           userMetadata: input.userMetadata,
           tags: input.tags,
+          lock: input.lock,
           checksum: input.checksum?.algorithm ?? 'CRC64NVME',
           precondition: input.precondition,
         },

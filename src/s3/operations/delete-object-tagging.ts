@@ -1,0 +1,22 @@
+import { onObject } from '../access-rules.ts'
+import { label, operation, query } from '../operation.ts'
+import { parseVersionId } from '../version-id.ts'
+
+export const DeleteObjectTagging = operation(
+  {
+    name: 'DeleteObjectTagging',
+    http: { method: 'DELETE', target: 'object', query: 'tagging' },
+    input: {
+      bucket: label('bucket'),
+      key: label('key'),
+      versionId: query('versionId', parseVersionId),
+    },
+  },
+  {
+    access: onObject('s3:DeleteObjectTagging', 'WRITE', 's3:DeleteObjectVersionTagging'),
+    async handle({ bucket, key }, { backend, call }) {
+      await backend.deleteObjectSubresource({ bucket, key }, 'X-Amz-Tagging', call)
+      return { status: 204 }
+    },
+  },
+)

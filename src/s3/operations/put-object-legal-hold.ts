@@ -1,0 +1,35 @@
+import { onObject } from '../access-rules.ts'
+import {
+  isLockable,
+  missingLockConfiguration,
+  parseLegalHold,
+  storeLegalHold,
+} from '../object-lock.ts'
+import { document, label, operation, query } from '../operation.ts'
+import { parseVersionId } from '../version-id.ts'
+
+export const PutObjectLegalHold = operation(
+  {
+    name: 'PutObjectLegalHold',
+    http: { method: 'PUT', target: 'object', query: 'legal-hold' },
+    input: {
+      bucket: label('bucket'),
+      key: label('key'),
+      isOn: document('LegalHold', parseLegalHold, { checksumRequired: true }),
+      versionId: query('versionId', parseVersionId),
+    },
+  },
+  {
+    access: onObject('s3:PutObjectLegalHold', 'WRITE'),
+    async handle({ bucket, key, isOn }, { backend, call }) {
+      const ref = { bucket, key }
+      if (!(await isLockable(bucket, backend, call))) {
+        // What is no object is told first.
+        await backend.headObject(ref, call)
+        throw missingLockConfiguration('call')
+      }
+      await backend.putObjectSubresource(ref, 'object-legal-hold', storeLegalHold(isOn), call)
+      return { status: 200 }
+    },
+  },
+)

@@ -1,0 +1,45 @@
+import { onObject } from '../access-rules.ts'
+import { BYPASS, policyLetsBypass, wantsBypass } from '../bypass-governance.ts'
+import {
+  checkReplacement,
+  isLockable,
+  missingLockConfiguration,
+  parseRetention,
+  storeRetention,
+} from '../object-lock.ts'
+import { document, label, operation, query } from '../operation.ts'
+import { parseVersionId } from '../version-id.ts'
+
+export const PutObjectRetention = operation(
+  {
+    name: 'PutObjectRetention',
+    http: { method: 'PUT', target: 'object', query: 'retention' },
+    input: {
+      bucket: label('bucket'),
+      key: label('key'),
+      retention: document('Retention', parseRetention, { checksumRequired: true }),
+      versionId: query('versionId', parseVersionId),
+    },
+  },
+  {
+    access: { rights: [...onObject('s3:PutObjectRetention', 'WRITE').rights, BYPASS] },
+    async handle({ bucket, key, retention }, context) {
+      const { backend, call } = context
+      const ref = { bucket, key }
+      if (!(await isLockable(bucket, backend, call))) {
+        // What is no object is told first.
+        await backend.headObject(ref, call)
+        throw missingLockConfiguration('call')
+      }
+      const byRight = wantsBypass(context)
+      const isChange = byRight && retention.mode === 'COMPLIANCE'
+      const byPolicy = isChange && (await policyLetsBypass(ref, context))
+      const decide = (stored: Buffer | undefined): string => {
+        checkReplacement(stored, retention, { byRight, byPolicy })
+        return storeRetention(retention)
+      }
+      await backend.putObjectSubresource(ref, 'object-retention', decide, call)
+      return { status: 200 }
+    },
+  },
+)

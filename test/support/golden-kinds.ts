@@ -1,0 +1,105 @@
+import { randomBytes } from 'node:crypto'
+import { md5Base64 } from './checksums.ts'
+import type { RawRequest } from './fixture.ts'
+import type { Traced } from './traced.ts'
+
+/**
+ * The tree of each operation, as a receiver got it: the second request of its kind, so that what is made once has been made.
+ * An extra file operation is a failing diff; UPDATE_GOLDEN=1 accepts it.
+ */
+export interface Kind {
+  readonly operation: string
+  /** Makes what the `n`th request needs (1 and 2) and says what is sent. */
+  readonly request: (
+    at: Traced,
+    bucket: string,
+    n: number,
+  ) => Promise<readonly [method: string, target: string, request?: RawRequest]>
+  readonly status?: number
+}
+
+export const small = randomBytes(4096)
+export const put = (at: Traced, bucket: string, key: string) =>
+  at.send('PUT', `/${bucket}/${key}`, { body: small })
+
+const TAGGING = '<Tagging><TagSet><Tag><Key>a</Key><Value>1</Value></Tag></TagSet></Tagging>'
+const RETENTION =
+  '<Retention><Mode>GOVERNANCE</Mode><RetainUntilDate>2090-01-01T00:00:00Z</RetainUntilDate></Retention>'
+const HOLD = '<LegalHold><Status>ON</Status></LegalHold>'
+const documentOf = (body: string): RawRequest => ({
+  body,
+  headers: { 'Content-MD5': md5Base64(body) },
+})
+const lockedObject = async (at: Traced, bucket: string): Promise<void> => {
+  await at.send('PUT', `/${bucket}-locked`, {
+    headers: { 'x-amz-bucket-object-lock-enabled': 'true' },
+  })
+  await put(at, `${bucket}-locked`, 'k')
+}
+
+/** Documents hung on buckets and objects. */
+export const DOCUMENT_KINDS: readonly Kind[] = [
+  {
+    operation: 'PutBucketTagging',
+    status: 204,
+    request: async (_, bucket) => ['PUT', `/${bucket}?tagging`, documentOf(TAGGING)],
+  },
+  { operation: 'GetBucketAcl', request: async (_, bucket) => ['GET', `/${bucket}?acl`] },
+  {
+    operation: 'PutBucketAcl',
+    request: async (_, bucket) => [
+      'PUT',
+      `/${bucket}?acl`,
+      { headers: { 'x-amz-acl': 'public-read' } },
+    ],
+  },
+  {
+    operation: 'DeleteBucketTagging',
+    status: 204,
+    request: async (_, bucket) => ['DELETE', `/${bucket}?tagging`],
+  },
+  {
+    operation: 'PutObjectTagging',
+    async request(at, bucket) {
+      await put(at, bucket, 'k')
+      return ['PUT', `/${bucket}/k?tagging`, documentOf(TAGGING)]
+    },
+  },
+  {
+    operation: 'GetObjectTagging',
+    async request(at, bucket) {
+      await put(at, bucket, 'k')
+      return ['GET', `/${bucket}/k?tagging`]
+    },
+  },
+  {
+    operation: 'DeleteObjectTagging',
+    status: 204,
+    async request(at, bucket) {
+      await put(at, bucket, 'k')
+      return ['DELETE', `/${bucket}/k?tagging`]
+    },
+  },
+  {
+    operation: 'PutObjectRetention',
+    async request(at, bucket) {
+      await lockedObject(at, bucket)
+      return ['PUT', `/${bucket}-locked/k?retention`, documentOf(RETENTION)]
+    },
+  },
+  {
+    operation: 'GetObjectRetention',
+    async request(at, bucket) {
+      await lockedObject(at, bucket)
+      await at.send('PUT', `/${bucket}-locked/k?retention`, documentOf(RETENTION))
+      return ['GET', `/${bucket}-locked/k?retention`]
+    },
+  },
+  {
+    operation: 'PutObjectLegalHold',
+    async request(at, bucket) {
+      await lockedObject(at, bucket)
+      return ['PUT', `/${bucket}-locked/k?legal-hold`, documentOf(HOLD)]
+    },
+  },
+]
