@@ -142,8 +142,8 @@ describe.each(VARIANTS)('PutObject under odd names with $name', (options) => {
     // In the gap between two renames a PUT may make the directory anew: it gives way.
     const rename = (from: string, to: string): void => {
       for (;;) {
-        rmSync(at(to), { recursive: true, force: true })
         try {
+          rmSync(at(to), { recursive: true, force: true })
           renameSync(at(from), at(to))
           return
         } catch {}
