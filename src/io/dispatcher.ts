@@ -32,6 +32,9 @@ const EAGAIN = 11
 const EINVAL = 22
 const ECANCELED = 125
 
+/** Chains that follow each other this closely are many requests, not one client that waits for each answer. */
+const BUSY_NS = 120_000
+
 /** Chains that wait when all slots are taken; more are refused with EAGAIN. */
 const MAX_WAITING = 65_536
 
@@ -48,6 +51,8 @@ export class Dispatcher {
   #busy = 0
   #closed = false
   #kicking = false
+  /** When the last chain was submitted. */
+  #submittedNs = 0
   #whenIdle: (() => void) | undefined
 
   constructor(native: NativeIo, slots: number) {
@@ -114,9 +119,11 @@ export class Dispatcher {
     let errno: number
     try {
       running.job = this.#writer.write(slot, plan, running.from)
-      const alone = this.#busy === 1
-      errno = this.#native.submit(slot, running.job.pieces, alone)
-      if (!alone) this.#kickSoon()
+      const now = nowNs()
+      const isAlone = this.#busy === 1 && now - this.#submittedNs > BUSY_NS
+      this.#submittedNs = now
+      errno = this.#native.submit(slot, running.job.pieces, isAlone)
+      if (!isAlone) this.#kickSoon()
     } catch (error) {
       if (!(error instanceof NulError)) {
         this.#end(running, slot, error instanceof Error ? error : new Error(String(error)), true)
