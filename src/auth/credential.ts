@@ -23,9 +23,20 @@ export function parseCredential(
   text: string,
   regions: readonly string[],
 ): Credential | CredentialFault {
-  const fields = text.split('/')
-  const [accessKey = '', date = '', region = '', service, terminal] = fields
-  if (fields.length !== 5) {
+  const first = text.indexOf('/')
+  const second = text.indexOf('/', first + 1)
+  const third = text.indexOf('/', second + 1)
+  const fourth = text.indexOf('/', third + 1)
+  const accessKey = text.slice(0, first)
+  const date = text.slice(first + 1, second)
+  const region = text.slice(second + 1, third)
+  const service = text.slice(third + 1, fourth)
+  const terminal = text.slice(fourth + 1)
+  // Of four slashes each stands behind the one before, and none behind the last.
+  if (
+    !(first >= 0 && first < second && second < third && third < fourth) ||
+    terminal.includes('/')
+  ) {
     const form = '"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request"'
     return { fault: `the Credential is mal-formed; expecting ${form}.` }
   }

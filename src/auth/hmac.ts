@@ -57,7 +57,11 @@ export type SigningKeys = (secret: string, date: string, region: string) => Hmac
  */
 export function createSigningKeys(limit = 1024): SigningKeys {
   const keys = new Map<string, HmacKey>()
+  // Most requests are signed as the one before.
+  let last = { secret: '', date: '', region: '', key: undefined as HmacKey | undefined }
   return (secret, date, region) => {
+    if (last.key !== undefined && last.secret === secret && last.date === date)
+      if (last.region === region) return last.key
     const id = `${date}/${region}/${secret}`
     let key = keys.get(id)
     if (key === undefined) {
@@ -68,6 +72,7 @@ export function createSigningKeys(limit = 1024): SigningKeys {
       }
       keys.set(id, key)
     }
+    last = { secret, date, region, key }
     return key
   }
 }

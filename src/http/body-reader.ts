@@ -88,7 +88,10 @@ export class BodyReader {
     sink.onDrain = () => this.#resume()
     this.#state = 'reading'
     this.#readySince = nowNs()
-    this.#watch(() => end(() => reject(stalled())))
+    // A small body has come with its head and is read within this turn of the event loop: it needs no timer.
+    setImmediate(() => {
+      if (this.#state !== 'done') this.#watch(() => end(() => reject(stalled())))
+    })
     incoming.on('data', onData).on('end', onEnd).on('close', onGone).on('error', onGone)
     this.#options.onContinue?.()
   }
