@@ -21,8 +21,8 @@ const GRANT_HEADERS: readonly (readonly [header: string, permission: AclPermissi
   ['x-amz-grant-write-acp', 'WRITE_ACP'],
 ]
 
-/** More than any ACL of S3 has (100), and few enough to look each up. */
-const MAX_GRANTS = 1000
+/** As many as an ACL of S3 has; each is looked up. */
+const MAX_GRANTS = 100
 
 export function aclHeaders({ headers }: S3Request): AclHeaders {
   const canned = headers['x-amz-acl']
