@@ -108,6 +108,7 @@ class HttpExchange implements Exchange {
   #awaitsContinue: boolean
   #controller: AbortController | undefined
   #payload: RequestPayload | undefined
+  #document: Promise<XmlElement | undefined> | undefined
   #status = 0
   #errorCode: string | undefined
   #firstByteNs = 0
@@ -144,7 +145,7 @@ class HttpExchange implements Exchange {
   }
 
   readonly openPayload = (authentication: Authentication): Payload => {
-    this.#payload = createPayload(this.request, this.#incoming, authentication, {
+    this.#payload ??= createPayload(this.request, this.#incoming, authentication, {
       stallMs: this.#parts.stallMs,
       maxObjectSize: this.#parts.maxObjectSize,
       onContinue: this.#awaitsContinue ? () => this.#continue() : undefined,
@@ -152,7 +153,13 @@ class HttpExchange implements Exchange {
     return this.#payload
   }
 
-  readonly readDocument = async (use: DocumentUse): Promise<XmlElement | undefined> => {
+  /** Once: what was read for the decision about access is what the operation gets. */
+  readonly readDocument = (use: DocumentUse): Promise<XmlElement | undefined> => {
+    this.#document ??= this.#parseDocument(use)
+    return this.#document
+  }
+
+  async #parseDocument(use: DocumentUse): Promise<XmlElement | undefined> {
     const bytes = await this.readBytes(use)
     return bytes.length === 0 ? undefined : this.#parts.documents.parse(bytes, use.root)
   }

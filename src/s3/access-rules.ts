@@ -13,6 +13,8 @@ export interface AccessRules {
   readonly makesBucket?: boolean
   /** Accounts are answered without a look at their rights: there is nothing to be had but NotImplemented. */
   readonly openToAccounts?: boolean
+  /** The body holds tags, which a policy may look at: then it is read before the decision. */
+  readonly tagsInBody?: boolean
   readonly anonymous?: AnonymousRules
 }
 
@@ -27,8 +29,10 @@ export interface NeededRight {
   readonly on: 'bucket' | 'object' | 'keys'
   /** Asked for in place of `action` where the request names a version. */
   readonly versionAction?: string
-  /** Asked for only with one of these headers; an empty one asks for nothing, nor does `false`. */
+  /** Asked for only with one of these headers; an empty one asks for nothing. */
   readonly withHeaders?: readonly string[]
+  /** Asked for only where this header is `true`. */
+  readonly withSwitch?: string
 }
 
 export interface AnonymousRules {
@@ -101,13 +105,14 @@ export function isWriting({ rights, makesBucket, openToAccounts }: AccessRules):
 }
 
 /** Whether the request needs this right, as far as its headers say. */
-export function isNeeded({ withHeaders }: NeededRight, { headers }: S3Request): boolean {
-  return withHeaders === undefined || withHeaders.some((name) => asksFor(headers[name]))
+export function isNeeded({ withHeaders, withSwitch }: NeededRight, request: S3Request): boolean {
+  if (withSwitch !== undefined) return isOn(request, withSwitch)
+  return withHeaders === undefined || withHeaders.some((name) => Boolean(request.headers[name]))
 }
 
-/** An empty header asks for nothing, nor does a switch that is off. */
-function asksFor(value: string | string[] | undefined): boolean {
-  return Boolean(value) && value !== 'false'
+/** Whether a header that is a switch says `true`, in whatever case. */
+export function isOn({ headers }: S3Request, name: string): boolean {
+  return String(headers[name]).toLowerCase() === 'true'
 }
 
 /** The action that is asked for. */

@@ -9,6 +9,8 @@ import {
 } from '../auth/access/decide.ts'
 import type { Authentication } from '../auth/authenticate.ts'
 import type { Identity } from '../auth/identity.ts'
+import type { Tags } from '../backend/backend.ts'
+import type { XmlElement } from '../http/xml-reader.ts'
 import { SPAN } from '../trace/names.ts'
 import type { Recorder, Span } from '../trace/recorder.ts'
 import { actionOf, isNeeded, type NeededRight } from './access-rules.ts'
@@ -24,14 +26,17 @@ import { S3Error } from './errors.ts'
 import { ExchangeCall } from './exchange-call.ts'
 import { EVERY_KEY, PolicyKeyAccess, type KeyAccess } from './key-access.ts'
 import { normalizeKey } from './names.ts'
-import type { Operation, S3Settings } from './operation.ts'
+import type { DocumentUse, Operation, S3Settings } from './operation.ts'
 import type { S3Request } from './request.ts'
+import { parseTagging } from './tags.ts'
 
 /** A request whose sender is known. */
 export interface Claimed {
   readonly request: S3Request
   readonly recorder: Recorder
   readonly signal: AbortSignal
+  readonly openPayload: (authentication: Authentication) => unknown
+  readonly readDocument: (use: DocumentUse) => Promise<XmlElement | undefined>
 }
 
 export interface AuthorizerParts extends AccessSources {
@@ -199,8 +204,23 @@ class Authorization {
   #load(resource: AskedResource): Promise<BucketAccess> {
     const call = new ExchangeCall(this.#span, this.#claimed)
     const { request } = this.#claimed
-    const asking = { request, authentication: this.#authentication, call }
+    const readTags = this.#operation.access.tagsInBody === true ? () => this.#readTags() : undefined
+    const asking = { request, authentication: this.#authentication, call, readTags }
     return loadBucketAccess(resource, asking, this.#parts)
+  }
+
+  /** What cannot be read holds no tags: it is refused for that once it is allowed. */
+  async #readTags(): Promise<Tags | undefined> {
+    const { body } = this.#operation
+    const { payloadFault } = this.#authentication
+    if (body.kind !== 'document' || payloadFault !== undefined) return undefined
+    try {
+      this.#claimed.openPayload(this.#authentication)
+      return parseTagging(await this.#claimed.readDocument(body), 'object')
+    } catch (error) {
+      if (error instanceof S3Error) return undefined
+      throw error
+    }
   }
 
   #judge(right: Right, bucket: BucketAccess): Verdict {

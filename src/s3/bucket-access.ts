@@ -6,7 +6,7 @@ import type { Policy } from '../auth/policy/policy.ts'
 import type { StoredPolicies } from '../auth/policy/stored-policies.ts'
 import type { Backend, Call, ObjectRef, Tags } from '../backend/backend.ts'
 import { parseObject } from '../go-json.ts'
-import { EXISTING_TAG, conditionValues } from './condition-values.ts'
+import { EXISTING_TAG, REQUEST_TAG, conditionValues } from './condition-values.ts'
 import { S3Error } from './errors.ts'
 import type { S3Request } from './request.ts'
 
@@ -23,6 +23,8 @@ export interface AskingRequest {
   readonly request: S3Request
   readonly authentication: Authentication
   readonly call: Call
+  /** Reads the tags of a body that sets them; undefined where it can set none, or they cannot be read. */
+  readonly readTags?: (() => Promise<Tags | undefined>) | undefined
 }
 
 /** A bucket, or an object in it, that a request asks for. */
@@ -58,7 +60,7 @@ export async function loadBucketAccess(
 async function bindPolicy(
   policy: Policy,
   resource: AskedResource,
-  { request, authentication, call }: AskingRequest,
+  { request, authentication, call, readTags }: AskingRequest,
   { backend, settings }: AccessSources,
 ): Promise<PolicyEvaluator> {
   const { bucket, key, versionId } = resource
@@ -69,7 +71,7 @@ async function bindPolicy(
     region: settings.region,
     versionId,
     existingTags: wantsTags ? await loadTags({ bucket, key }, backend, call) : undefined,
-    bodyTags: undefined,
+    bodyTags: asksFor(policy, REQUEST_TAG) ? await readTags?.() : undefined,
     nowMs: Date.now(),
   })
   return ({ action, bucket, key }, principal) =>

@@ -1,5 +1,5 @@
 import type { ObjectRef } from '../backend/backend.ts'
-import type { NeededRight } from './access-rules.ts'
+import { isOn, type NeededRight } from './access-rules.ts'
 import { loadBucketAccess } from './bucket-access.ts'
 import type { OperationContext } from './operation.ts'
 
@@ -11,12 +11,12 @@ export const BYPASS: NeededRight = {
   action: ACTION,
   permission: 'WRITE',
   on: 'object',
-  withHeaders: [HEADER],
+  withSwitch: HEADER,
 }
 
 /** Whether it wants to; then it may, unless more is needed than the right. */
 export function wantsBypass({ request }: Pick<OperationContext, 'request'>): boolean {
-  return String(request.headers[HEADER]).toLowerCase() === 'true'
+  return isOn(request, HEADER)
 }
 
 /** Whether the bucket's policy itself lets the caller: without a policy nobody is let, root included (contract 4.7). */

@@ -37,7 +37,7 @@ export function conditionValues(
 }
 
 export const EXISTING_TAG = 's3:existingobjecttag/'
-const REQUEST_TAG = 's3:requestobjecttag'
+export const REQUEST_TAG = 's3:requestobjecttag'
 
 type Value = string | readonly string[] | undefined
 

@@ -205,6 +205,17 @@ describe('accounts', () => {
     })
   })
 
+  test('threat A16: a tag called false needs its right, too', async () => {
+    makeBucket(at, 'false-tag', { policy: [statement('Allow', 'PutObject', 'false-tag/*')] })
+    for (const headers of [
+      { 'x-amz-tagging': 'false' },
+      { 'x-amz-object-lock-mode': 'false' },
+      { 'x-amz-object-lock-legal-hold': 'false' },
+    ])
+      expect(await as('usr', 'PUT', '/false-tag/key', headers, 'x')).toBe('403 AccessDenied')
+    expect(await as('usr', 'PUT', '/false-tag/key', { 'x-amz-tagging': '' }, 'x')).toBe('200')
+  })
+
   test('access is denied before anything else is found wrong', async () => {
     makeBucket(at, 'faults')
     const cases: readonly (readonly [string, string, Record<string, string>, string])[] = [
@@ -322,6 +333,27 @@ describe('accounts', () => {
       expect(await put('class=open&a=b')).toBe('200')
       expect(await put('class=closed')).toBe('403 AccessDenied')
       expect(await as('usr', 'PUT', '/when/new', {}, 'x')).toBe('403 AccessDenied')
+    })
+
+    test('s3:RequestObjectTag of a body is looked at before the decision', async () => {
+      const tag = (key: string, value: string) =>
+        `<Tag><Key>${key}</Key><Value>${value}</Value></Tag>`
+      const put = (tags: string) =>
+        as('usr', 'PUT', '/when/key?tagging', {}, `<Tagging><TagSet>${tags}</TagSet></Tagging>`)
+      const isOpen = { StringEquals: { 's3:RequestObjectTag/class': 'open' } }
+      setup(when(isOpen, 'PutObjectTagging'))
+      expect(await put(tag('class', 'open') + tag('a', 'b'))).toBe('200')
+      expect(await put(tag('class', 'closed'))).toBe('403 AccessDenied')
+      expect(await put('')).toBe('403 AccessDenied')
+      expect(await as('usr', 'PUT', '/when/key?tagging', {}, '<broken')).toBe('403 AccessDenied')
+      const others = { 'ForAnyValue:StringNotEquals': { 's3:RequestObjectTagKeys': ['class'] } }
+      setup(
+        statement('Allow', 'PutObjectTagging', 'when/*'),
+        statement('Deny', 'PutObjectTagging', 'when/*', { Condition: others }),
+      )
+      expect(await put(tag('class', 'x'))).toBe('200')
+      expect(await put(tag('class', 'x') + tag('a', 'b'))).toBe('403 AccessDenied')
+      expect(await as('usr', 'PUT', '/when/key?tagging', {}, '<broken')).toBe('400 MalformedXML')
     })
   })
 })

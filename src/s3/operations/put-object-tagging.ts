@@ -15,7 +15,10 @@ export const PutObjectTagging = operation(
     },
   },
   {
-    access: onObject('s3:PutObjectTagging', 'WRITE', 's3:PutObjectVersionTagging'),
+    access: {
+      ...onObject('s3:PutObjectTagging', 'WRITE', 's3:PutObjectVersionTagging'),
+      tagsInBody: true,
+    },
     async handle({ bucket, key, tags }, { backend, call }) {
       const value = storeTags(tags)
       await backend.putObjectSubresource({ bucket, key }, 'X-Amz-Tagging', value, call)
