@@ -22,6 +22,8 @@ import { createTracing } from './trace/tracing.ts'
 /** Everything that serves, put together. */
 export interface Gateway {
   listen(): Promise<void>
+  /** Takes anew what an operator may have changed under it: certificates and keys. Never rejects. */
+  reload(): Promise<void>
   /** Lets requests in flight finish for `graceMs`, flushes traces, ends the I/O pool. */
   close(graceMs: number): Promise<void>
   /** Where clients reach it, once it listens. */
@@ -55,6 +57,7 @@ export async function createGateway(config: Config, log: Logger): Promise<Gatewa
   const s3 = await openService(parts, {
     router: createRouter([...besideBuckets, ...operations]),
     accessLabel: 'vgw',
+    serverLabel: 'srv',
     listeners: config.listeners,
     tls: config.tls,
     maxConnections: config.limits.maxConnections,
@@ -69,6 +72,9 @@ export async function createGateway(config: Config, log: Logger): Promise<Gatewa
     async listen() {
       urls = await s3.listen()
       adminUrls = (await admin?.listen()) ?? []
+    },
+    async reload() {
+      for (const service of services) await service.reloadTls()
     },
     async close(graceMs) {
       await Promise.all(services.map((service) => service.close(graceMs)))
@@ -101,6 +107,7 @@ function openAdmin(parts: SharedParts, admin: AdminConfig): Promise<Service> {
     ...admin,
     router: createRouter(adminOperations(parts.iam, false), noAdminRoute),
     accessLabel: 'adm',
+    serverLabel: 'admSrv',
     healthPath: undefined,
   })
 }

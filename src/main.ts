@@ -50,7 +50,7 @@ async function serve(config: Config, onListening: OnListening | undefined): Prom
   const { createGateway } = await import('./gateway.ts')
   const log = await createLogger(config.logLevel)
   const gateway = await createGateway(config, log)
-  stopOnSignal(gateway, log)
+  obeySignals(gateway, log)
   await gateway.listen()
   const urls = gateway.urls.map(reachable)
   const adminUrls = gateway.adminUrls.map(reachable)
@@ -59,7 +59,7 @@ async function serve(config: Config, onListening: OnListening | undefined): Prom
   onListening?.(config, urls)
 }
 
-function stopOnSignal(gateway: Gateway, log: Logger): void {
+function obeySignals(gateway: Gateway, log: Logger): void {
   let stoppingSince: number | undefined
   const stop = (signal: NodeJS.Signals): void => {
     if (stoppingSince !== undefined) {
@@ -80,8 +80,12 @@ function stopOnSignal(gateway: Gateway, log: Logger): void {
   }
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)
-  // What logs and certificates are reloaded on; without a listener the signal would end the process.
-  process.on('SIGHUP', () => log.info('SIGHUP: nothing to reload'))
+  // One after the other: of two, what the later one reads counts.
+  let reloaded = Promise.resolve()
+  process.on('SIGHUP', () => {
+    process.stderr.write('caught signal SIGHUP\n')
+    reloaded = reloaded.then(() => gateway.reload())
+  })
 }
 
 /** As Go's log package: `2026/11/21 10:05:00`, local time. */

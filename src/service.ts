@@ -38,6 +38,8 @@ interface ServiceOptions {
   readonly router: Router
   /** What its lines of the access log begin with. */
   readonly accessLabel: 'vgw' | 'adm'
+  /** What it is called where its certificate is reloaded. */
+  readonly serverLabel: 'srv' | 'admSrv'
   readonly listeners: Config['listeners']
   readonly tls: Config['tls']
   readonly maxConnections: number
@@ -48,6 +50,8 @@ interface ServiceOptions {
 /** Operations behind listeners of their own. */
 export interface Service {
   listen(): Promise<readonly string[]>
+  /** Reads certificate and key anew; those in use stay where that fails, which the log tells. Never rejects. */
+  reloadTls(): Promise<void>
   close(graceMs: number): Promise<void>
   /** Writes what is left of the access log. */
   flush(): void
@@ -81,6 +85,7 @@ export async function openService(parts: SharedParts, options: ServiceOptions): 
   const sweeper = setInterval(() => server.sweep(), SWEEP_MS).unref()
   return {
     listen: () => servers.listen(),
+    reloadTls: () => reloadTls(servers, options, log),
     async close(graceMs) {
       clearInterval(sweeper)
       await servers.close(graceMs)
@@ -109,4 +114,21 @@ async function openServers(
     onMalformed: (recorder, status, code) =>
       log.debug({ trace_id: recorder.traceId, status }, code),
   })
+}
+
+/** Prints what VersityGW prints, also with --quiet: scripts that renew certificates wait for it. */
+async function reloadTls(
+  servers: HttpServers,
+  { tls, serverLabel }: ServiceOptions,
+  log: Logger,
+): Promise<void> {
+  if (tls === undefined) return
+  try {
+    servers.setTls(await readTlsFiles(tls))
+  } catch (error) {
+    log.error({ err: error }, `${serverLabel} cert reload failed`)
+    return
+  }
+  const { certFile, keyFile } = tls
+  process.stdout.write(`${serverLabel} cert reloaded (cert: ${certFile}, key: ${keyFile})\n`)
 }

@@ -4,12 +4,14 @@ import {
   type IncomingMessage,
   type Server,
 } from 'node:http'
-import { createServer as createHttpsServer } from 'node:https'
+import { createServer as createHttpsServer, Server as HttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { createSecureContext } from 'node:tls'
 import { bindClosed, clearSocketPath, openSocket } from '../io/unix-socket.ts'
 import { S3Error } from '../s3/errors.ts'
 import { Recorder } from '../trace/recorder.ts'
+import { expandNames } from './addresses.ts'
 import { hostId, requestId } from './ids.ts'
 import { unixUrl, type Listener, type UnixListener } from './listener.ts'
 import { errorDocument } from './xml.ts'
@@ -18,7 +20,7 @@ export interface ServerOptions {
   readonly listeners: readonly Listener[]
   /** Mode of socket files; undefined leaves it to the umask. */
   readonly socketMode: number | undefined
-  readonly tls: { readonly cert: Buffer; readonly key: Buffer } | undefined
+  readonly tls: TlsPair | undefined
   readonly maxConnections: number
   /** For a request's head to arrive whole. */
   readonly headerTimeoutMs: number
@@ -31,9 +33,17 @@ export interface ServerOptions {
   readonly onMalformed: (recorder: Recorder, status: number, code: string) => void
 }
 
+/** PEM: a certificate chain and its private key. */
+export interface TlsPair {
+  readonly cert: Buffer
+  readonly key: Buffer
+}
+
 export interface HttpServers {
   /** Resolves with their URLs when all sockets listen; rejects with the first error, such as EADDRINUSE. */
   listen(): Promise<readonly string[]>
+  /** What connections from now on are offered. Throws where the two are no pair; then the ones in use stay. */
+  setTls(pair: TlsPair): void
   /** No new connections; those in use may finish for `graceMs`, then are cut. */
   close(graceMs: number): Promise<void>
 }
@@ -57,37 +67,52 @@ const NODE_OPTIONS = {
 }
 
 export function createServers(options: ServerOptions): HttpServers {
+  const servers: Server[] = []
+  let { tls } = options
+  return {
+    async listen() {
+      const listeners = await expandNames(options.listeners)
+      return Promise.all(
+        listeners.map((listener) => {
+          const server = createServer(options, tls)
+          servers.push(server)
+          return listenOn(server, listener, options)
+        }),
+      )
+    },
+    setTls(pair) {
+      const secure = { ...pair, ...TLS_OPTIONS }
+      createSecureContext(secure)
+      tls = pair
+      for (const server of servers)
+        if (server instanceof HttpsServer) server.setSecureContext(secure)
+    },
+    close: async (graceMs) => {
+      await Promise.all(servers.map((server) => closeServer(server, graceMs)))
+    },
+  }
+}
+
+const TLS_OPTIONS = { minVersion: 'TLSv1.2' } as const
+
+function createServer(options: ServerOptions, tls: TlsPair | undefined): Server {
   const node = {
     ...NODE_OPTIONS,
     headersTimeout: options.headerTimeoutMs,
     keepAliveTimeout: options.idleTimeoutMs,
   }
-  const servers = options.listeners.map((listener) => {
-    const server =
-      options.tls === undefined
-        ? createHttpServer(node)
-        : createHttpsServer({
-            ...node,
-            ...options.tls,
-            minVersion: 'TLSv1.2',
-            ALPNProtocols: ['http/1.1'],
-          })
-    server.maxConnections = options.maxConnections
-    server.on('request', options.onRequest)
-    server.on('checkContinue', options.onExpectContinue)
-    server.on('checkExpectation', options.onRequest)
-    server.on('clientError', (error: NodeJS.ErrnoException, socket) =>
-      answerMalformed(error, socket, options),
-    )
-    return { server, listener }
-  })
-  return {
-    listen: () =>
-      Promise.all(servers.map(({ server, listener }) => listenOn(server, listener, options))),
-    close: async (graceMs) => {
-      await Promise.all(servers.map(({ server }) => closeServer(server, graceMs)))
-    },
-  }
+  const server =
+    tls === undefined
+      ? createHttpServer(node)
+      : createHttpsServer({ ...node, ...tls, ...TLS_OPTIONS, ALPNProtocols: ['http/1.1'] })
+  server.maxConnections = options.maxConnections
+  server.on('request', options.onRequest)
+  server.on('checkContinue', options.onExpectContinue)
+  server.on('checkExpectation', options.onRequest)
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) =>
+    answerMalformed(error, socket, options),
+  )
+  return server
 }
 
 async function listenOn(

@@ -53,6 +53,17 @@ export function findPython(...modules: string[]): string | undefined {
 
 export const isRoot = process.getuid?.() === 0
 
+/** Whether a program can be run that sees mounts of its own. */
+export function canUnshareMounts(): boolean {
+  try {
+    execFileSync('unshare', ['--mount', 'true'], { stdio: 'ignore' })
+    return true
+  } catch {
+    console.warn('unshare --mount is refused (not root?): its tests are skipped')
+    return false
+  }
+}
+
 export interface RunResult {
   readonly code: number
   readonly stdout: string
