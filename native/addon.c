@@ -268,7 +268,7 @@ static napi_value create(napi_env env, napi_callback_info info) {
   io->shared.follow_symlinks = n[2] != 0;
   io->shared.settle = settle;
   io->shared.run_later = run_later;
-  init_short_lock(&io->lock);
+  pthread_mutex_init(&io->lock, NULL);
   hash_group_init(&io->shared.hashing);
   io->next = instance->first;
   instance->first = io;

@@ -69,7 +69,7 @@ struct pool *pool_new(int threads, void (*flush)(void *owner), void *owner) {
   if (p == NULL) return NULL;
   p->flush = flush;
   p->owner = owner;
-  init_short_lock(&p->lock);
+  pthread_mutex_init(&p->lock, NULL);
   p->metadata.last = &p->metadata.first;
   p->bulk.last = &p->bulk.first;
   p->max_bulk = threads > KEPT_FROM_BULK ? threads - KEPT_FROM_BULK : 1;
@@ -99,14 +99,6 @@ struct pool *pool_new(int threads, void (*flush)(void *owner), void *owner) {
   if (p->threads == threads) return p;
   pool_free(p);
   return NULL;
-}
-
-void init_short_lock(pthread_mutex_t *lock) {
-  pthread_mutexattr_t attributes;
-  pthread_mutexattr_init(&attributes);
-  pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ADAPTIVE_NP);
-  pthread_mutex_init(lock, &attributes);
-  pthread_mutexattr_destroy(&attributes);
 }
 
 static void enqueue(struct pool *p, struct job *job) {
@@ -236,7 +228,9 @@ static void run(struct pool *p, struct job *job) {
   p->running_bulk += bulk;
   p->starts++;
   p->last_start = now_ns();
-  if (p->watcher == NULL && p->waking == 0 && ready(p) > 0) wake_one(p);
+  /* Bulk is long, and each piece has an upload that waits for it. */
+  bool more_bulk = p->bulk.length > 0 && p->running_bulk < p->max_bulk;
+  if (p->waking == 0 && (more_bulk || (p->watcher == NULL && ready(p) > 0))) wake_one(p);
   /* The job may block, and then nobody else would come to send off what is held back. */
   bool alone = p->watcher == NULL;
   pthread_mutex_unlock(&p->lock);

@@ -29,10 +29,6 @@ struct pool;
  * go out together goes out then. */
 struct pool *pool_new(int threads, void (*flush)(void *owner), void *owner);
 
-/* A mutex that is held for less than a thread takes to fall asleep: who finds it taken tries again
- * a few times first. */
-void init_short_lock(pthread_mutex_t *lock);
-
 /* Whether a job waits that will be run soon. */
 bool pool_has_more(const struct pool *p);
 

@@ -123,7 +123,7 @@ export class Dispatcher {
       const isAlone = this.#busy === 1 && now - this.#submittedNs > BUSY_NS
       this.#submittedNs = now
       errno = this.#native.submit(slot, running.job.pieces, isAlone)
-      if (!isAlone) this.#kickSoon()
+      if (!isAlone && !plan.bulk) this.#kickSoon()
     } catch (error) {
       if (!(error instanceof NulError)) {
         this.#end(running, slot, error instanceof Error ? error : new Error(String(error)), true)
