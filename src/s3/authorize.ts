@@ -24,7 +24,7 @@ import { checkExpectedOwner, expectsOwner, expectsSourceOwner } from './bucket-o
 import { parseCopySource, type CopySourceRef } from './copy-source.ts'
 import { S3Error } from './errors.ts'
 import { ExchangeCall } from './exchange-call.ts'
-import { EVERY_KEY, PolicyKeyAccess, type KeyAccess } from './key-access.ts'
+import { EVERY_KEY, PolicyKeyAccess, WITHOUT_TAGS, type KeyAccess } from './key-access.ts'
 import { normalizeKey } from './names.ts'
 import type { DocumentUse, Operation, S3Settings } from './operation.ts'
 import type { S3Request } from './request.ts'
@@ -130,8 +130,8 @@ class Authorization {
     const source = access.readsSource === true ? this.#source() : undefined
     const bucket = await this.#load(targetOf(request))
     checkExpectedOwner(request, bucket.acl.owner)
-    const keys = this.#checkRights(access.rights, bucket)
-    if (source !== undefined) await this.#checkSource(source, bucket)
+    const rights = this.#checkRights(access.rights, bucket)
+    const keys = source === undefined ? rights : await this.#checkSource(source, bucket)
     this.#refuseUnsigned()
     return keys
   }
@@ -185,7 +185,7 @@ class Authorization {
     return keys
   }
 
-  async #checkSource(source: CopySourceRef, target: BucketAccess): Promise<void> {
+  async #checkSource(source: CopySourceRef, target: BucketAccess): Promise<KeyAccess> {
     const { request } = this.#claimed
     const { bucket, key, versionId } = source
     // Conditions see another object, so that a policy is asked anew.
@@ -194,6 +194,22 @@ class Authorization {
     if (expectsSourceOwner(request)) checkExpectedOwner(request, access.acl.owner, 'source')
     const action = versionId === undefined ? 's3:GetObject' : 's3:GetObjectVersion'
     this.#ask({ action, permission: 'READ', bucket, key }, access)
+    return this.#mayCopyTags(source, access, target) ? EVERY_KEY : WITHOUT_TAGS
+  }
+
+  /** Whether the source has any is known when it is open; an ACL has already granted what these rights ask for. */
+  #mayCopyTags(source: CopySourceRef, from: BucketAccess, to: BucketAccess): boolean {
+    const { bucket = '', key = '' } = this.#claimed.request
+    const action =
+      source.versionId === undefined ? 's3:GetObjectTagging' : 's3:GetObjectVersionTagging'
+    const reads = { action, permission: 'READ', bucket: source.bucket, key: source.key } as const
+    const writes = {
+      action: 's3:PutObjectTagging',
+      permission: 'WRITE',
+      bucket,
+      key: normalizeKey(key),
+    } as const
+    return this.#judge(reads, from).allowed && this.#judge(writes, to).allowed
   }
 
   #source(): CopySourceRef {

@@ -35,19 +35,23 @@ export const CopyObject = operation(
       { rights: WRITES_OBJECT, readsSource: true },
       'Anonymous users cannot copy objects. Please authenticate.',
     ),
-    async handle(input, { backend, call, settings }) {
+    async handle(input, { backend, call, keys, settings }) {
       const target = { bucket: input.bucket, key: input.key }
       const source = parseCopySource(input.source ?? '', settings.strictBucketNames)
       tell(call, 's3.copy_source', `${source.bucket}/${source.key}`)
       if (input.metadata === 'COPY' && isSameObject(source, target)) throw unchanged()
       const isMissingLock =
         input.lock !== undefined && !(await isLockable(input.bucket, backend, call))
+      const bringsTags = input.tags === 'COPY' && !isSameObject(source, target)
       let size = 0
       const copied = await backend.copyObject(
         {
           bucket: source.bucket,
           key: source.key,
           check(head) {
+            // Tags may decide who reads an object: they come along only for whoever may read them there and set them here.
+            if (bringsTags && head.tagCount > 0 && !keys.copiesTags)
+              throw new S3Error('AccessDenied')
             checkCopyConditions(input.conditions, head)
             checkCopySize(head.size, settings.copyObjectThreshold)
             if (isMissingLock) throw missingLockConfiguration('write')
