@@ -112,10 +112,12 @@ export interface PosixConfig {
   readonly dirMode: number
   readonly chownUid: boolean
   readonly chownGid: boolean
+  readonly bucketLinks: boolean
   readonly useTmpFile: boolean
   readonly useCopyFileRange: boolean
   readonly followSymlinks: boolean
   readonly defaultEtag: string | undefined
+  readonly integrityEtags: boolean
   readonly concurrency: number
   readonly ioThreads: number
   readonly ioBufferSize: number
@@ -276,10 +278,12 @@ function posixConfig(posix: Values<typeof POSIX_SETTINGS>, directory: string): P
     dirMode: posix.dirPerms,
     chownUid: posix.chuid,
     chownGid: posix.chgid,
+    bucketLinks: posix.bucketlinks,
     useTmpFile: !posix.disableOtmp,
     useCopyFileRange: !posix.disableCopyFileRange,
     followSymlinks: posix.followSymlinks,
     defaultEtag: posix.defaultEtag,
+    integrityEtags: posix.dataIntegrityEtag,
     concurrency: posix.concurrency,
     ioThreads: posix.ioThreads,
     ioBufferSize: posix.ioBufferSize,

@@ -56,10 +56,8 @@ export const LATER_SETTINGS: readonly Setting<unknown>[] = [
     ['multipart-layout', '', 'VGW_MULTIPART_LAYOUT'],
   ]),
   ...rows('posix', 'switch', [
-    ['bucketlinks', '', 'VGW_BUCKET_LINKS'],
     ['nometa', '', 'VGW_META_NONE'],
     ['enable-odirect', '', 'VGW_ENABLE_O_DIRECT'],
-    ['data-integrity-etag', '', 'VGW_DATA_INTEGRITY_ETAG'],
   ]),
 ]
 

@@ -23,6 +23,12 @@ export const POSIX_SETTINGS = {
     env: 'VGW_CHOWN_GID',
     help: 'and to its group id',
   }),
+  bucketlinks: toggle({
+    scope: 'posix',
+    flag: 'bucketlinks',
+    env: 'VGW_BUCKET_LINKS',
+    help: 'list symbolic links to directories as buckets too',
+  }),
   dirPerms: setting({
     scope: 'posix',
     flag: 'dir-perms',
@@ -55,6 +61,12 @@ export const POSIX_SETTINGS = {
     env: 'VGW_DEFAULT_ETAG',
     parse: text,
     help: 'ETag of files that have none',
+  }),
+  dataIntegrityEtag: toggle({
+    scope: 'posix',
+    flag: 'data-integrity-etag',
+    env: 'VGW_DATA_INTEGRITY_ETAG',
+    help: 'ETags from checksums instead of MD5, which is then not computed',
   }),
   concurrency: setting({
     scope: 'posix',

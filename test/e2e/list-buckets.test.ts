@@ -1,8 +1,17 @@
 import { ListBucketsCommand } from '@aws-sdk/client-s3'
-import { mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { useGateway } from '../support/fixture.ts'
+import { scratch } from '../support/gateway.ts'
 
 const at = useGateway()
 
@@ -64,5 +73,35 @@ describe('ListBuckets', () => {
     }
     const anonymous = await at.send('GET', '/', { sign: false })
     expect([anonymous.status, anonymous.code]).toEqual([403, 'AccessDenied'])
+  })
+})
+
+/** Contract 2.1: "Bucket symlinks are always usable by name; `--bucketlinks` only controls their appearance in ListBuckets". */
+describe('ListBuckets with --bucketlinks', () => {
+  const linked = useGateway({ posixFlags: ['--bucketlinks'] })
+
+  test('links to directories are buckets, of the time and the owner of what they lead to', async () => {
+    const { dir } = linked.gateway
+    const bucket = await linked.bucket()
+    const outside = mkdtempSync(join(scratch(), 'vgw-outside-'))
+    utimesSync(outside, 1_577_836_800, 1_577_836_800)
+    writeFileSync(join(dir, 'file'), '')
+    const links = {
+      outlink: outside,
+      inlink: bucket,
+      dangling: 'nowhere',
+      loop: 'loop',
+      flink: 'file',
+    }
+    for (const [name, target] of Object.entries(links)) symlinkSync(target, join(dir, name))
+    symlinkSync(bucket, join(dir, '.hidden'))
+    for (let i = 0; i < 100; i++) symlinkSync(bucket, join(dir, `many-${i}`))
+    const { Buckets = [] } = await linked.s3.send(new ListBucketsCommand({}))
+    const names = Buckets.map(({ Name }) => Name ?? '').filter((name) => !name.startsWith('many-'))
+    expect(names).toEqual([bucket, 'inlink', 'outlink'].toSorted())
+    expect(Buckets.length).toBe(103)
+    const { CreationDate } = Buckets.find(({ Name }) => Name === 'outlink') ?? {}
+    expect(CreationDate?.toISOString()).toBe('2020-01-01T00:00:00.000Z')
+    rmSync(outside, { recursive: true })
   })
 })

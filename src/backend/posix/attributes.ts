@@ -141,8 +141,12 @@ export function checksumsAttribute(
   return [ATTRIBUTE.checksums, [`${before}"`, value, `"${after}`]]
 }
 
-export function etagAttribute(md5: string | DigestHole): Attribute {
-  return [ATTRIBUTE.etag, typeof md5 === 'string' ? `"${md5}"` : ['"', md5, '"']]
+/** `etag`, with the quotes it is stored in; of a digest, maybe still to be computed, and what stands before it. */
+export function etagAttribute(etag: string | DigestHole, prefix = ''): Attribute {
+  return [
+    ATTRIBUTE.etag,
+    typeof etag === 'string' ? `"${prefix}${etag}"` : [`"${prefix}`, etag, '"'],
+  ]
 }
 
 /** Where the parts of an object end, cumulative, and which upload made it. */

@@ -7,12 +7,13 @@ import { compareUtf8 } from '../../utf8-order.ts'
 import type { BucketSubresource, BucketSummary, NewBucket } from '../backend.ts'
 import { failureOf, toS3Error } from './errors.ts'
 import { isDirectory } from './file-types.ts'
-import { directoryNames, entryName } from './packed-names.ts'
+import { directoryNames, entryName, linkNames } from './packed-names.ts'
 import { TMP_DIR, bucketEntry, unfinishedBucket } from './paths.ts'
 import { getBucketSubresource } from './subresources.ts'
 import type { Task } from './task.ts'
 
-const { EEXIST, EINVAL, ENOENT, ENOSYS, ENOTDIR, ENOTEMPTY, EOPNOTSUPP } = constants.errno
+const { EACCES, EEXIST, EINVAL, ELOOP, ENOENT, ENOSYS, ENOTDIR, ENOTEMPTY, EOPNOTSUPP } =
+  constants.errno
 
 /** Directories of the root; hidden ones, such as the gateway's own, are none of the buckets. */
 export async function listBuckets(
@@ -20,22 +21,65 @@ export async function listBuckets(
   documents: readonly BucketSubresource[] = [],
 ): Promise<readonly BucketSummary[]> {
   try {
-    const names = directoryNames(await listRoot(task)).filter((name) => !name.startsWith('.'))
-    if (names.length === 0) return []
-    const chain = task.chain()
-    const batch = chain.statBatch(task.volume.root, names, documents)
-    await chain.run()
-    const buckets = batch.value.flatMap(({ errno, stat, attributes }, i): BucketSummary[] => {
-      if (errno !== 0 || !isDirectory(stat)) return []
-      const creationDate = new Date(stat.mtimeMs)
-      return [{ name: names[i] ?? '', creationDate, documents: attributes }]
-    })
+    const entries = await listRoot(task)
+    const buckets = await summaries(task, directoryNames(entries).filter(isVisible), documents)
+    if (task.volume.bucketLinks)
+      buckets.push(...(await linkedBuckets(task, linkNames(entries).filter(isVisible), documents)))
     // Read in the order of keys, in which a directory is `name/`.
     return buckets.sort((a, b) => compareUtf8(a.name, b.name))
   } catch (error) {
     throw toS3Error(error, 'other', task.subject)
   }
 }
+
+function isVisible(name: string): boolean {
+  return !name.startsWith('.')
+}
+
+async function summaries(
+  task: Task,
+  names: readonly string[],
+  documents: readonly BucketSubresource[],
+): Promise<BucketSummary[]> {
+  if (names.length === 0) return []
+  const chain = task.chain()
+  const batch = chain.statBatch(task.volume.root, names, documents)
+  await chain.run()
+  return batch.value.flatMap(({ errno, stat, attributes }, i): BucketSummary[] => {
+    if (errno !== 0 || !isDirectory(stat)) return []
+    const creationDate = new Date(stat.mtimeMs)
+    return [{ name: names[i] ?? '', creationDate, documents: attributes }]
+  })
+}
+
+/** Descriptors that a chain holds until it ends. */
+const LINKS_AT_ONCE = 64
+
+/** Symbolic links to directories: opened as requests for them open them, and told of as what they lead to. */
+async function linkedBuckets(
+  task: Task,
+  names: readonly string[],
+  documents: readonly BucketSubresource[],
+): Promise<BucketSummary[]> {
+  const buckets: BucketSummary[] = []
+  for (let at = 0; at < names.length; at += LINKS_AT_ONCE) {
+    const chain = task.chain()
+    const links = names.slice(at, at + LINKS_AT_ONCE).map((name) => {
+      const options = { followLast: true, readable: true, tolerate: LEADS_NOWHERE }
+      const dir = chain.openDir(task.volume.root, name, options)
+      return { name, dir, stat: chain.stat(dir), stored: chain.readMetadata(dir, documents) }
+    })
+    await chain.run()
+    for (const { name, dir, stat, stored } of links) {
+      if (dir.errno !== 0) continue
+      const creationDate = new Date(stat.value.mtimeMs)
+      buckets.push({ name, creationDate, documents: stored.value })
+    }
+  }
+  return buckets
+}
+
+const LEADS_NOWHERE = [EACCES, ELOOP, ENOENT, ENOTDIR]
 
 async function listRoot(task: Task): Promise<DirEntries> {
   const chain = task.chain()

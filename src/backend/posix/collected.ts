@@ -9,23 +9,22 @@ export const COLLECTED_BYTES = 256 * 1024
 /** Reads a digest that was computed on the way. */
 export type DigestReader = (kind: HashKind) => Buffer
 
-/** The steps that hash, write and verify a body held in memory. */
+/** The steps that hash, write and verify a body held in memory; the digests of `kinds` can be read afterwards. */
 export function collectedFill(
   pieces: readonly Buffer[],
   payload: Payload,
   kinds: readonly HashKind[],
 ): Required<Pick<Publication, 'fill' | 'explain'>> & { readonly digest: DigestReader } {
   const checks = payload.checks()
-  const wanted = [...new Set<HashKind>(['md5', ...kinds, ...payload.kinds])]
+  const wanted = [...new Set<HashKind>([...kinds, ...payload.kinds])]
   let verified: Step<Buffer>[] = []
   let digests = new Map<HashKind, Step<Buffer>>()
   return {
     fill: (chain, file) => {
       chain.writeData(file, pieces, { hasher: 'job', kinds: wanted })
       verified = checks.map(({ kind, expected }) => chain.verifyDigest('job', kind, expected))
-      digests = new Map(
-        (['md5', ...kinds] as const).map((kind) => [kind, chain.digest('job', kind)]),
-      )
+      digests = new Map()
+      for (const kind of kinds) if (!digests.has(kind)) digests.set(kind, chain.digest('job', kind))
     },
     explain: (error) => mismatch(error, verified, checks),
     digest: (kind) => digests.get(kind)?.value ?? Buffer.alloc(0),

@@ -2,7 +2,9 @@ import type { CopyMethod, FileStat, HashKind } from '../../io/io.ts'
 import { SPAN } from '../../trace/names.ts'
 import type { ByteSlice, ChecksumAlgorithm } from '../backend.ts'
 import type { DigestReader } from './collected.ts'
+import { hashKindOf } from './attributes.ts'
 import { copyFacts, drawCopy } from './copy-spans.ts'
+import type { EtagForm } from './etag-form.ts'
 import { toS3Error } from './errors.ts'
 import type { OpenObject } from './get-object.ts'
 import type { Task } from './task.ts'
@@ -12,21 +14,28 @@ const WORTH_REUSING = 1024 * 1024
 
 /**
  * The sums of a copy, where they can be taken over from the source instead of reading it all: its ETag is the MD5 of one
- * upload, its checksum is of the whole object and of the algorithm wanted, and its file is as the gateway left it. Writing
+ * upload (where the copy's is to be one), its checksum is of the whole object and of the algorithm wanted, and its file is
+ * as the gateway left it. Writing
  * to a file sets mtime and ctime alike, and the gateway sets attributes after it writes: then ctime is the later one.
  */
 export function reusableSums(
   { head, stat }: OpenObject,
   algorithm: ChecksumAlgorithm,
-): { readonly md5: string; readonly checksum: string } | undefined {
-  const md5 = PLAIN_ETAG.exec(head.etag)?.[1]
+  form: EtagForm,
+): DigestReader | undefined {
   const isUntouched =
     stat.ctimeSec > stat.mtimeSec ||
     (stat.ctimeSec === stat.mtimeSec && stat.ctimeNsec > stat.mtimeNsec)
-  if (md5 === undefined || !isUntouched || head.size < WORTH_REUSING) return undefined
+  if (!isUntouched || head.size < WORTH_REUSING) return undefined
   const { checksum } = head
   if (checksum?.type !== 'FULL_OBJECT' || checksum.algorithm !== algorithm) return undefined
-  return { md5, checksum: checksum.value }
+  const sum = Buffer.from(checksum.value, 'base64')
+  const kind = hashKindOf(algorithm)
+  if (form.kind === kind) return () => sum
+  const hex = form.kind === 'md5' ? PLAIN_ETAG.exec(head.etag)?.[1] : undefined
+  if (hex === undefined) return undefined
+  const md5 = Buffer.from(hex, 'hex')
+  return (wanted) => (wanted === 'md5' ? md5 : sum)
 }
 
 const PLAIN_ETAG = /^"([0-9a-f]{32})"$/

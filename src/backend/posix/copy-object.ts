@@ -17,6 +17,7 @@ import {
 } from './attributes.ts'
 import { copyData, reusableSums } from './copy-data.ts'
 import { putDirectoryObject } from './directory-object.ts'
+import { etagForm, etagText } from './etag-form.ts'
 import { openObject, type OpenObject } from './get-object.ts'
 import { keyPath } from './paths.ts'
 import { withPrecondition } from './preconditions.ts'
@@ -55,25 +56,27 @@ async function copyToFile(
   const { size } = source.head
   const algorithm = targetAlgorithm(source, object)
   const kind = hashKindOf(algorithm)
+  const form = etagForm(task.volume, algorithm)
   const target = objectTarget(task, object)
   const facts = objectFacts(task)
   return withTemporaryFile(task, { target, facts, size, preallocate: false }, async (file) => {
-    const known = reusableSums(source, algorithm)
-    const kinds = known === undefined ? (['md5', kind] as const) : []
+    const known = reusableSums(source, algorithm, form)
+    const kinds = known === undefined ? [form.kind, kind] : []
     const range = { offset: 0, length: size }
     const copied = await copyData(task, { from: source.fd, range, to: file.fd, kinds })
-    const md5 = known?.md5 ?? copied.digest('md5').toString('hex')
-    const value = known?.checksum ?? copied.digest(kind).toString('base64')
+    const digest = known ?? copied.digest
+    const etag = etagText(form, digest)
+    const value = digest(kind).toString('base64')
     const attributes = [
       ...copiedDescription(source, object),
-      etagAttribute(md5),
+      etagAttribute(etag),
       checksumsAttribute(algorithm, 'FULL_OBJECT', value),
     ]
     await withPrecondition(task, object.precondition, (onlyOver) =>
       publish(task, { target, onlyOver, attributes, facts, ...filledFrom(task, file, size) }),
     )
     return {
-      etag: `"${md5}"`,
+      etag: `"${etag}"`,
       lastModifiedMs: copied.stat.mtimeMs,
       checksum: { algorithm, type: 'FULL_OBJECT', value },
       sourceVersionId: source.head.versionId,

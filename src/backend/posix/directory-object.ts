@@ -8,21 +8,18 @@ import {
   ATTRIBUTE,
   CONTENT_ATTRIBUTES,
   checksumsAttribute,
-  etagAttribute,
   hashKindOf,
   type Attribute,
 } from './attributes.ts'
 import { mismatch } from './collected.ts'
 import { failureOf } from './errors.ts'
+import { etagForm, etagInChain, etagText } from './etag-form.ts'
 import { withKeyLock } from './locks.ts'
 import { keyPath } from './paths.ts'
 import { checkPrecondition } from './preconditions.ts'
 import type { Task } from './task.ts'
 
 const { EEXIST, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY } = constants.errno
-
-/** MD5 of nothing. */
-const EMPTY_MD5 = 'd41d8cd98f00b204e9800998ecf8427e'
 
 /** Everything that describes an object, so that nothing of an earlier one stays behind. */
 const DESCRIPTION: readonly string[] = [
@@ -69,21 +66,25 @@ async function markDirectory(
   const { durable, dirMode } = task.volume
   const { path } = keyPath(task.subject.key)
   const kind = hashKindOf(object.checksum)
+  const form = etagForm(task.volume, object.checksum)
   const attributes: Attribute[] = [
     ...object.description,
     checksumsAttribute(object.checksum, 'FULL_OBJECT', { hasher: 'job', kind, encoding: 'base64' }),
-    etagAttribute(EMPTY_MD5),
+    etagInChain(form),
   ]
   const written = new Set(attributes.map(([name]) => name))
   const removed = DESCRIPTION.filter((name) => !written.has(name))
   const chain = task.begin()
   const { steps, bucket } = chain
-  const kinds = [...new Set<HashKind>([kind, ...object.checks.map((check) => check.kind)])]
+  const kinds = [
+    ...new Set<HashKind>([form.kind, kind, ...object.checks.map((check) => check.kind)]),
+  ]
   steps.hash([], 'job', kinds)
   const verified = object.checks.map((check) =>
     steps.verifyDigest('job', check.kind, check.expected),
   )
   const sum = steps.digest('job', kind)
+  const tag = steps.digest('job', form.kind)
   const made = chain.at(
     'parents',
     steps.makeParents(bucket, path, {
@@ -104,7 +105,7 @@ async function markDirectory(
   }
   const value = sum.value.toString('base64')
   return {
-    etag: `"${EMPTY_MD5}"`,
+    etag: `"${etagText(form, () => tag.value)}"`,
     lastModifiedMs: stat.value.mtimeMs,
     checksum: { algorithm: object.checksum, type: 'FULL_OBJECT', value },
   }

@@ -55,8 +55,12 @@ export interface PosixBackendOptions {
   /** What the account that makes a file or directory gives to it. */
   readonly chownUid?: boolean
   readonly chownGid?: boolean
+  /** ListBuckets tells of symbolic links to directories too. */
+  readonly bucketLinks?: boolean
   /** Told of files that were put there without S3. */
   readonly defaultEtag?: string | undefined
+  /** ETags of what is written are made of its checksum, and MD5 is not computed. */
+  readonly integrityEtags?: boolean
   /** When temporary files that a dead process left are removed. */
   readonly sweepTimes?: SweepTimes
 }
@@ -132,10 +136,12 @@ function openVolume(options: PosixBackendOptions): Volume {
       chownUid: options.chownUid === true,
       chownGid: options.chownGid === true,
     }),
+    bucketLinks: options.bucketLinks === true,
     useTmpFile: options.useTmpFile,
     refusedTmpFile: new Set(),
     copyMethods: options.useCopyFileRange ? IN_KERNEL : ['read_write'],
     defaultEtag: options.defaultEtag ?? '',
+    integrityEtags: options.integrityEtags === true,
     directories: new DirectoryCache(LISTING_CACHE_BYTES),
     folds: new Folds(),
     sweeper,

@@ -4,6 +4,7 @@ import type { DirEntries } from '../../io/io.ts'
 /** d_type of directories and regular files. */
 export const DT_DIR = 4
 export const DT_REG = 8
+const DT_LNK = 10
 
 const SLASH = 0x2f
 
@@ -47,9 +48,18 @@ export function entryName(entries: DirEntries, index: number): string | undefine
 
 /** The names of the directories among the entries. */
 export function directoryNames(entries: DirEntries): string[] {
+  return namesOf(entries, DT_DIR)
+}
+
+/** The names of the symbolic links among the entries. */
+export function linkNames(entries: DirEntries): string[] {
+  return namesOf(entries, DT_LNK)
+}
+
+function namesOf(entries: DirEntries, type: number): string[] {
   const names: string[] = []
   for (let i = 0; i < entries.count; i++) {
-    const name = entries.types[i] === DT_DIR ? entryName(entries, i) : undefined
+    const name = entries.types[i] === type ? entryName(entries, i) : undefined
     if (name !== undefined) names.push(name)
   }
   return names

@@ -10,6 +10,7 @@ import {
 } from './attributes.ts'
 import { COLLECTED_BYTES, collectedFill, type DigestReader } from './collected.ts'
 import { putDirectoryObject } from './directory-object.ts'
+import { etagForm, etagInChain, etagText } from './etag-form.ts'
 import { keyPath } from './paths.ts'
 import { checkPrecondition, withPrecondition } from './preconditions.ts'
 import { publish } from './publish.ts'
@@ -28,7 +29,7 @@ export async function putObject(
   const digest = await (isSmall ? putCollected : putStreamed)(task, object, payload)
   const value = digest(hashKindOf(object.checksum)).toString('base64')
   return {
-    etag: `"${digest('md5').toString('hex')}"`,
+    etag: `"${etagText(etagForm(task.volume, object.checksum), digest)}"`,
     size: payload.length,
     checksum: { algorithm: object.checksum, type: 'FULL_OBJECT', value },
     versionId: undefined,
@@ -43,10 +44,11 @@ async function putCollected(
 ): Promise<DigestReader> {
   const pieces = await payload.collect()
   const kind = hashKindOf(object.checksum)
-  const { fill, explain, digest } = collectedFill(pieces, payload, [kind])
+  const form = etagForm(task.volume, object.checksum)
+  const { fill, explain, digest } = collectedFill(pieces, payload, [form.kind, kind])
   const attributes: Attribute[] = [
     ...describingAttributes(object),
-    etagAttribute({ hasher: 'job', kind: 'md5', encoding: 'hex' }),
+    etagInChain(form),
     checksumsAttribute(object.checksum, 'FULL_OBJECT', { hasher: 'job', kind, encoding: 'base64' }),
   ]
   const target = objectTarget(task, object)
@@ -65,6 +67,7 @@ async function putStreamed(
 ): Promise<DigestReader> {
   await checkPrecondition(task, object.precondition)
   const kind = hashKindOf(object.checksum)
+  const form = etagForm(task.volume, object.checksum)
   const target = objectTarget(task, object)
   const facts = objectFacts(task)
   const size = payload.length
@@ -72,11 +75,11 @@ async function putStreamed(
     const digest = await receive(task, payload, {
       fd: file.fd,
       startWriteback: false,
-      kinds: ['md5', kind],
+      kinds: [form.kind, kind],
     })
     const attributes: Attribute[] = [
       ...describingAttributes(object),
-      etagAttribute(digest('md5').toString('hex')),
+      etagAttribute(etagText(form, digest)),
       checksumsAttribute(object.checksum, 'FULL_OBJECT', digest(kind).toString('base64')),
     ]
     await withPrecondition(task, object.precondition, (onlyOver) =>

@@ -18,6 +18,8 @@ export interface Volume {
   readonly dirMode: number
   /** Who new files and directories belong to; undefined where that is always the process. */
   readonly ownerOf: OwnerOf | undefined
+  /** Whether symbolic links to directories are listed with the buckets. */
+  readonly bucketLinks: boolean
   /** Whether O_TMPFILE is wanted at all. */
   readonly useTmpFile: boolean
   /** Buckets on file systems that refused O_TMPFILE: their temporary files have names. */
@@ -26,6 +28,8 @@ export interface Volume {
   readonly copyMethods: readonly CopyMethod[]
   /** ETag of files that were put there without S3. */
   readonly defaultEtag: string
+  /** Whether ETags are made of checksums, and not of MD5. */
+  readonly integrityEtags: boolean
   readonly directories: DirectoryCache
   readonly folds: Folds
   readonly sweeper: Sweeper

@@ -21,7 +21,7 @@ export interface StoredPart {
 /** What is read of each part. */
 export const PART_ATTRIBUTES = [ATTRIBUTE.etag, ATTRIBUTE.checksums, ATTRIBUTE.partCrc64nvme]
 
-/** MD5 of the parts' MD5s and their number; undefined where an ETag is none: then no part can match it. */
+/** MD5 of the parts' MD5s and their number; undefined where an ETag is none: parts written with `--data-integrity-etag`. */
 export function completedEtag(parts: readonly CompletedPart[]): string | undefined {
   const md5 = createHash('md5')
   for (const { etag } of parts) {
@@ -30,6 +30,12 @@ export function completedEtag(parts: readonly CompletedPart[]): string | undefin
     md5.update(hex, 'hex')
   }
   return `${md5.digest('hex')}-${parts.length}`
+}
+
+/** Tells this list of parts from others, in the name of an upload that is being completed. */
+export function completionToken(parts: readonly CompletedPart[]): string {
+  const list = parts.map(({ partNumber, etag }) => `${partNumber} ${bare(etag)}\n`).join('')
+  return completedEtag(parts) ?? createHash('sha256').update(list).digest('hex')
 }
 
 const MD5_HEX = /^[0-9a-fA-F]{32}$/

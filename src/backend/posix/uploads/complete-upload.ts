@@ -28,6 +28,7 @@ import {
   checkObjectSize,
   checkParts,
   completedEtag,
+  completionToken,
   objectAlgorithm,
   type StoredPart,
 } from './check-parts.ts'
@@ -42,9 +43,6 @@ import {
 import { combineChecksums } from './object-checksum.ts'
 import { checkUploadId, noSuchUpload, uploadsOfKey } from './upload-dir.ts'
 
-/** Stands in for the ETag in the claim's name where the client's list cannot have one. */
-const NO_ETAG = 'invalid'
-
 /**
  * Makes one object of an upload's parts, once, however often and from wherever it is asked for.
  *
@@ -58,9 +56,8 @@ export async function completeUpload(
 ): Promise<CompletedUpload> {
   const { uploadId } = task.subject
   checkUploadId(uploadId)
-  const etag = completedEtag(completion.parts) ?? NO_ETAG
   return withPassingLock(task, lockOfUpload(uploadId), async () => {
-    const claim = await claimUpload(task, etag)
+    const claim = await claimUpload(task, completionToken(completion.parts))
     let completed =
       claim === undefined || claim.isLeftOver ? await earlierCompletion(task) : undefined
     if (claim === undefined) {
@@ -69,7 +66,7 @@ export async function completeUpload(
       return completed
     }
     try {
-      completed ??= await completeClaimed(task, claim, completion, etag)
+      completed ??= await completeClaimed(task, claim, completion)
     } catch (error) {
       await releaseClaim(task, claim)
       throw error
@@ -100,7 +97,6 @@ async function completeClaimed(
   task: Task<UploadRef>,
   claim: Claim,
   completion: Completion,
-  etag: string,
 ): Promise<CompletedUpload> {
   await checkPrecondition(task, completion.precondition)
   const stored = await readUpload(task, claim, completion)
@@ -118,6 +114,7 @@ async function completeClaimed(
     const checksum = combined ?? (await assembleHashed(task, stored, file, algorithm))
     if (combined === undefined) checkObjectChecksum(completion, algorithm, checksum.value)
     else await assembleParts(task, { ...stored, file: file.fd, hasher: undefined })
+    const etag = objectEtag(task, completion, checksum)
     await withPrecondition(task, completion.precondition, (onlyOver) =>
       publish(task, {
         target,
@@ -130,6 +127,12 @@ async function completeClaimed(
     )
     return { etag: `"${etag}"`, checksum, versionId: undefined }
   })
+}
+
+/** Of the parts' MD5s where they have them, else, or with `--data-integrity-etag`, of the object's checksum. */
+function objectEtag({ volume }: Task, { parts }: Completion, checksum: Checksum): string {
+  const etag = volume.integrityEtags ? undefined : completedEtag(parts)
+  return etag ?? `${checksum.algorithm}-${checksum.value}`
 }
 
 /** What there is to complete. */

@@ -1,7 +1,6 @@
 import { S3Error } from '../../../s3/errors.ts'
 import type { ByteRange, ByteSlice, CopiedPart, CopySource, PartRef } from '../../backend.ts'
 import { isComputable } from '../attributes.ts'
-import type { DigestReader } from '../collected.ts'
 import { copyData, reusableSums } from '../copy-data.ts'
 import { openObject, type OpenObject } from '../get-object.ts'
 import { publish } from '../publish.ts'
@@ -27,7 +26,7 @@ export async function uploadPartCopy(
   // The gateway computes what the upload declared: a client that copies has no bytes to compute it from.
   const declared =
     upload !== undefined && isComputable(upload.algorithm) ? upload.algorithm : undefined
-  const sums = partSums(upload, declared)
+  const sums = partSums(task.volume, upload, declared)
   const opened = await openObject(task.about(source), 'keep')
   try {
     source.check(opened.head)
@@ -48,10 +47,12 @@ async function storeCopy(
   const facts = partFacts(task)
   return withTemporaryFile(task, { target, facts, size, preallocate: false }, async (file) => {
     const isWhole = size === source.head.size
-    const known = isWhole ? reusableSums(source, sums.declared ?? 'CRC64NVME') : undefined
-    const kinds = known === undefined ? (['md5', ...sums.kinds] as const) : []
+    const known = isWhole
+      ? reusableSums(source, sums.declared ?? 'CRC64NVME', sums.etag)
+      : undefined
+    const kinds = known === undefined ? sums.kinds : []
     const copied = await copyData(task, { from: source.fd, range, to: file.fd, kinds })
-    const digest = known === undefined ? copied.digest : knownDigests(known)
+    const digest = known ?? copied.digest
     const attributes = partAttributes(sums, (kind, encoding) => digest(kind).toString(encoding))
     await publish(task, { target, attributes, facts, ...filledFrom(task, file, size) })
     const written = writtenPart(sums, digest)
@@ -61,10 +62,6 @@ async function storeCopy(
       sourceVersionId: source.head.versionId,
     }
   })
-}
-
-function knownDigests({ md5, checksum }: { md5: string; checksum: string }): DigestReader {
-  return (kind) => (kind === 'md5' ? Buffer.from(md5, 'hex') : Buffer.from(checksum, 'base64'))
 }
 
 /** A range must lie within the source: nothing is clamped, and nothing is made up beyond the end. */

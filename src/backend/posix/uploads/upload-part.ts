@@ -11,12 +11,13 @@ import {
   type Attribute,
 } from '../attributes.ts'
 import { COLLECTED_BYTES, collectedFill, type DigestReader } from '../collected.ts'
+import { etagForm, etagText, type EtagForm } from '../etag-form.ts'
 import { publish, type Facts } from '../publish.ts'
 import { receive } from '../receive.ts'
 import type { Task } from '../task.ts'
 import { filledFrom, withTemporaryFile } from '../temporary-file.ts'
 import type { Target } from '../tmp-dir.ts'
-import type { UploadChecksum } from '../volume.ts'
+import type { UploadChecksum, Volume } from '../volume.ts'
 import { uploadChecksum, uploadDir } from './upload-dir.ts'
 
 /** Stores a part under its number, in the upload's directory. A part that is sent again replaces the earlier one. */
@@ -25,7 +26,7 @@ export async function uploadPart(
   payload: Payload,
   checksum: ChecksumAlgorithm | undefined,
 ): Promise<WrittenPart> {
-  const sums = partSums(await uploadChecksum(task), checksum)
+  const sums = partSums(task.volume, await uploadChecksum(task), checksum)
   const isSmall = payload.length <= COLLECTED_BYTES
   const digest = await (isSmall ? storeCollected : storeStreamed)(task, payload, sums)
   return writtenPart(sums, digest)
@@ -62,9 +63,12 @@ async function storeStreamed(
   const target = partTarget(task)
   const facts = partFacts(task)
   const size = payload.length
-  const kinds = ['md5', ...sums.kinds] as const
   return withTemporaryFile(task, { target, facts, size, preallocate: true }, async (file) => {
-    const digest = await receive(task, payload, { fd: file.fd, startWriteback: true, kinds })
+    const digest = await receive(task, payload, {
+      fd: file.fd,
+      startWriteback: true,
+      kinds: sums.kinds,
+    })
     const attributes = partAttributes(sums, (kind, encoding) => digest(kind).toString(encoding))
     await publish(task, { target, attributes, facts, ...filledFrom(task, file, size) })
     return digest
@@ -73,6 +77,8 @@ async function storeStreamed(
 
 /** Which sums of a part are computed, stored and told. */
 export interface PartSums {
+  readonly etag: EtagForm
+  /** All of them. */
   readonly kinds: readonly HashKind[]
   /** As `checksums`, because the upload declared it; else a CRC64NVME of the gateway's own is stored. */
   readonly declared: ChecksumAlgorithm | undefined
@@ -82,19 +88,23 @@ export interface PartSums {
 
 /** Throws where client and upload do not agree. */
 export function partSums(
+  volume: Volume,
   upload: UploadChecksum | undefined,
   sent: ChecksumAlgorithm | undefined,
 ): PartSums {
+  // Whatever the upload declared, as with VersityGW.
+  const etag = etagForm(volume, 'CRC64NVME')
   if (upload === undefined) {
-    const kinds = new Set<HashKind>(['crc64nvme', hashKindOf(sent ?? 'CRC64NVME')])
-    return { kinds: [...kinds], declared: undefined, told: sent }
+    const kinds = new Set<HashKind>([etag.kind, 'crc64nvme', hashKindOf(sent ?? 'CRC64NVME')])
+    return { etag, kinds: [...kinds], declared: undefined, told: sent }
   }
   const { algorithm, type } = upload
   if (sent !== undefined && sent !== algorithm) throw typeMismatch(algorithm, sent)
   if (sent === undefined && type === 'COMPOSITE') throw typeMismatch(algorithm, 'null')
   // An upload that VersityGW began with an algorithm that this gateway has yet to learn.
   if (!isComputable(algorithm)) throw new S3Error('NotImplemented')
-  return { kinds: [hashKindOf(algorithm)], declared: algorithm, told: algorithm }
+  const kinds = new Set<HashKind>([etag.kind, hashKindOf(algorithm)])
+  return { etag, kinds: [...kinds], declared: algorithm, told: algorithm }
 }
 
 function typeMismatch(expected: string, actual: string): S3Error {
@@ -108,7 +118,8 @@ export function partAttributes(
   sums: PartSums,
   digest: DigestText<Parameters<typeof etagAttribute>[0]>,
 ): Attribute[] {
-  const etag = etagAttribute(digest('md5', 'hex'))
+  const { kind, encoding, prefix } = sums.etag
+  const etag = etagAttribute(digest(kind, encoding), prefix)
   if (sums.declared !== undefined) {
     return [
       etag,
@@ -119,8 +130,8 @@ export function partAttributes(
   return [etag, [ATTRIBUTE.partCrc64nvme, typeof crc === 'string' ? crc : [crc]]]
 }
 
-export function writtenPart({ told }: PartSums, digest: DigestReader): WrittenPart {
-  const etag = `"${digest('md5').toString('hex')}"`
+export function writtenPart({ etag: form, told }: PartSums, digest: DigestReader): WrittenPart {
+  const etag = `"${etagText(form, digest)}"`
   if (told === undefined) return { etag, checksum: undefined }
   return { etag, checksum: { algorithm: told, value: digest(hashKindOf(told)).toString('base64') } }
 }
