@@ -57,6 +57,7 @@ export interface Config {
   readonly keepAlive: boolean
   readonly healthPath: string | undefined
   readonly virtualDomain: string | undefined
+  readonly corsAllowOrigin: string | undefined
   readonly readOnly: boolean
   readonly strictBucketNames: boolean
   readonly aclsEnabled: boolean
@@ -222,6 +223,7 @@ function serverConfig(
     keepAlive: server.keepAlive,
     healthPath: server.health,
     virtualDomain: server.virtualDomain,
+    corsAllowOrigin: server.corsAllowOrigin || undefined,
     readOnly: server.readonly,
     strictBucketNames: !server.disableStrictBucketNames,
     aclsEnabled: !server.disableAcl,

@@ -14,6 +14,7 @@ import { createIo } from './io/native.ts'
 import { openSharedFile } from './io/shared-file.ts'
 import { readSyscalls } from './io/syscalls.ts'
 import { prepareRuntime } from './runtime.ts'
+import { createStoredCors } from './s3/cors/stored-cors.ts'
 import { operations } from './s3/operations/index.ts'
 import { createRouter } from './s3/route.ts'
 import { openService, type Service, type SharedParts } from './service.ts'
@@ -52,7 +53,19 @@ export async function createGateway(config: Config, log: Logger): Promise<Gatewa
   const authenticator = openAuthenticator(config, iam, log)
   const documents = new DocumentParser()
   const policies = createStoredPolicies()
-  const parts = { config, io, backend, iam, authenticator, policies, tracing, log, documents }
+  const cors = createStoredCors()
+  const parts = {
+    config,
+    io,
+    backend,
+    iam,
+    authenticator,
+    policies,
+    cors,
+    tracing,
+    log,
+    documents,
+  }
   const besideBuckets = config.admin === undefined ? adminOperations(iam, true) : []
   const s3 = await openService(parts, {
     router: createRouter([...besideBuckets, ...operations]),

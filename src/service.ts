@@ -29,6 +29,7 @@ export interface SharedParts {
   readonly iam: Iam
   readonly authenticator: Authenticator
   readonly policies: PipelineParts['policies']
+  readonly cors: PipelineParts['cors']
   readonly tracing: Tracing
   readonly log: Logger
   readonly documents: DocumentParser
@@ -58,13 +59,14 @@ export interface Service {
 }
 
 export async function openService(parts: SharedParts, options: ServiceOptions): Promise<Service> {
-  const { config, io, backend, iam, authenticator, policies, tracing, log, documents } = parts
+  const { config, io, backend, iam, authenticator, policies, cors, tracing, log, documents } = parts
   const pipeline = createPipeline({
     router: options.router,
     authenticator,
     accounts: iam,
     backend,
     policies,
+    cors,
     settings: config,
   })
   const accessLog = config.quiet ? undefined : createAccessLog(process.stdout, options.accessLabel)

@@ -6,7 +6,6 @@ import { later, type Scope, type Setting } from './setting.ts'
  */
 export const LATER_SETTINGS: readonly Setting<unknown>[] = [
   ...rows('global', 'one', [
-    ['cors-allow-origin', '', 'VGW_CORS_ALLOW_ORIGIN'],
     ['pprof', '', 'VGW_PPROF'],
     ['access-log', '', 'LOGFILE', 'VGW_ACCESS_LOG'],
     ['admin-access-log', '', 'LOGFILE', 'VGW_ADMIN_ACCESS_LOG'],

@@ -3,6 +3,7 @@ import {
   ConfigError,
   choice,
   duration,
+  headerText,
   integer,
   listeners,
   octalMode,
@@ -149,6 +150,12 @@ export const SERVER_SETTINGS = {
     env: 'VGW_VIRTUAL_DOMAIN',
     parse: text,
     help: 'domain below which the bucket is the first part of the host name',
+  }),
+  corsAllowOrigin: setting({
+    flag: 'cors-allow-origin',
+    env: 'VGW_CORS_ALLOW_ORIGIN',
+    parse: headerText,
+    help: 'origin whose pages may read answers about buckets without a CORS configuration; * is every page',
   }),
   readonly: toggle({
     flag: 'readonly',

@@ -88,6 +88,12 @@ export function list<T>(item: Parse<T>): Parse<readonly T[]> {
   }
 }
 
+/** What a header can hold and nothing be added to. */
+export const headerText: Parse<string> = (value) => {
+  if (/^[\x21-\x7e]*$/.test(value)) return value
+  throw new ConfigError(`"${value}" is not the value of a header`)
+}
+
 /** A path of URLs, with its leading slash. */
 export const urlPath: Parse<string> = (value) => (value.startsWith('/') ? value : `/${value}`)
 

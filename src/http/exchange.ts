@@ -3,6 +3,8 @@ import type { Logger } from 'pino'
 import type { Authentication } from '../auth/authenticate.ts'
 import type { Payload } from '../backend/payload.ts'
 import type { Io } from '../io/io.ts'
+import { withGrant } from '../s3/cors/cors-answer.ts'
+import type { CorsGrant } from '../s3/cors/cors-grant.ts'
 import { S3Error } from '../s3/errors.ts'
 import type { DocumentUse, Operation, S3Response, WholeBodyUse } from '../s3/operation.ts'
 import type { Exchange, Pipeline } from '../s3/pipeline.ts'
@@ -99,6 +101,7 @@ class HttpExchange implements Exchange {
   request: S3Request = UNPARSED
   operation: Operation | undefined
   authentication: Authentication | undefined
+  corsGrant: CorsGrant | undefined
   backendSpan: Span | undefined
   /** Where `ActiveExchanges` has it. */
   place = -1
@@ -180,6 +183,7 @@ class HttpExchange implements Exchange {
     } catch (error) {
       response = this.#errorResponse(error)
     }
+    if (this.corsGrant !== undefined) response = withGrant(response, this.corsGrant)
     this.#status = response.status
     this.#firstByteNs = nowNs()
     const isHead = this.#incoming.method === 'HEAD'

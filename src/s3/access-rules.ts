@@ -13,6 +13,8 @@ export interface AccessRules {
   readonly makesBucket?: boolean
   /** Accounts are answered without a look at their rights: there is nothing to be had but NotImplemented. */
   readonly openToAccounts?: boolean
+  /** What a page may see of the answer is settled before it is known who asks. */
+  readonly corsFirst?: boolean
   /** The body holds tags, which a policy may look at: then it is read before the decision. */
   readonly tagsInBody?: boolean
   readonly anonymous?: AnonymousRules

@@ -7,6 +7,7 @@ import type { XmlElement } from '../http/xml-reader.ts'
 import { SPAN } from '../trace/names.ts'
 import type { Span } from '../trace/recorder.ts'
 import { isWriting, type AccessRules } from './access-rules.ts'
+import type { StoredCors } from './cors/stored-cors.ts'
 import type { S3Error } from './errors.ts'
 import type { KeyAccess } from './key-access.ts'
 import { normalizeKey } from './names.ts'
@@ -59,6 +60,7 @@ export interface OperationContext {
   readonly keys: KeyAccess
   readonly accounts: AccountFinder
   readonly policies: StoredPolicies
+  readonly cors: StoredCors
   readonly request: S3Request
   readonly settings: S3Settings
 }
@@ -80,6 +82,8 @@ export interface S3Settings {
   readonly aclsEnabled: boolean
   /** There is a place for old versions. */
   readonly versioningEnabled: boolean
+  /** What pages may read of answers about buckets without a CORS configuration: an origin, or `*`. */
+  readonly corsAllowOrigin: string | undefined
   /** Whatever writes is refused, to root too. */
   readonly readOnly: boolean
 }
@@ -291,16 +295,16 @@ function documentUse(
   }
 }
 
-/** A body of whatever form, read whole, its digests verified; empty where there is none. */
-export function bytes(): Field<Buffer> {
+/** A body of whatever form, read whole, its digests verified; empty where there is none. See `document` for the options. */
+export function bytes(options: Partial<Omit<BytesUse, 'kind'>> = {}): Field<Buffer> {
   return {
     read: (source) => source.bytes ?? EMPTY,
     body: {
       kind: 'bytes',
-      maxBytes: 1024 * 1024,
-      required: false,
-      checksumRequired: false,
-      checksumOf: 'body',
+      maxBytes: options.maxBytes ?? 1024 * 1024,
+      required: options.required ?? false,
+      checksumRequired: options.checksumRequired ?? false,
+      checksumOf: options.checksumOf ?? 'body',
     },
   }
 }

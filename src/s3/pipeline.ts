@@ -7,6 +7,9 @@ import { SPAN } from '../trace/names.ts'
 import type { Recorder, Span } from '../trace/recorder.ts'
 import { authorizeAdmin } from './authorize-admin.ts'
 import { authorize } from './authorize.ts'
+import { corsTurn, grantOrigin } from './cors/cors-answer.ts'
+import type { CorsGrant } from './cors/cors-grant.ts'
+import type { StoredCors } from './cors/stored-cors.ts'
 import { S3Error } from './errors.ts'
 import { ExchangeCall } from './exchange-call.ts'
 import type { KeyAccess } from './key-access.ts'
@@ -38,6 +41,8 @@ export interface Exchange {
   readonly readBytes: (use: BytesUse) => Promise<Buffer>
   operation: Operation | undefined
   authentication: Authentication | undefined
+  /** What the page that sent the request may see of the answer, be it an error. */
+  corsGrant: CorsGrant | undefined
   /** Open until the last byte of the answer has left: the HTTP layer ends it. */
   backendSpan: Span | undefined
 }
@@ -48,6 +53,7 @@ export interface PipelineParts {
   readonly accounts: AccountFinder
   readonly backend: Backend
   readonly policies: StoredPolicies
+  readonly cors: StoredCors
   readonly settings: S3Settings
 }
 
@@ -64,14 +70,25 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     if (request.bucket !== undefined)
       checkBucketName(request.bucket, parts.settings.strictBucketNames)
     if (request.key !== undefined) checkKey(request.key)
+    // Browsers alone say where a page comes from; nobody else waits for it.
+    const { origin } = request.headers
+    const turn =
+      origin === undefined && parts.settings.corsAllowOrigin === undefined
+        ? undefined
+        : corsTurn(operation)
+    if (turn === 'start') await grantPage(exchange, operation, parts)
     const found = authenticate(exchange, operation, parts.authenticator)
     // Promises only where an account store or the bucket has to be asked: root is known at once and may do everything.
     const authentication = found instanceof Promise ? await found : found
+    const isAnonymous = authentication.identity.accessKey === undefined
+    if (turn === 'caller' && !isAnonymous) await grantPage(exchange, operation, parts)
     const access =
       operation.api === 'Admin'
         ? authorizeAdmin(exchange, operation, authentication, parts.settings)
         : authorize(exchange, operation, authentication, parts)
     const keys = access instanceof Promise ? await access : access
+    if (turn === 'allowed' || (turn === 'caller' && isAnonymous))
+      await grantPage(exchange, operation, parts)
     if (authentication.payloadFault !== undefined) throw authentication.payloadFault
 
     const payload = exchange.openPayload(authentication)
@@ -88,11 +105,21 @@ export function createPipeline(parts: PipelineParts): Pipeline {
       keys,
       accounts: parts.accounts,
       policies: parts.policies,
+      cors: parts.cors,
       request,
       settings: parts.settings,
     }
     return operation.invoke({ request, payload, document, bytes, malformed }, context)
   }
+}
+
+async function grantPage(
+  exchange: Exchange,
+  operation: Operation,
+  parts: PipelineParts,
+): Promise<void> {
+  const call = new ExchangeCall(exchange.recorder.root, exchange)
+  exchange.corsGrant = await grantOrigin(operation, exchange.request, parts, call)
 }
 
 type ReadDocument = Pick<InputSource, 'document' | 'malformed'>

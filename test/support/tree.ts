@@ -57,3 +57,15 @@ export function setAttribute(path: string, name: string, value: string): void {
     path,
   ])
 }
+
+/** One of them, which need not be text. */
+export function attributeBytes(path: string, name: string): Buffer {
+  return execFileSync('getfattr', [
+    '--absolute-names',
+    '--no-dereference',
+    '--only-values',
+    '-n',
+    `user.${name}`,
+    path,
+  ])
+}

@@ -1,42 +1,19 @@
+import { createStoredDocuments, type StoredDocuments } from '../../stored-documents.ts'
 import { ActionList } from './actions.ts'
 import { parsePolicy } from './parse.ts'
 import type { Policy } from './policy.ts'
 
-/** Compiled policies of buckets, so that a request compiles none. */
-export interface StoredPolicies {
-  /** The policy that `bytes`, stored at the bucket, are. One that cannot be read denies everything to everybody. */
-  read(bucket: string, bytes: Buffer): Policy
-}
+/** Compiled policies of buckets, so that a request compiles none. One that cannot be read denies everything to everybody. */
+export type StoredPolicies = StoredDocuments<Policy>
 
 /** Bytes of documents at most; compiled they take a few times that. */
 const MAX_BYTES = 4 * 1024 * 1024
 
 export function createStoredPolicies(maxBytes: number = MAX_BYTES): StoredPolicies {
-  const kept = new Map<string, { readonly bytes: Buffer; readonly policy: Policy }>()
-  let size = 0
-  const forget = (bucket: string): void => {
-    size -= kept.get(bucket)?.bytes.length ?? 0
-    kept.delete(bucket)
-  }
-  return {
-    read(bucket, bytes) {
-      const known = kept.get(bucket)
-      if (known?.bytes.equals(bytes) === true) return known.policy
-      forget(bucket)
-      const policy = readPolicy(bytes)
-      // A copy: what a backend reads into is its own and may be part of something larger.
-      kept.set(bucket, { bytes: Buffer.from(bytes), policy })
-      size += bytes.length
-      for (const oldest of kept.keys()) {
-        if (size <= maxBytes) break
-        forget(oldest)
-      }
-      return policy
-    },
-  }
+  return createStoredDocuments(readPolicy, maxBytes)
 }
 
-/** A stored policy; see `StoredPolicies.read`. */
+/** A stored policy; see `StoredPolicies`. */
 export function readPolicy(bytes: Buffer): Policy {
   try {
     return parsePolicy(bytes)

@@ -4,19 +4,23 @@ import { CompleteMultipartUpload } from './complete-multipart-upload.ts'
 import { CopyObject } from './copy-object.ts'
 import { CreateBucket } from './create-bucket.ts'
 import { CreateMultipartUpload } from './create-multipart-upload.ts'
+import { DeleteBucketCors } from './delete-bucket-cors.ts'
 import { DeleteBucketOwnershipControls } from './delete-bucket-ownership-controls.ts'
 import { DeleteBucketPolicy } from './delete-bucket-policy.ts'
 import { DeleteBucketTagging } from './delete-bucket-tagging.ts'
+import { DeleteBucketWebsite } from './delete-bucket-website.ts'
 import { DeleteBucket } from './delete-bucket.ts'
 import { DeleteObjectTagging } from './delete-object-tagging.ts'
 import { DeleteObject } from './delete-object.ts'
 import { DeleteObjects } from './delete-objects.ts'
 import { GetBucketAcl } from './get-bucket-acl.ts'
+import { GetBucketCors } from './get-bucket-cors.ts'
 import { GetBucketLocation } from './get-bucket-location.ts'
 import { GetBucketOwnershipControls } from './get-bucket-ownership-controls.ts'
 import { GetBucketPolicyStatus } from './get-bucket-policy-status.ts'
 import { GetBucketPolicy } from './get-bucket-policy.ts'
 import { GetBucketTagging } from './get-bucket-tagging.ts'
+import { GetBucketWebsite } from './get-bucket-website.ts'
 import { GetObjectAttributes } from './get-object-attributes.ts'
 import { GetObjectLegalHold } from './get-object-legal-hold.ts'
 import { GetObjectLockConfiguration } from './get-object-lock-configuration.ts'
@@ -31,11 +35,13 @@ import { ListMultipartUploads } from './list-multipart-uploads.ts'
 import { ListObjectsV2 } from './list-objects-v2.ts'
 import { ListObjects } from './list-objects.ts'
 import { ListParts } from './list-parts.ts'
-import { PreflightBucket, PreflightObject } from './preflight-options.ts'
+import { PreflightBucket, PreflightObject, PreflightService } from './preflight-options.ts'
 import { PutBucketAcl } from './put-bucket-acl.ts'
+import { PutBucketCors } from './put-bucket-cors.ts'
 import { PutBucketOwnershipControls } from './put-bucket-ownership-controls.ts'
 import { PutBucketPolicy } from './put-bucket-policy.ts'
 import { PutBucketTagging } from './put-bucket-tagging.ts'
+import { PutBucketWebsite } from './put-bucket-website.ts'
 import { PutObjectLegalHold } from './put-object-legal-hold.ts'
 import { PutObjectLockConfiguration } from './put-object-lock-configuration.ts'
 import { PutObjectRetention } from './put-object-retention.ts'
@@ -48,20 +54,24 @@ import { UploadPart } from './upload-part.ts'
 /** Every operation, in the order requests are matched against them: of two that fit the first answers. */
 export const operations: readonly Operation[] = [
   ListBuckets,
+  PreflightService,
 
   PutBucketTagging,
   PutBucketOwnershipControls,
   ...later.bucketPutsBeforeLock,
   PutObjectLockConfiguration,
-  ...later.bucketPutsBeforePolicy,
+  PutBucketCors,
   PutBucketPolicy,
   PutBucketAcl,
+  PutBucketWebsite,
   ...later.bucketPuts,
   CreateBucket,
   HeadBucket,
   DeleteBucketTagging,
   DeleteBucketOwnershipControls,
   DeleteBucketPolicy,
+  DeleteBucketCors,
+  DeleteBucketWebsite,
   ...later.bucketDeletes,
   DeleteBucket,
   GetBucketLocation,
@@ -69,12 +79,13 @@ export const operations: readonly Operation[] = [
   GetBucketOwnershipControls,
   ...later.bucketGetsBeforePolicy,
   GetBucketPolicy,
-  ...later.bucketGetsBeforeLock,
+  GetBucketCors,
   GetObjectLockConfiguration,
   GetBucketAcl,
   ListMultipartUploads,
   ...later.bucketGetsAfterUploads,
   GetBucketPolicyStatus,
+  GetBucketWebsite,
   ...later.bucketGetsAfterPolicyStatus,
   ListObjectsV2,
   ListObjects,

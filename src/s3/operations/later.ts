@@ -44,12 +44,7 @@ function accessTo(
 /** Families stand apart where operations that exist stand between them in the order of upstream's routes. */
 export const bucketPutsBeforeLock = family('PUT', 'bucket', [['PutBucketVersioning', 'versioning']])
 
-export const bucketPutsBeforePolicy = family('PUT', 'bucket', [
-  ['PutBucketCors', 'cors', 'PutBucketCORS'],
-])
-
 export const bucketPuts = family('PUT', 'bucket', [
-  ['PutBucketWebsite', 'website'],
   ['PutBucketAnalyticsConfiguration', 'analytics', 'PutAnalyticsConfiguration'],
   ['PutBucketEncryption', 'encryption', 'PutEncryptionConfiguration'],
   [
@@ -69,8 +64,6 @@ export const bucketPuts = family('PUT', 'bucket', [
 ])
 
 export const bucketDeletes = family('DELETE', 'bucket', [
-  ['DeleteBucketCors', 'cors', 'PutBucketCORS'],
-  ['DeleteBucketWebsite', 'website'],
   ['DeleteBucketAnalyticsConfiguration', 'analytics', 'PutAnalyticsConfiguration'],
   ['DeleteBucketEncryption', 'encryption', 'PutEncryptionConfiguration'],
   [
@@ -89,16 +82,11 @@ export const bucketGetsBeforePolicy = family('GET', 'bucket', [
   ['GetBucketVersioning', 'versioning'],
 ])
 
-export const bucketGetsBeforeLock = family('GET', 'bucket', [
-  ['GetBucketCors', 'cors', 'GetBucketCORS'],
-])
-
 export const bucketGetsAfterUploads = family('GET', 'bucket', [
   ['ListObjectVersions', 'versions', 'ListBucketVersions'],
 ])
 
 export const bucketGetsAfterPolicyStatus = family('GET', 'bucket', [
-  ['GetBucketWebsite', 'website'],
   ['GetBucketAnalyticsConfiguration', ['analytics', 'id'], 'GetAnalyticsConfiguration'],
   ['ListBucketAnalyticsConfigurations', 'analytics', 'GetAnalyticsConfiguration'],
   ['GetBucketEncryption', 'encryption', 'GetEncryptionConfiguration'],

@@ -1,6 +1,17 @@
 import { OPEN } from '../access-rules.ts'
+import { badRequest, fallbackPreflight, findGrant, readQuestion } from '../cors/cors-grant.ts'
+import { exposeHeaders } from '../cors/cors-answer.ts'
+import type { CompiledRule } from '../cors/stored-cors.ts'
 import { S3Error } from '../errors.ts'
-import { header, label, operation, type Operation, type Target } from '../operation.ts'
+import {
+  label,
+  operation,
+  type Operation,
+  type OperationContext,
+  type S3Response,
+  type Target,
+} from '../operation.ts'
+import type { S3Request } from '../request.ts'
 
 /** What a browser asks before a request of another origin. It is not signed. */
 function preflight(target: Target): Operation {
@@ -8,24 +19,16 @@ function preflight(target: Target): Operation {
     {
       name: 'PreflightOptions',
       http: { method: 'OPTIONS', target },
-      input: {
-        bucket: label('bucket'),
-        origin: header('origin', requireOrigin),
-        method: header('access-control-request-method', checkMethod),
-        requestHeaders: header('access-control-request-headers', checkHeaderNames),
-      },
+      input: { bucket: label('bucket') },
     },
     {
       access: OPEN,
-      async handle({ bucket }, { backend, call }) {
-        const rules = await backend.getBucketSubresource(bucket, 'cors', call)
-        // Rules that VersityGW stored are kept; judging by them comes with CORS itself.
-        if (rules !== undefined) throw new S3Error('NotImplemented')
-        throw new S3Error(
-          'AccessForbidden',
-          { Method: 'OPTIONS', ResourceType: 'BUCKET' },
-          { message: 'CORSResponse: CORS is not enabled for this bucket.' },
-        )
+      async handle({ bucket }, context) {
+        const { request, settings } = context
+        const { corsAllowOrigin } = settings
+        const rules = await storedRules(bucket, context)
+        if (rules !== undefined || corsAllowOrigin === undefined) return answer(request, rules)
+        return { status: 204, headers: fallbackPreflight(corsAllowOrigin, request) }
       },
     },
   )
@@ -34,28 +37,55 @@ function preflight(target: Target): Operation {
 export const PreflightBucket = preflight('bucket')
 export const PreflightObject = preflight('object')
 
-const METHODS = new Set(['GET', 'PUT', 'POST', 'DELETE', 'HEAD'])
-/** RFC 9110 §5.6.2: a header's name is a token. */
-const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+/** Where there is no bucket there are no rules: nothing is said of CORS unless a setting does. */
+export const PreflightService = operation(
+  {
+    name: 'PreflightOptions',
+    http: { method: 'OPTIONS', target: 'service' },
+    input: {},
+    backendOperation: false,
+  },
+  { access: OPEN, handle: (_, context) => Promise.resolve(preflightWithoutRules(context)) },
+)
 
-function requireOrigin(origin: string | undefined): string {
-  if (origin !== undefined && origin !== '') return origin
-  throw badRequest('Insufficient information. Origin request header needed.')
+/** Also of the admin API. */
+export function preflightWithoutRules({ settings, request }: OperationContext): S3Response {
+  const { corsAllowOrigin } = settings
+  return corsAllowOrigin === undefined
+    ? { status: 200 }
+    : { status: 204, headers: fallbackPreflight(corsAllowOrigin, request) }
 }
 
-function checkMethod(method: string | undefined): void {
-  if (!METHODS.has(method ?? ''))
-    throw badRequest(`Invalid Access-Control-Request-Method: ${method ?? ''}`)
-}
-
-function checkHeaderNames(list: string | undefined): void {
-  for (const name of (list ?? '').split(',')) {
-    const trimmed = name.trim()
-    if (trimmed === '' || NAME.test(trimmed)) continue
-    throw badRequest(`Access-Control-Request-Headers "${trimmed}" contains invalid character.`)
+/** NoSuchBucket, unless a setting speaks for buckets that are not there too. */
+async function storedRules(
+  bucket: string,
+  { backend, call, cors, settings }: OperationContext,
+): Promise<readonly CompiledRule[] | undefined> {
+  try {
+    const stored = await backend.getBucketSubresource(bucket, 'cors', call)
+    return stored === undefined ? undefined : cors.read(bucket, stored)
+  } catch (error) {
+    const isMissing = error instanceof S3Error && error.code === 'NoSuchBucket'
+    if (isMissing && settings.corsAllowOrigin !== undefined) return undefined
+    throw error
   }
 }
 
-function badRequest(message: string): S3Error {
-  return new S3Error('BadRequest', {}, { message })
+function answer(request: S3Request, rules: readonly CompiledRule[] | undefined): S3Response {
+  const { origin } = request.headers
+  if (!origin) throw badRequest('Insufficient information. Origin request header needed.')
+  const question = readQuestion(request, origin)
+  if (rules === undefined)
+    throw new S3Error('AccessForbidden', details('BUCKET'), {
+      message: 'CORSResponse: CORS is not enabled for this bucket.',
+    })
+  const grant = findGrant(rules, question)
+  if (grant === undefined)
+    throw new S3Error('AccessForbidden', details(request.key === undefined ? 'BUCKET' : 'OBJECT'))
+  const expose = exposeHeaders(grant.exposed, ['ETag'])
+  return { status: 200, headers: [...grant.headers, 'Access-Control-Expose-Headers', expose] }
+}
+
+function details(resourceType: string): Record<string, string> {
+  return { Method: 'OPTIONS', ResourceType: resourceType }
 }

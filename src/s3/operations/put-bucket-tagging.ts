@@ -15,7 +15,7 @@ export const PutBucketTagging = operation(
     },
   },
   {
-    access: onBucket('s3:PutBucketTagging', 'WRITE'),
+    access: { ...onBucket('s3:PutBucketTagging', 'WRITE'), corsFirst: true },
     async handle({ bucket, tags }, { backend, call }) {
       await backend.putBucketSubresource(bucket, 'X-Amz-Tagging', storeTags(tags), call)
       return { status: 204 }
