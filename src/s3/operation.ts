@@ -191,11 +191,12 @@ export function operation<F extends Fields>(
 /** A bucket that is not there is told before what is wrong with a request about it: upstream looks at the bucket first. */
 async function refuse(
   error: unknown,
-  { method, target, query: parameters }: Route,
+  { method, target, word, query: parameters }: Route,
   { request, backend, call }: OperationContext,
 ): Promise<never> {
   const makesBucket = method === 'PUT' && target === 'bucket' && parameters === undefined
-  if (request.bucket !== undefined && !makesBucket) await backend.headBucket(request.bucket, call)
+  const isBucket = request.bucket !== undefined && word === undefined
+  if (isBucket && !makesBucket) await backend.headBucket(request.bucket ?? '', call)
   throw error
 }
 

@@ -1,4 +1,3 @@
-import { STATUS_CODES } from 'node:http'
 import { promisify } from 'node:util'
 import { gunzip, gzip } from 'node:zlib'
 import { child, childrenOf, parseXml, type XmlElement } from '../http/xml-reader.ts'
@@ -135,7 +134,7 @@ function checkRule({ condition, redirect }: RoutingRule): void {
       throw invalid('You can only define ReplaceKeyPrefix or ReplaceKey but not both.')
     checkProtocol(redirect.protocol)
     const code = toCode(redirect.code)
-    if (code !== undefined && (code <= 300 || code >= 400 || !isStatus(code)))
+    if (code !== undefined && !isRedirectCode(code))
       throw invalid(
         `The provided HTTP redirect code (${code}) is not valid. Valid codes are 3XX except 300.`,
       )
@@ -143,7 +142,7 @@ function checkRule({ condition, redirect }: RoutingRule): void {
   if (condition === undefined) return
   if (isEmpty(condition)) throw new S3Error('MalformedXML')
   const code = toCode(condition.errorCode)
-  if (code !== undefined && (code < 400 || code >= 600 || !isStatus(code)))
+  if (code !== undefined && !isErrorCode(code))
     throw invalid(
       `The provided HTTP error code (${code}) is not valid. Valid codes are 4XX or 5XX.`,
     )
@@ -168,9 +167,13 @@ function toCode(text: string): number | undefined {
   return code
 }
 
-/** Node knows one that IANA does not. */
-function isStatus(code: number): boolean {
-  return STATUS_CODES[code] !== undefined && code !== 509
+function isRedirectCode(code: number): boolean {
+  return code > 300 && code <= 308 && code !== 306
+}
+
+/** Those that HTTP/1.1 began with (RFC 2616, 10): VersityGW takes no others. */
+function isErrorCode(code: number): boolean {
+  return (code >= 400 && code <= 417) || (code >= 500 && code <= 505)
 }
 
 function notWellFormed(name: string, value: string, message: string): S3Error {

@@ -28,7 +28,7 @@ const at: Fixture = useGateway(() => ({
 }))
 
 /** Operations that are tested elsewhere or come later, and the account API. */
-const LATER = /[?&](policy|policyStatus|cors|versioning|website|versions)(=|&|$)/
+const LATER = /[?&](policy|policyStatus|versioning|versions)(=|&|$)/
 
 function isInScope({ root, as, method, target, requestHeaders }: RecordedRequest): boolean {
   return (

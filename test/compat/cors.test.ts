@@ -54,7 +54,70 @@ interface Difference {
 
 type Header = readonly [name: string, value: string | undefined]
 
-const DIFFERENCES: readonly Difference[] = []
+const DIFFERENCES: readonly Difference[] = [
+  {
+    clause: '6.4: a document with another root, or with text behind it, is malformed',
+    matches: ({ method, body = '' }) =>
+      method === 'PUT' && (body.startsWith('<cors>') || body.endsWith('</CORSConfiguration>x')),
+    ours: { status: 400, code: 'MalformedXML' },
+  },
+  {
+    clause: 'the same: what was stored before that document is still there',
+    matches: ({ method, target, xml = '' }) =>
+      method === 'GET' && target === '/bktb?cors' && xml === AS_PUT_BEFORE,
+    ours: { status: 200 },
+  },
+  {
+    clause: 'what cannot be read is not there',
+    matches: ({ status, method, target }) =>
+      status === 500 && method === 'GET' && /^\/bkt[hx]\?/.test(target),
+    ours: { status: 404 },
+  },
+  {
+    clause: 'the same: and allows nothing',
+    matches: ({ status, method }) => status === 500 && method === 'OPTIONS',
+    ours: { status: 403, code: 'AccessForbidden' },
+  },
+  {
+    clause: 'A20: what no header can hold, and PutBucketCors refuses, is in none',
+    matches: ({ answer = {} }) =>
+      answer['access-control-expose-headers']?.includes('Set-Cookie') === true,
+    ours: { status: 200, header: ['set-cookie', undefined] },
+  },
+  {
+    clause: 'the same',
+    matches: ({ answer = {} }) =>
+      answer['access-control-expose-headers']?.startsWith('a b, ok') === true,
+    ours: { status: 200 },
+  },
+  {
+    clause: 'the same',
+    matches: ({ answer = {} }) => answer['access-control-allow-methods']?.includes('X: y') === true,
+    ours: { status: 200, header: ['access-control-allow-methods', 'GET'] },
+  },
+  {
+    clause: 'pages may read why the body that they sent was refused',
+    matches: ({ xml = '', headers = {} }) =>
+      'Origin' in headers && /<Code>BadDigest<|Missing required header/.test(xml),
+    ours: {
+      status: 400,
+      header: ['access-control-allow-origin', 'https://app.example.com'],
+    },
+  },
+  {
+    clause: '4.1: invalid names win, also over --cors-allow-origin',
+    matches: ({ method, target }) => method === 'OPTIONS' && target === '/B',
+    ours: { status: 400, code: 'InvalidBucketName' },
+  },
+  {
+    clause: 'RFC 9110, 15.4.5: 304 does not tell the type of an error document',
+    matches: ({ status }) => status === 304,
+    ours: { status: 304 },
+  },
+]
+
+const AS_PUT_BEFORE =
+  '<CORSConfiguration><CORSRule><AllowedMethod>GET</AllowedMethod><AllowedOrigin>*</AllowedOrigin></CORSRule></CORSConfiguration>'
 
 const IAM = {
   alice: { access: 'alice', secret: 'alicesecret12', role: 'userplus' },

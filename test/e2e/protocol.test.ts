@@ -19,7 +19,7 @@ const UNSUPPORTED = [
   'notification',
   'accelerate',
 ]
-const LATER = ['versioning', 'cors', 'versions', 'website']
+const LATER = ['versioning', 'versions']
 
 describe('Operations that are not there', () => {
   test.each([...UNSUPPORTED, ...LATER])('GET and PUT ?%s: NotImplemented', async (name) => {

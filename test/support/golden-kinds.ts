@@ -30,6 +30,11 @@ const documentOf = (body: string): RawRequest => ({
   body,
   headers: { 'Content-MD5': md5Base64(body) },
 })
+const CORS =
+  '<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod></CORSRule></CORSConfiguration>'
+const WEBSITE =
+  '<WebsiteConfiguration><IndexDocument><Suffix>i</Suffix></IndexDocument></WebsiteConfiguration>'
+const putCors = (at: Traced, bucket: string) => at.send('PUT', `/${bucket}?cors`, documentOf(CORS))
 const lockedObject = async (at: Traced, bucket: string): Promise<void> => {
   await at.send('PUT', `/${bucket}-locked`, {
     headers: { 'x-amz-bucket-object-lock-enabled': 'true' },
@@ -101,5 +106,53 @@ export const DOCUMENT_KINDS: readonly Kind[] = [
       await lockedObject(at, bucket)
       return ['PUT', `/${bucket}-locked/k?legal-hold`, documentOf(HOLD)]
     },
+  },
+  {
+    operation: 'PutBucketCors',
+    request: async (_, bucket) => ['PUT', `/${bucket}?cors`, documentOf(CORS)],
+  },
+  {
+    operation: 'GetBucketCors',
+    async request(at, bucket) {
+      await putCors(at, bucket)
+      return ['GET', `/${bucket}?cors`]
+    },
+  },
+  {
+    operation: 'PreflightOptions',
+    async request(at, bucket) {
+      await putCors(at, bucket)
+      const headers = { Origin: 'http://a', 'Access-Control-Request-Method': 'GET' }
+      return ['OPTIONS', `/${bucket}/k`, { headers }]
+    },
+  },
+  {
+    operation: 'GetObject of a page',
+    async request(at, bucket) {
+      await putCors(at, bucket)
+      await put(at, bucket, 'seen')
+      return ['GET', `/${bucket}/seen`, { headers: { Origin: 'http://a' } }]
+    },
+  },
+  {
+    operation: 'DeleteBucketCors',
+    status: 204,
+    request: async (_, bucket) => ['DELETE', `/${bucket}?cors`],
+  },
+  {
+    operation: 'PutBucketWebsite',
+    request: async (_, bucket) => ['PUT', `/${bucket}?website`, { body: WEBSITE }],
+  },
+  {
+    operation: 'GetBucketWebsite',
+    async request(at, bucket) {
+      await at.send('PUT', `/${bucket}?website`, { body: WEBSITE })
+      return ['GET', `/${bucket}?website`]
+    },
+  },
+  {
+    operation: 'DeleteBucketWebsite',
+    status: 204,
+    request: async (_, bucket) => ['DELETE', `/${bucket}?website`],
   },
 ]

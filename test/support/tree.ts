@@ -47,13 +47,13 @@ export function attributesOf(path: string): Record<string, string> {
   return attributes
 }
 
-export function setAttribute(path: string, name: string, value: string): void {
+export function setAttribute(path: string, name: string, value: string | Buffer): void {
   execFileSync('setfattr', [
     '--no-dereference',
     '-n',
     `user.${name}`,
     '-v',
-    `0x${Buffer.from(value).toString('hex')}`,
+    `0x${Buffer.from(value as string).toString('hex')}`,
     path,
   ])
 }

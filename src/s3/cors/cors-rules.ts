@@ -69,9 +69,7 @@ function checkRule(rule: CorsRule): void {
   if (rule.allowedMethods.length === 0) throw new S3Error('MalformedXML')
   for (const method of rule.allowedMethods) {
     if (!CORS_METHODS.has(method))
-      throw invalid(
-        `Found unsupported HTTP method in CORS config. Unsupported method is ${method}`,
-      )
+      throw invalid(`Found unsupported HTTP method in CORS config. Unsupported method is ${method}`)
   }
   for (const name of [...rule.allowedHeaders, ...rule.exposeHeaders]) {
     if (name !== '' && !isHeaderName(name))
