@@ -51,21 +51,9 @@ export async function createGateway(config: Config, log: Logger): Promise<Gatewa
     log: (level, message) => log[level](message),
   })
   const authenticator = openAuthenticator(config, iam, log)
+  const caches = { policies: createStoredPolicies(), cors: createStoredCors() }
   const documents = new DocumentParser()
-  const policies = createStoredPolicies()
-  const cors = createStoredCors()
-  const parts = {
-    config,
-    io,
-    backend,
-    iam,
-    authenticator,
-    policies,
-    cors,
-    tracing,
-    log,
-    documents,
-  }
+  const parts = { config, io, backend, iam, authenticator, ...caches, tracing, log, documents }
   const besideBuckets = config.admin === undefined ? adminOperations(iam, true) : []
   const s3 = await openService(parts, {
     router: createRouter([...besideBuckets, ...operations]),

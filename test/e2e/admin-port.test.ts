@@ -80,7 +80,8 @@ test('and has vanished from the S3 port', async () => {
     sign: false,
     headers: { Origin: 'http://x', 'Access-Control-Request-Method': 'PATCH' },
   })
-  expect(preflight.code).toBe('BadRequest')
+  // It asks about a bucket of that name.
+  expect(preflight.code).toBe('NoSuchBucket')
 })
 
 test.each([
