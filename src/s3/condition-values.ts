@@ -20,13 +20,19 @@ export interface ConditionFacts {
   readonly nowMs: number
 }
 
+/** A policy may ask for a hundred tags: their header is read once. */
+interface SeenFacts extends ConditionFacts {
+  headerTags: { readonly tags: Tags | undefined } | undefined
+}
+
 /**
  * The values of AWS's condition keys, each looked up when a condition asks for it; undefined where the request has none.
  * What a client may claim about himself (X-Forwarded-For and its like) is in none of them: the address is the socket's.
  */
 export function conditionValues(
-  facts: ConditionFacts,
+  given: ConditionFacts,
 ): (key: string) => readonly string[] | undefined {
+  const facts: SeenFacts = { ...given, headerTags: undefined }
   return (key) => {
     const read = VALUES.get(key)
     if (read !== undefined) return listOf(read(facts))
@@ -43,9 +49,9 @@ type Value = string | readonly string[] | undefined
 
 const DAY_MS = 86_400_000
 
-const VALUES: ReadonlyMap<string, (facts: ConditionFacts) => Value> = new Map<
+const VALUES: ReadonlyMap<string, (facts: SeenFacts) => Value> = new Map<
   string,
-  (facts: ConditionFacts) => Value
+  (facts: SeenFacts) => Value
 >([
   ['aws:currenttime', ({ nowMs }) => new Date(nowMs).toISOString()],
   ['aws:epochtime', ({ nowMs }) => String(Math.floor(nowMs / 1000))],
@@ -81,7 +87,7 @@ function listOf(value: Value): readonly string[] | undefined {
   return typeof value === 'string' ? [value] : value
 }
 
-function header(name: string): (facts: ConditionFacts) => Value {
+function header(name: string): (facts: SeenFacts) => Value {
   return ({ request }) => request.headers[name]
 }
 
@@ -94,20 +100,20 @@ function signatureVersion({ method }: Authentication): string | undefined {
 }
 
 /** Milliseconds since the request was signed. */
-function signatureAge({ request, authentication, nowMs }: ConditionFacts): string | undefined {
+function signatureAge({ request, authentication, nowMs }: SeenFacts): string | undefined {
   if (authentication.method === 'anonymous') return undefined
   const date = request.query.get('X-Amz-Date') ?? request.headers['x-amz-date']
   const signedMs = typeof date === 'string' ? parseTimestamp(date) : undefined
   return signedMs === undefined ? undefined : String(Math.max(0, nowMs - signedMs))
 }
 
-function remainingDays({ request, nowMs }: ConditionFacts): string | undefined {
+function remainingDays({ request, nowMs }: SeenFacts): string | undefined {
   const date = request.headers['x-amz-object-lock-retain-until-date']
   const untilMs = typeof date === 'string' ? Date.parse(date) : Number.NaN
   return Number.isNaN(untilMs) ? undefined : String(Math.ceil((untilMs - nowMs) / DAY_MS))
 }
 
-function tagsOf(name: string, facts: ConditionFacts): Tags | undefined {
+function tagsOf(name: string, facts: SeenFacts): Tags | undefined {
   if (`${name}/` === EXISTING_TAG) return facts.existingTags
   return name === REQUEST_TAG ? requestTags(facts) : undefined
 }
@@ -116,10 +122,15 @@ function tagOf(tags: Tags | undefined, name: string): string | undefined {
   return tags !== undefined && Object.hasOwn(tags, name) ? tags[name] : undefined
 }
 
+function requestTags(facts: SeenFacts): Tags | undefined {
+  if (facts.bodyTags !== undefined) return facts.bodyTags
+  facts.headerTags ??= { tags: readHeaderTags(facts.request) }
+  return facts.headerTags.tags
+}
+
 /** Tags that cannot be read are none: the request is refused for them once it is allowed. */
-function requestTags({ request, bodyTags }: ConditionFacts): Tags | undefined {
-  if (bodyTags !== undefined) return bodyTags
-  const tagging = request.headers['x-amz-tagging']
+function readHeaderTags({ headers }: S3Request): Tags | undefined {
+  const tagging = headers['x-amz-tagging']
   if (typeof tagging !== 'string') return undefined
   try {
     return parseTaggingHeader(tagging)

@@ -193,6 +193,29 @@ describe('accounts', () => {
       )
     })
 
+    test('threat A23: others are answered while a costly policy is asked about hundreds of keys', async () => {
+      // As much as an attribute of this file system holds; a policy may be five times as long.
+      const costly = Array.from({ length: 80 }, (_, n) => `costly/*xxxxxxxxxx?/${n}*`)
+      makeBucket(at, 'costly', {
+        policy: [
+          statement('Deny', 'DeleteObject', costly),
+          statement('Allow', 'DeleteObject', 'costly/other'),
+        ],
+      })
+      const keys = Array.from({ length: 500 }, (_, n) => `${'x'.repeat(1000)}${n}`)
+      const state = { isDone: false }
+      const deletion = deleteKeys(at, 'usr', 'costly', keys).finally(() => (state.isDone = true))
+      let longestMs = 0
+      while (!state.isDone) {
+        const start = performance.now()
+        await as('root', 'GET', '/')
+        longestMs = Math.max(longestMs, performance.now() - start)
+      }
+      expect(answerOf(await deletion)).toBe('403 AccessDenied')
+      // Asked without a pause they take a second or two.
+      expect(longestMs).toBeLessThan(300)
+    })
+
     test('a version needs the right to delete versions', async () => {
       makeBucket(at, 'delete-version', {
         policy: [statement('Allow', 'DeleteObject', 'delete-version/*')],

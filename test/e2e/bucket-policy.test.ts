@@ -9,6 +9,7 @@ import {
 import { describe, expect, test } from 'vitest'
 import { failure, useGateway } from '../support/fixture.ts'
 import { scratch } from '../support/gateway.ts'
+import { setAttribute } from '../support/tree.ts'
 
 const account = (access: string) => ({
   access,
@@ -165,6 +166,19 @@ describe('GetBucketPolicy, GetBucketPolicyStatus and DeleteBucketPolicy', () => 
     expect(text).toBe(
       `<?xml version="1.0" encoding="UTF-8"?>\n<PolicyStatus><IsPublic>${isPublic}</IsPublic></PolicyStatus>`,
     )
+  })
+
+  test('an unreadable document that VersityGW or a hand has stored is 400 MalformedPolicy (contract 4.6)', async () => {
+    const bucket = await at.bucket()
+    for (const [stored, message] of [
+      ['{', 'This policy contains invalid Json'],
+      ['x', "Policies must be valid JSON and the first byte must be '{'"],
+    ] as const) {
+      setAttribute(at.path(bucket), 'policy', stored)
+      const answer = await at.send('GET', `/${bucket}?policyStatus`)
+      expect([answer.status, answer.code]).toEqual([400, 'MalformedPolicy'])
+      expect(answer.element('Message')).toBe(message)
+    }
   })
 
   test('speak with the SDK', async () => {

@@ -217,6 +217,9 @@ describe('a block', () => {
     ['Bool', 'yes'],
     ['Null', 'maybe'],
     ['BinaryEquals', 'not base64!'],
+    // "date/time values with one of the W3C implementations of the ISO 8601 date formats": these are no dates.
+    ['DateEquals', '2026-02-30'],
+    ['DateLessThan', '2025-02-29T00:00:00Z'],
     ['IpAddress', '10.0.0.0/33'],
     ['IpAddress', '10.0.0.0/'],
     ['IpAddress', '10.0.0/8'],

@@ -78,8 +78,15 @@ function compileValues(
 ): ValueTest {
   const test = operator.compile(values, options)
   if (test === undefined) throw new ConditionFault(FAULT.conditionValue)
-  return test
+  return (value, evaluation) => {
+    // Whatever the operator, it reads the value of the request once, and then the policy's.
+    evaluation.spend(value.length * VALUE_STEPS + values.length)
+    return test(value, evaluation)
+  }
 }
+
+/** Reading a date, a number or Base64 out of a header takes as long as so many looks at each of its characters. */
+const VALUE_STEPS = 2
 
 /** Keys that tell callers apart, or where they come from: those AWS takes for enough to keep a policy from being public. */
 const LISTING_KEYS: ReadonlySet<string> = new Set([

@@ -274,6 +274,51 @@ describe('a policy made to cost much (A23)', () => {
     expect((user + system) / 1000).toBeLessThan(100)
   })
 
+  /** A key as many times as fit, each in another mix of cases: within an operator they are different members. */
+  const everySpelling = (key: string, value: string): Record<string, string> => {
+    const block: Record<string, string> = {}
+    for (let n = 0; n < 20_000 / (key.length + value.length + 6); n++) {
+      const spelt = Array.from(key, (c, i) => ((n >> i) & 1 ? c.toUpperCase() : c.toLowerCase()))
+      block[spelt.join('')] = value
+    }
+    return block
+  }
+  const distinct = String.fromCodePoint(...Array.from({ length: 900 }, (_, n) => 0x4e00 + n))
+
+  test.each([
+    ['colons', { ArnNotLike: everySpelling('aws:referer', 'a:::::') }, ':'.repeat(7000)],
+    ['digits', { NumericNotEquals: everySpelling('aws:referer', '1') }, `.${'1'.repeat(7000)}x`],
+    ['case', { StringNotEqualsIgnoreCase: everySpelling('aws:referer', 'a') }, 'É'.repeat(3500)],
+    [
+      'a chain of variables',
+      { StringNotLike: { 'aws:referer': `${'${s3:prefix}'.repeat(1600)}?` } },
+      long,
+    ],
+    [
+      'many characters',
+      { StringNotLike: { 'aws:referer': Array(1000).fill('*${s3:prefix}?*') } },
+      `${distinct}xyz`,
+    ],
+    [
+      'variables without end',
+      { ArnNotLike: { 'aws:referer': `a:a:a:a:a:${'${'.repeat(9900)}` } },
+      'a:a:a:a:a:x',
+    ],
+  ])('%s, to be read and to be evaluated', (_, Condition, referer) => {
+    const context: Readonly<Record<string, readonly string[]>> = {
+      'aws:referer': [referer],
+      's3:prefix': [distinct],
+    }
+    const bytes = document(statement({ Condition }))
+    expect(bytes.length).toBeLessThan(20 * 1024 + 600)
+    const run = () => decide(bytes, { conditionValues: (key: string) => context[key] })
+    run()
+    const start = process.cpuUsage()
+    run()
+    const { user, system } = process.cpuUsage(start)
+    expect((user + system) / 1000).toBeLessThan(100)
+  })
+
   test('denies; one that means something does not come near', () => {
     const costly = { StringLike: { 'aws:UserAgent': fill('*?${aws:Referer}?') } }
     const conditionValues = (key: string) => values[key]

@@ -150,6 +150,9 @@ class Piece {
   /** Where its first occurrence in `text[from, end)` ends; -1 where there is none. */
   endAfter(text: readonly number[], { from, end }: Span, evaluation: Evaluation): number {
     const isShort = this.length <= SHORT_PIECE
+    // A table of as many words as the piece has, for each of its characters: mostly they are few.
+    if (!isShort && this.#masks === undefined)
+      evaluation.spend(this.length * Math.ceil(this.length / WORD_BITS))
     const found = isShort ? this.#search(text, from, end) : this.#shiftAnd(text, from, end)
     const width = isShort ? this.length : Math.ceil(this.length / WORD_BITS)
     evaluation.spend(((found < 0 ? end : found) - from) * width)

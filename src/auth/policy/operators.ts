@@ -113,7 +113,13 @@ const EPOCH_SECONDS = /^\d+(?:\.\d+)?$/
 function parseDate(text: string): number | undefined {
   if (!DATE.test(text)) return EPOCH_SECONDS.test(text) ? Number(text) * 1000 : undefined
   const ms = Date.parse(text.replace(/([+-]\d{2})(\d{2})$/, '$1:$2'))
-  return Number.isNaN(ms) ? undefined : ms
+  return Number.isNaN(ms) || !isInCalendar(text) ? undefined : ms
+}
+
+/** JavaScript takes 30 February for 2 March (or 1 March). */
+function isInCalendar(text: string): boolean {
+  const day = text.slice(0, 'YYYY-MM-DD'.length)
+  return new Date(day).toISOString().startsWith(day)
 }
 
 function parseBool(text: string): string | undefined {
@@ -133,30 +139,44 @@ function isSame(actual: string, expected: string): boolean {
 }
 
 const ARN_PARTS = 6
-/** A colon inside a variable ends no part. */
-const ARN_PIECE = /(?:\$\{[^}]*\}|[^:])+|:/g
 
 /** Each of the six parts by itself: a star in one does not reach into the next. Only the last may hold colons. */
 function compileArn(values: readonly string[], options: ValueOptions): ValueTest | undefined {
   const arns: (readonly Pattern[])[] = []
   for (const value of values) {
-    const parts = splitArn(value.match(ARN_PIECE) ?? [])
+    const parts = splitArn(value, true)
     if (parts === undefined) return undefined
     arns.push(parts.map((part) => compilePattern(part, { wildcards: true, ...options })))
   }
   return (actual, evaluation) => {
-    const parts = splitArn(actual.match(/[^:]+|:/g) ?? [])?.map((part) => new Text(part))
+    const parts = splitArn(actual, false)?.map((part) => new Text(part))
     return parts !== undefined && arns.some((patterns) => matchEach(patterns, parts, evaluation))
   }
 }
 
-function splitArn(pieces: readonly string[]): readonly string[] | undefined {
-  const parts = ['']
-  for (const piece of pieces) {
-    if (piece === ':' && parts.length < ARN_PARTS) parts.push('')
-    else parts.push((parts.pop() ?? '') + piece)
+/** A colon inside a variable ends no part. */
+function splitArn(text: string, hasVariables: boolean): readonly string[] | undefined {
+  const parts: string[] = []
+  let start = 0
+  while (parts.length < ARN_PARTS - 1) {
+    const colon = findColon(text, start, hasVariables)
+    if (colon < 0) return undefined
+    parts.push(text.slice(start, colon))
+    start = colon + 1
   }
-  return parts.length === ARN_PARTS ? parts : undefined
+  return [...parts, text.slice(start)]
+}
+
+function findColon(text: string, start: number, hasVariables: boolean): number {
+  let from = start
+  for (;;) {
+    const colon = text.indexOf(':', from)
+    const variable = hasVariables ? text.indexOf('${', from) : -1
+    if (colon < 0 || variable < 0 || colon < variable) return colon
+    const close = text.indexOf('}', variable)
+    if (close < 0) return colon
+    from = close + 1
+  }
 }
 
 function matchEach(

@@ -87,6 +87,13 @@ describe('wildcards cost no more than the text is long (A23)', () => {
   })
 })
 
+test('variables that never end cost no more than the text is long, too (A23)', () => {
+  const start = performance.now()
+  for (const text of ['${'.repeat(10_000), '${x}' + '${'.repeat(10_000)])
+    compilePattern(text, { wildcards: true, variables: true, keys: new Set() })
+  expect(performance.now() - start).toBeLessThan(50)
+})
+
 describe('variables', () => {
   test.each([
     ['${aws:username}/*', 'alice/x', true],

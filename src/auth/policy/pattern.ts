@@ -46,20 +46,25 @@ interface Variable {
 
 function splitPattern(text: string, options: PatternOptions): (GlobPart | Variable)[] {
   const parts: (GlobPart | Variable)[] = []
-  const special = options.variables ? SPECIAL_OR_VARIABLE : SPECIAL
+  // Behind the last brace none closes: to look for it at every `${` would take the square of the text's length.
+  const closed = options.variables ? text.lastIndexOf('}') + 1 : 0
   let end = 0
   const addLiteral = (literal: string): void => {
     if (literal !== '') parts.push(options.ignoreCase === true ? literal.toLowerCase() : literal)
   }
-  for (const match of text.matchAll(special)) {
-    const [token] = match
-    if (token.length === 1 && !options.wildcards) continue
-    addLiteral(text.slice(end, match.index))
-    end = match.index + token.length
-    if (token === '*') parts.push(STAR)
-    else if (token === '?') parts.push(ANY)
-    else parts.push(readVariable(token.slice(2, -1), options.keys))
+  const addTokens = (region: string, special: RegExp, start: number): void => {
+    for (const match of region.matchAll(special)) {
+      const [token] = match
+      if (token.length === 1 && !options.wildcards) continue
+      addLiteral(text.slice(end, start + match.index))
+      end = start + match.index + token.length
+      if (token === '*') parts.push(STAR)
+      else if (token === '?') parts.push(ANY)
+      else parts.push(readVariable(token.slice(2, -1), options.keys))
+    }
   }
+  if (closed > 0) addTokens(text.slice(0, closed), SPECIAL_OR_VARIABLE, 0)
+  addTokens(closed > 0 ? text.slice(closed) : text, SPECIAL, closed)
   addLiteral(text.slice(end))
   return parts
 }
@@ -87,15 +92,28 @@ class VariablePattern implements Pattern {
 
   matches(text: Text, evaluation: Evaluation): boolean {
     const parts: GlobPart[] = []
+    let shortest = 0
+    evaluation.spend(this.#parts.length * PART_STEPS)
     for (const part of this.#parts) {
       const value = typeof part === 'object' ? valueOf(part, evaluation.variables) : part
       if (value === undefined) return false
-      if (typeof value === 'string') evaluation.spend(value.length)
-      parts.push(typeof value === 'string' && this.#ignoreCase ? value.toLowerCase() : value)
+      if (typeof value !== 'string') parts.push(value)
+      else {
+        const literal = this.#ignoreCase ? value.toLowerCase() : value
+        shortest += literal.length
+        // A dozen of them would else make a text of many times what a request can hold.
+        if (shortest > text.text.length) return false
+        evaluation.spend(literal.length * LITERAL_STEPS)
+        parts.push(literal)
+      }
     }
     return compileGlob(parts).matches(text, evaluation)
   }
 }
+
+/** What it costs to look up a variable and to compile what stands for it, in steps of an evaluation. */
+const PART_STEPS = 30
+const LITERAL_STEPS = 4
 
 /** No key of an object and no name is longer, and what a client sends in a header shall not cost more than they do. */
 const MAX_VALUE = 1024

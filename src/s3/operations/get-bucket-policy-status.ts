@@ -1,5 +1,5 @@
+import { parsePolicy } from '../../auth/policy/parse.ts'
 import { isPublicPolicy } from '../../auth/policy/public.ts'
-import { readPolicy } from '../../auth/policy/stored-policies.ts'
 import { element, wrap, XML_DECLARATION } from '../../http/xml.ts'
 import { onBucket } from '../access-rules.ts'
 import { label, operation } from '../operation.ts'
@@ -14,7 +14,8 @@ export const GetBucketPolicyStatus = operation(
   {
     access: onBucket('s3:GetBucketPolicyStatus', 'READ'),
     async handle({ bucket }, context) {
-      const isPublic = isPublicPolicy(readPolicy(await readStoredPolicy(bucket, context)))
+      // A stored document that cannot be read is told as such (400 MalformedPolicy), as VersityGW does.
+      const isPublic = isPublicPolicy(parsePolicy(await readStoredPolicy(bucket, context)))
       return { status: 200, body: renderPolicyStatus(isPublic) }
     },
   },
