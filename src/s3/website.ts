@@ -28,6 +28,8 @@ interface Redirect {
 /** Contract 2.2: the body of PutBucketWebsite, and so what its attribute unpacks to. */
 export const MAX_WEBSITE_BYTES = 128 * 1024
 const MAX_RULES = 50
+/** Fifty rules have a tenth of them. */
+const MAX_TAGS = 10_000
 
 /** The form in which it is stored: compressed, and nothing else is done to it. */
 export const packWebsite: (document: Buffer) => Promise<Buffer> = promisify(gzip)
@@ -38,7 +40,7 @@ export function unpackWebsite(stored: Buffer): Promise<Buffer> {
 
 /** What a document says. MalformedXML where it is none. */
 export function readWebsite(bytes: Uint8Array): Website {
-  const root = parseXml(bytes, 'WebsiteConfiguration')
+  const root = parseXml(bytes, 'WebsiteConfiguration', MAX_TAGS)
   const redirectAll = last(root, 'RedirectAllRequestsTo')
   return {
     index: textIn(last(root, 'IndexDocument'), 'Suffix'),

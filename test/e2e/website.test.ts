@@ -60,4 +60,11 @@ describe('The website configuration of a bucket', () => {
     const { status, code } = await at.send('GET', `/${bucket}?website`)
     expect([status, code]).toEqual([404, 'NoSuchWebsiteConfiguration'])
   })
+
+  test('A21: one of many tags is refused before it is read', async () => {
+    const bucket = await at.bucket()
+    const body = `<WebsiteConfiguration>${'<a/>'.repeat(32_000)}</WebsiteConfiguration>`
+    const { status, code } = await at.send('PUT', `/${bucket}?website`, { body })
+    expect([status, code]).toEqual([400, 'MalformedXML'])
+  })
 })
