@@ -56,6 +56,25 @@ napi_value combine_crc(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+/* digest(kind, bytes, out): a document's, at once and on this thread. */
+napi_value digest(napi_env env, napi_callback_info info) {
+  napi_value values[3];
+  size_t count = 3, size, out_size;
+  void *data, *out;
+  double kind;
+  CHECK(napi_get_cb_info(env, info, &count, values, NULL, NULL));
+  CHECK(napi_get_value_double(env, values[0], &kind));
+  CHECK(napi_get_buffer_info(env, values[1], &data, &size));
+  CHECK(napi_get_buffer_info(env, values[2], &out, &out_size));
+  hasher h;
+  uint8_t whole[HASH_LONGEST];
+  hasher_init(&h, (unsigned)kind);
+  hasher_update(&h, data, size);
+  if (hasher_digest(&h, (enum hash_kind)kind, whole) != out_size) return fail(env);
+  memcpy(out, whole, out_size);
+  return NULL;
+}
+
 /* --- sends ------------------------------------------------------------------------------- */
 
 static int64_t free_send_index(struct io *io) {

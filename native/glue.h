@@ -58,6 +58,7 @@ void remember_in_flight(struct io *io);
 /* The calls beside chains: glue-calls.c. */
 napi_value new_hasher(napi_env env, napi_callback_info info);
 napi_value free_hasher(napi_env env, napi_callback_info info);
+napi_value digest(napi_env env, napi_callback_info info);
 napi_value combine_crc(napi_env env, napi_callback_info info);
 napi_value send_file(napi_env env, napi_callback_info info);
 napi_value cancel_send(napi_env env, napi_callback_info info);

@@ -2,11 +2,13 @@
 #ifndef HASH_KERNELS_H
 #define HASH_KERNELS_H
 
+#include "hash.h"
+
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-#define HASH_BLOCK 64 /* bytes that MD5, SHA-1 and SHA-256 take at a time */
+#define HASH_BLOCK 64 /* bytes that are handed on at a time to what takes whole blocks */
 
 /* Goes over whole blocks. */
 typedef void block_fn(uint32_t *state, const uint8_t *data, size_t blocks);
@@ -41,6 +43,19 @@ enum hash_level { HASH_PORTABLE, HASH_SHA_AVX2, HASH_AVX512 };
 void hash_force_level(enum hash_level most);
 
 block_fn md5_blocks, sha1_blocks, sha256_blocks;
+void sha512_init(struct sha512 *h);
+void sha512_update(struct sha512 *h, const uint8_t *data, size_t blocks);
+/* `tail`: the last length % 64 bytes. */
+void sha512_digest(const struct sha512 *h, const uint8_t *tail, uint64_t length, uint64_t out[8]);
+void xxh64_init(uint64_t acc[4]);
+void xxh64_blocks(uint64_t acc[4], const uint8_t *data, size_t blocks);
+uint64_t xxh64_digest(const uint64_t acc[4], const uint8_t *tail, uint64_t length);
+void xxh3_init(struct xxh3 *h);
+void xxh3_update(struct xxh3 *h, const uint8_t *data, size_t n); /* any number of bytes */
+uint64_t xxh3_digest(const struct xxh3 *h, uint64_t length);
+struct xxh128 {
+  uint64_t low, high;
+} xxh128_digest(const struct xxh3 *h, uint64_t length);
 lanes_fn md5_lane1, md5_lanes4;
 crc_fn crc_table;
 extern const uint32_t sha256_k[64];
@@ -65,5 +80,6 @@ static inline uint64_t load_le64(const uint8_t *p) {
   return (uint64_t)load_le32(p) | (uint64_t)load_le32(p + 4) << 32;
 }
 static inline uint32_t load_be32(const uint8_t *p) { return __builtin_bswap32(load_le32(p)); }
+static inline uint64_t load_be64(const uint8_t *p) { return __builtin_bswap64(load_le64(p)); }
 
 #endif

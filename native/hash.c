@@ -5,23 +5,34 @@
  * finds it in the first-level cache, large enough that the calls do not count. */
 enum { PIECE = 16 * 1024 };
 
-enum { BLOCK_KINDS = HASH_MD5 | HASH_SHA1 | HASH_SHA256 };
+enum {
+  RARE_BLOCK_KINDS = HASH_SHA512 | HASH_XXH64,
+  BLOCK_KINDS = HASH_MD5 | HASH_SHA1 | HASH_SHA256 | RARE_BLOCK_KINDS,
+  XXH3_KINDS = HASH_XXH3 | HASH_XXH128,
+};
 
 static void update_piece(hasher *h, const uint8_t *p, size_t n);
 static void update_blocks(hasher *h, const uint8_t *p, size_t blocks);
 static size_t pad(const hasher *h, enum hash_kind k, uint8_t out[2 * HASH_BLOCK]);
 static void store_be(uint8_t *out, uint64_t value, unsigned bytes);
 
+/* RFC 1321, section 3.3; FIPS 180-4, sections 5.3.1 and 5.3.3. */
+static const uint32_t start[5] = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0};
+static const uint32_t sha256_start[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                                         0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+
 void hasher_init(hasher *h, unsigned kinds) {
-  *h = (hasher){
-      .kinds = kinds,
-      /* RFC 1321, section 3.3; FIPS 180-4, sections 5.3.1 and 5.3.3. */
-      .md5 = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476},
-      .sha1 = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0},
-      .sha256 = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab,
-                 0x5be0cd19},
-      .crc = {UINT32_MAX, UINT32_MAX, UINT64_MAX},
-  };
+  h->kinds = kinds;
+  h->length = 0;
+  memcpy(h->md5, start, sizeof h->md5);
+  memcpy(h->sha1, start, sizeof h->sha1);
+  memcpy(h->sha256, sha256_start, sizeof h->sha256);
+  h->crc[0] = h->crc[1] = UINT32_MAX;
+  h->crc[2] = UINT64_MAX;
+  if (!(kinds & (RARE_BLOCK_KINDS | XXH3_KINDS))) return;
+  sha512_init(&h->sha512);
+  xxh64_init(h->xxh64);
+  xxh3_init(&h->xxh3);
 }
 
 void hasher_update(hasher *h, const void *data, size_t n) {
@@ -36,6 +47,7 @@ void hasher_update(hasher *h, const void *data, size_t n) {
 static void update_piece(hasher *h, const uint8_t *p, size_t n) {
   for (int i = 0; i < 3; i++)
     if (h->kinds & (HASH_CRC32 << i)) h->crc[i] = hash_kernels.crc(&hash_crc[i], h->crc[i], p, n);
+  if (h->kinds & XXH3_KINDS) xxh3_update(&h->xxh3, p, n);
 
   size_t filled = h->length % HASH_BLOCK;
   h->length += n;
@@ -58,13 +70,17 @@ static void update_blocks(hasher *h, const uint8_t *p, size_t blocks) {
   if (h->kinds & HASH_MD5) md5_blocks(h->md5, p, blocks);
   if (h->kinds & HASH_SHA1) hash_kernels.sha1(h->sha1, p, blocks);
   if (h->kinds & HASH_SHA256) hash_kernels.sha256(h->sha256, p, blocks);
+  if (h->kinds & HASH_SHA512) sha512_update(&h->sha512, p, blocks);
+  if (h->kinds & HASH_XXH64) xxh64_blocks(h->xxh64, p, blocks);
 }
 
-size_t hasher_digest(const hasher *h, enum hash_kind k, uint8_t out[32]) {
+size_t hasher_digest(const hasher *h, enum hash_kind k, uint8_t out[HASH_LONGEST]) {
   if (!(h->kinds & k)) return 0;
 
   uint8_t last[2 * HASH_BLOCK];
   uint32_t s[8];
+  uint64_t wide[8];
+  struct xxh128 sum;
   switch (k) {
   case HASH_MD5:
     memcpy(s, h->md5, sizeof h->md5);
@@ -90,6 +106,21 @@ size_t hasher_digest(const hasher *h, enum hash_kind k, uint8_t out[32]) {
   case HASH_CRC64NVME:
     store_be(out, ~h->crc[2], 8);
     return 8;
+  case HASH_SHA512:
+    sha512_digest(&h->sha512, h->tail, h->length, wide);
+    for (int i = 0; i < 8; i++) store_be(out + 8 * i, wide[i], 8);
+    return 64;
+  case HASH_XXH64:
+    store_be(out, xxh64_digest(h->xxh64, h->tail, h->length), 8);
+    return 8;
+  case HASH_XXH3:
+    store_be(out, xxh3_digest(&h->xxh3, h->length), 8);
+    return 8;
+  case HASH_XXH128:
+    sum = xxh128_digest(&h->xxh3, h->length);
+    store_be(out, sum.high, 8);
+    store_be(out + 8, sum.low, 8);
+    return 16;
   }
   return 0;
 }

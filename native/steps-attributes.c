@@ -178,7 +178,7 @@ static size_t encode_base64(const uint8_t *digest, size_t size, uint8_t *out) {
 static int fill_hole(struct chain *c, uint8_t *value, size_t size, const uint8_t **at) {
   uint32_t offset = read_u32(at), encoding = read_u32(at), id = read_u32(at), kind = read_u32(at);
   hasher *h = chain_hasher(c, id);
-  uint8_t digest[32], text[64];
+  uint8_t digest[HASH_LONGEST], text[2 * HASH_LONGEST];
   size_t n = h == NULL ? 0 : hasher_digest(h, (enum hash_kind)kind, digest);
   if (n == 0) return -EINVAL;
   n = encoding == HEX ? encode_hex(digest, n, text) : encode_base64(digest, n, text);

@@ -209,7 +209,7 @@ static int hash_pieces(struct chain *c, const struct step *s, struct result *r) 
 int64_t step_digest(struct chain *c, const struct step *s, const int fd[3], struct result *r) {
   (void)fd;
   hasher *h = chain_hasher(c, s->hasher);
-  uint8_t *out = h == NULL ? NULL : chain_output(c, r, 32);
+  uint8_t *out = h == NULL ? NULL : chain_output(c, r, HASH_LONGEST);
   if (out == NULL) return h == NULL ? -EINVAL : -ENOMEM;
   r->out_size = (uint32_t)hasher_digest(h, (enum hash_kind)s->mode, out);
   return r->out_size == 0 ? -EINVAL : (int64_t)r->out_size;

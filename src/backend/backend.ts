@@ -1,5 +1,9 @@
+import type { Checksum, ChecksumAlgorithm, ChecksumType } from './checksum.ts'
 import type { Span } from '../trace/recorder.ts'
 import type { Payload } from './payload.ts'
+
+// With the rest of the interface, for those who use it.
+export type { Checksum, ChecksumAlgorithm, ChecksumType } from './checksum.ts'
 
 /**
  * A store of buckets and objects. What it stores is S3's; how is its own affair. It knows nothing of HTTP, signatures
@@ -192,16 +196,6 @@ export interface ObjectLock {
 
 export type UserMetadata = Readonly<Record<string, string>>
 export type Tags = Readonly<Record<string, string>>
-
-export type ChecksumAlgorithm = 'CRC32' | 'CRC32C' | 'CRC64NVME' | 'SHA1' | 'SHA256'
-export type ChecksumType = 'FULL_OBJECT' | 'COMPOSITE'
-
-export interface Checksum {
-  readonly algorithm: ChecksumAlgorithm
-  readonly type: ChecksumType
-  /** base64; of a composite `base64-N`. */
-  readonly value: string
-}
 
 export interface ObjectHead {
   readonly size: number

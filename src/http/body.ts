@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Authentication } from '../auth/authenticate.ts'
 import { createChunkVerifier } from '../auth/chunk-signature.ts'
 import type { Payload, PayloadCheck, PieceSink } from '../backend/payload.ts'
+import { computeDigest } from '../io/digest.ts'
 import type { HashKind } from '../io/io.ts'
 import { isChecksumValue, unsupportedTrailer } from '../s3/checksum.ts'
 import {
@@ -16,7 +17,6 @@ import type { WholeBodyUse } from '../s3/operation.ts'
 import type { S3Request } from '../s3/request.ts'
 import { createChunkedDecoder } from './aws-chunked.ts'
 import { BodyReader, type BodyDecoder, type ReaderOptions } from './body-reader.ts'
-import { computeDigest } from './digest.ts'
 import { createPlainDecoder, messageTooLong } from './plain-body.ts'
 
 export interface PayloadOptions extends ReaderOptions {

@@ -13,6 +13,8 @@ interface Addon {
     followSymlinks: number,
     onDone: (count: number) => void,
   ): NativeIo
+  /** Of a hash_kind, into `out`, which is as long as the digest. */
+  digest(kind: number, bytes: Buffer, out: Buffer): void
 }
 
 /** One pool with its arena; the functions are described where native/addon.c defines them. */

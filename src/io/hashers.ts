@@ -11,6 +11,10 @@ const KINDS: Readonly<Record<HashKind, { readonly bit: number; readonly bytes: n
   crc32: { bit: 8, bytes: 4 },
   crc32c: { bit: 16, bytes: 4 },
   crc64nvme: { bit: 32, bytes: 8 },
+  sha512: { bit: 64, bytes: 64 },
+  xxh64: { bit: 128, bytes: 8 },
+  xxh3: { bit: 256, bytes: 8 },
+  xxh128: { bit: 512, bytes: 16 },
 }
 
 export function kindBit(kind: HashKind): number {
@@ -21,6 +25,11 @@ export function kindBits(kinds: readonly HashKind[]): number {
   let bits = 0
   for (const kind of kinds) bits |= KINDS[kind].bit
   return bits
+}
+
+/** How long a digest is. */
+export function kindBytes(kind: HashKind): number {
+  return KINDS[kind].bytes
 }
 
 /** How many characters a digest takes in an attribute's value. */

@@ -47,7 +47,17 @@ export interface IoStats {
   readonly jobs: number
 }
 
-export type HashKind = 'md5' | 'sha1' | 'sha256' | 'crc32' | 'crc32c' | 'crc64nvme'
+export type HashKind =
+  | 'md5'
+  | 'sha1'
+  | 'sha256'
+  | 'sha512'
+  | 'crc32'
+  | 'crc32c'
+  | 'crc64nvme'
+  | 'xxh64'
+  | 'xxh3'
+  | 'xxh128'
 
 export interface Hasher {
   readonly id: number

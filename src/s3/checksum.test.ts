@@ -30,6 +30,11 @@ describe('contract 3.1: the checksum of a body', () => {
       { 'x-amz-checksum-sha1': SHA1, 'x-amz-sdk-checksum-algorithm': 'sha1' },
       { algorithm: 'SHA1', value: SHA1 },
     ],
+    [{ 'x-amz-checksum-xxhash3': 'LQaABTjTlMI=' }, { algorithm: 'XXHASH3', value: 'LQaABTjTlMI=' }],
+    [
+      { 'x-amz-checksum-md5': '1B2M2Y8AsgTpgAmY7PhCfg==', 'x-amz-sdk-checksum-algorithm': 'MD5' },
+      { algorithm: 'MD5', value: '1B2M2Y8AsgTpgAmY7PhCfg==' },
+    ],
     [{ 'x-amz-trailer': 'x-amz-checksum-crc64nvme' }, { algorithm: 'CRC64NVME', value: undefined }],
     [
       { 'x-amz-trailer': 'X-Amz-Checksum-CRC32', 'x-amz-sdk-checksum-algorithm': 'CRC32' },
@@ -59,7 +64,11 @@ describe('contract 3.1: the checksum of a body', () => {
       { 'x-amz-checksum-constructor': 'AAA=' },
       'The algorithm type you specified in x-amz-checksum- header is invalid.',
     ],
-    [{ 'x-amz-checksum-sha512': 'AAA=' }, UNSUPPORTED],
+    [{ 'x-amz-checksum-sha512': 'AAA=' }, 'Value for x-amz-checksum-sha512 header is invalid.'],
+    [
+      { 'x-amz-checksum-xxhash32': 'AAAAAA==' },
+      'The algorithm type you specified in x-amz-checksum- header is invalid.',
+    ],
     [
       { 'x-amz-trailer': 'x-amz-meta-a' },
       'The value specified in the x-amz-trailer header is not supported',
@@ -102,6 +111,7 @@ describe('contract 3.3: the checksum of an upload', () => {
       { algorithm: 'CRC32C', type: 'FULL_OBJECT' },
     ],
     [{ 'x-amz-checksum-algorithm': 'SHA256' }, { algorithm: 'SHA256', type: 'COMPOSITE' }],
+    [{ 'x-amz-checksum-algorithm': 'xxhash128' }, { algorithm: 'XXHASH128', type: 'COMPOSITE' }],
   ])('%j', (headers, expected) => {
     expect(parseUploadChecksum(of(headers))).toEqual(expected)
   })
@@ -118,6 +128,14 @@ describe('contract 3.3: the checksum of an upload', () => {
     [
       { 'x-amz-checksum-algorithm': 'SHA1', 'x-amz-checksum-type': 'FULL_OBJECT' },
       'The FULL_OBJECT checksum type cannot be used with the sha1 checksum algorithm.',
+    ],
+    [
+      { 'x-amz-checksum-algorithm': 'XXHASH64', 'x-amz-checksum-type': 'FULL_OBJECT' },
+      'The FULL_OBJECT checksum type cannot be used with the xxhash64 checksum algorithm.',
+    ],
+    [
+      { 'x-amz-checksum-algorithm': 'CRC32', 'x-amz-checksum-type': 'OTHER' },
+      'Value for x-amz-checksum-type header is invalid.',
     ],
     [{ 'x-amz-checksum-algorithm': 'NONE' }, UNSUPPORTED],
   ])('%j', (headers, message) => {

@@ -54,6 +54,10 @@ void hash_bench(void) {
       {"CRC32", HASH_CRC32},
       {"CRC32C", HASH_CRC32C},
       {"CRC64NVME", HASH_CRC64NVME},
+      {"SHA512", HASH_SHA512},
+      {"XXH64", HASH_XXH64},
+      {"XXH3", HASH_XXH3},
+      {"XXH128", HASH_XXH128},
       {"MD5 + CRC64NVME", HASH_MD5 | HASH_CRC64NVME},
   };
   static const int streams[] = {2, 3, 4, 8, 9, 10, 11, 12, 16, 17, 20};

@@ -91,7 +91,7 @@ function hasEntries(map: Readonly<Record<string, string>>): boolean {
   return false
 }
 
-/** In the order in which VersityGW writes the keys; `XXHASH…` and the like are kept though this gateway cannot compute them. */
+/** In the order in which VersityGW writes the keys. */
 const CHECKSUM_KEYS = [
   'CRC32',
   'CRC32C',
@@ -206,6 +206,11 @@ const HASH_KINDS: Readonly<Record<ChecksumAlgorithm, HashKind>> = {
   CRC64NVME: 'crc64nvme',
   SHA1: 'sha1',
   SHA256: 'sha256',
+  SHA512: 'sha512',
+  MD5: 'md5',
+  XXHASH64: 'xxh64',
+  XXHASH3: 'xxh3',
+  XXHASH128: 'xxh128',
 }
 
 export function isComputable(algorithm: string): algorithm is ChecksumAlgorithm {

@@ -86,9 +86,8 @@ function checkPartChecksum(
   }
   const [algorithm, value] = sent[0] ?? []
   const stored = decodeChecksums(entry.attributes.get(ATTRIBUTE.checksums))
-  const etag = entry.attributes.get(ATTRIBUTE.etag)?.toString() ?? ''
   if (upload === undefined || stored?.value === undefined) {
-    if (algorithm !== undefined) throw invalidPart(uploadId, part.partNumber, etag)
+    if (algorithm !== undefined) throw invalidPart(uploadId, part.partNumber, part.etag)
     return upload === undefined
       ? entry.attributes.get(ATTRIBUTE.partCrc64nvme)?.toString()
       : undefined
@@ -102,7 +101,7 @@ function checkPartChecksum(
     const message = `The ${algorithm.toLowerCase()} you specified for part ${part.partNumber} did not match what we received.`
     throw new S3Error('BadDigest', {}, { message })
   }
-  if (value !== stored.value) throw invalidPart(uploadId, part.partNumber, etag)
+  if (value !== stored.value) throw invalidPart(uploadId, part.partNumber, part.etag)
   return stored.value
 }
 
@@ -142,7 +141,7 @@ export function checkObjectChecksum(
   throw new S3Error('BadDigest', {}, { message })
 }
 
-/** The algorithm of the finished object; NotImplemented where VersityGW began the upload with one yet to come. */
+/** The algorithm of the finished object; NotImplemented where what stands on the disk is none that S3 has. */
 export function objectAlgorithm(upload: UploadChecksum | undefined): ChecksumAlgorithm {
   if (upload === undefined) return 'CRC64NVME'
   if (!isComputable(upload.algorithm)) throw new S3Error('NotImplemented')

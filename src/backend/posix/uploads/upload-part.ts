@@ -101,7 +101,7 @@ export function partSums(
   const { algorithm, type } = upload
   if (sent !== undefined && sent !== algorithm) throw typeMismatch(algorithm, sent)
   if (sent === undefined && type === 'COMPOSITE') throw typeMismatch(algorithm, 'null')
-  // An upload that VersityGW began with an algorithm that this gateway has yet to learn.
+  // What stands on the disk may be of a later version, or anything.
   if (!isComputable(algorithm)) throw new S3Error('NotImplemented')
   const kinds = new Set<HashKind>([etag.kind, hashKindOf(algorithm)])
   return { etag, kinds: [...kinds], declared: algorithm, told: algorithm }
