@@ -75,6 +75,7 @@ enum step_flags {
   LINK_ONLY_OVER = 2, /* replace the file of inode `a` on device `b`, and no other */
   RENAME_NO_REPLACE = 1,
   REMOVE_DIRECTORY = 1,
+  REMOVE_ONLY = 2, /* the name of the file of inode `a` on device `b`, and no other */
   LOCK_EXCLUSIVE = 2,
   VERIFY_REGULAR = 1,
   COPY_REFLINK = 1,

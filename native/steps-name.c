@@ -36,6 +36,7 @@ static int give_back(struct chain *c, int tmp_dir, const char *name, const struc
                      struct stat given, struct stat taken);
 static bool is_same(const struct stat *a, const struct stat *b);
 static int link_file(struct chain *c, int file, int dir, const char *name);
+static int remove_only(struct chain *c, const struct goal *goal, int tmp_dir, const char *aside);
 static int check_retransmission(struct chain *c, int file, const struct place *to);
 static int random_name(char name[33]);
 
@@ -225,10 +226,43 @@ int64_t step_remove(struct chain *c, const struct step *s, const int fd[3], stru
   struct place p;
   int err = find_place(c, fd[0], chain_text(c, s), &p);
   if (err != 0) return err;
-  err = sys_unlinkat(&c->sys, p.dir, p.name, s->flags & REMOVE_DIRECTORY ? AT_REMOVEDIR : 0);
+  if (s->flags & REMOVE_ONLY) {
+    struct goal goal = {.to = &p, .expect = true, .ino = s->a, .dev = s->b};
+    err = remove_only(c, &goal, fd[1], chain_text2(c, s));
+  } else {
+    err = sys_unlinkat(&c->sys, p.dir, p.name, s->flags & REMOVE_DIRECTORY ? AT_REMOVEDIR : 0);
+  }
   if (err == 0) chain_published(c, p.dir, p.name);
   leave_place(c, &p);
   return err;
+}
+
+/* Removes the name of one file. No unlink compares: so the name is moved aside, and what was moved
+ * is looked at. Another file, which somebody who took no lock has put there since, gets its name
+ * back, unless a newer one has it by then. ESTALE leaves it aside: its directory, empty for that
+ * moment, was removed. The look beforehand leaves but microseconds to all this, in which a reader
+ * may miss the object. Where renames cannot be told to replace nothing (NFS), or `tmp_dir` lies on
+ * another file system, that look is all there is. */
+static int remove_only(struct chain *c, const struct goal *goal, int tmp_dir, const char *aside) {
+  const struct place *p = goal->to;
+  struct stat there, taken;
+  int err = sys_fstatat(&c->sys, p->dir, p->name, &there, AT_SYMLINK_NOFOLLOW);
+  if (err != 0) return err;
+  if ((double)there.st_ino != goal->ino || (double)there.st_dev != goal->dev) return -EALREADY;
+
+  err = sys_renameat2(&c->sys, p->dir, p->name, tmp_dir, aside, RENAME_NOREPLACE);
+  if (err == -EINVAL || err == -ENOSYS || err == -EOPNOTSUPP || err == -EXDEV)
+    return sys_unlinkat(&c->sys, p->dir, p->name, 0);
+  if (err != 0) return err;
+  c->sys.cleaning_up = true;
+  err = sys_fstatat(&c->sys, tmp_dir, aside, &taken, AT_SYMLINK_NOFOLLOW);
+  bool is_meant = err == 0 && is_same(&taken, &there);
+  if (!is_meant) err = sys_renameat2(&c->sys, tmp_dir, aside, p->dir, p->name, RENAME_NOREPLACE);
+  /* The file under a private name is litter, not a failure. */
+  if (is_meant || err == -EEXIST) sys_unlinkat(&c->sys, tmp_dir, aside, 0);
+  c->sys.cleaning_up = false;
+  if (is_meant) return 0;
+  return err == 0 || err == -EEXIST ? -EALREADY : -ESTALE;
 }
 
 /* Tries again and again, because a thread that slept in F_OFD_SETLKW could be the one that whoever

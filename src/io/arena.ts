@@ -72,6 +72,7 @@ export const FLAG = {
   onlyOver: 2,
   noReplace: 1,
   removeDirectory: 1,
+  removeOnly: 2,
   exclusive: 2,
   regular: 1,
   reflink: 1,

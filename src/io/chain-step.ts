@@ -1,6 +1,6 @@
 import type { Span } from '../trace/recorder.ts'
-import { HASHER_NONE } from './arena.ts'
-import type { AttributeValue, Fd, Options, Step } from './io.ts'
+import { FLAG, HASHER_NONE } from './arena.ts'
+import type { AttributeValue, Fd, Options, RemoveOnly, Step } from './io.ts'
 
 /** Attributes to set and to remove, in this order: removed first. */
 export interface AttributeChanges {
@@ -81,6 +81,14 @@ export class ChainStep<T> implements Step<T> {
     this.attributes = options?.attributes
     this.tolerate = options?.tolerate
     this.expected = options?.expected
+  }
+
+  removeOnly({ file, tmpDir, aside }: RemoveOnly): void {
+    this.flags |= FLAG.removeOnly
+    this.fd1 = tmpDir
+    this.text2 = aside
+    this.a = file.ino
+    this.b = file.dev
   }
 
   get syscalls(): Float64Array | undefined {

@@ -16,6 +16,7 @@ import type {
   HashKind,
   OpenFileOptions,
   LinkOptions,
+  RemoveOptions,
   Options,
   Owner,
   Step,
@@ -261,9 +262,10 @@ export class NativeChain implements Chain {
     return step
   }
 
-  remove(dir: Fd, name: string, options?: Options & { directory?: boolean }): Step<void> {
+  remove(dir: Fd, name: string, options?: RemoveOptions): Step<void> {
     const step = this.#add<void>(OP.remove, dir, options, name)
     step.flags = options?.directory === true ? FLAG.removeDirectory : 0
+    if (options?.only !== undefined) step.removeOnly(options.only)
     return step
   }
 

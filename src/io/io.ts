@@ -149,6 +149,15 @@ export type LinkOptions = Options & {
   onlyOver?: FileIdentity | undefined
 }
 
+export type RemoveOptions = Options & { directory?: boolean; only?: RemoveOnly | undefined }
+
+export interface RemoveOnly {
+  readonly file: FileIdentity
+  /** Where the name is moved before it is removed, on the same file system; `aside` is what it is called there. */
+  readonly tmpDir: Fd
+  readonly aside: string
+}
+
 export interface Owner {
   readonly uid: number
   readonly gid: number
@@ -262,8 +271,14 @@ export interface Chain {
     to: string,
     options?: Options & { noReplace?: boolean },
   ): Step<void>
-  /** Posix.IO.RemoveFile. unlinkat(2) of one component; `directory` is AT_REMOVEDIR. */
-  remove(dir: Fd, name: string, options?: Options & { directory?: boolean }): Step<void>
+  /**
+   * Posix.IO.RemoveFile. unlinkat(2) of one component; `directory` is AT_REMOVEDIR.
+   *
+   * With `only` just this file's name is removed: EALREADY where another one has it by now. Keep it open meanwhile, so that no
+   * other file can get its inode number. ESTALE where what had been moved to `aside` in `tmpDir` was another file and could
+   * not be put back, because its directory was removed meanwhile: it is there still.
+   */
+  remove(dir: Fd, name: string, options?: RemoveOptions): Step<void>
   /** Posix.IO.RemoveFile. Removes a directory with everything beneath it, following nothing. value: entries removed. */
   removeTree(dir: Fd, name: string, options?: Options): Step<number>
   /** Posix.IO.PruneParents. rmdir of `path`, then its parents, up to but not including `dir`, until one is not empty or has attribute `stopAt`. value: directories removed. `sync` fsyncs the directory where it stopped. */

@@ -104,6 +104,67 @@ describe.each(VARIANTS)('If-Match against writes without a condition ($name)', (
     await put(t.backend, ref, 'again')
   })
 
+  const remove = (content: string, where = ref): Promise<string> =>
+    outcomeOf(t.backend.deleteObject(where, { ifMatch: md5(content) }, newCall()))
+
+  test('DELETE: a write in between is not removed: either it comes after, or the condition fails', async () => {
+    const outcomes = { first: 0, refused: 0 }
+    for (let round = 0; round < 300; round++) {
+      await put(t.backend, ref, `old ${round}`)
+      if (round % 2 === 0) t.io.faults.set({ delayMs: 1, call: 'renameat2' })
+      const conditional = remove(`old ${round}`)
+      await sleep(Math.random() * 2)
+      await put(t.backend, ref, `plain ${round}`)
+      const outcome = await conditional
+      t.io.faults.clear()
+      expect(['ok', 'PreconditionFailed']).toContain(outcome)
+      expect([round, await content()]).toEqual([round, `plain ${round}`])
+      if (outcome === 'ok') outcomes.first++
+      else outcomes.refused++
+    }
+    expect(outcomes.first).toBeGreaterThan(0)
+    expect(outcomes.refused).toBeGreaterThan(0)
+  })
+
+  test('DELETE: so it is while others remove the directory with its last file', async () => {
+    const other = { ...ref, key: 'dir/other' }
+    for (let round = 0; round < 200; round++) {
+      await put(t.backend, ref, 'old')
+      await put(t.backend, other, 'other')
+      t.io.faults.set({ delayMs: 1, call: 'renameat2' })
+      const conditional = remove('old')
+      await sleep(Math.random())
+      await Promise.all([
+        put(t.backend, ref, `plain ${round}`),
+        t.backend.deleteObject(other, {}, newCall()),
+      ])
+      expect(['ok', 'PreconditionFailed']).toContain(await conditional)
+      t.io.faults.clear()
+      expect(await content()).toBe(`plain ${round}`)
+    }
+  })
+
+  test('DELETE: of many with one condition, and none on what is gone', async () => {
+    await put(t.backend, ref, 'old')
+    expect(await remove('new')).toBe('PreconditionFailed')
+    expect(await Promise.all(['old', 'old', 'old'].map((now) => remove(now)))).toEqual([
+      'ok',
+      'ok',
+      'ok',
+    ])
+    expect(await outcomeOf(read(t, ref))).toBe('NoSuchKey')
+    await put(t.backend, ref, 'again')
+  })
+
+  test('DELETE: where a rename cannot be told to replace nothing (NFS), it removes as before', async () => {
+    const other = { ...ref, key: 'dir/other' }
+    await put(t.backend, ref, 'kept')
+    await put(t.backend, other, 'old')
+    t.io.faults.set({ errno: constants.errno.EINVAL, call: 'renameat2', times: 1 })
+    expect(await remove('old', other)).toBe('ok')
+    expect(t.io.faults.remaining()).toBe(0)
+  })
+
   test('where names cannot be exchanged (NFS), it replaces as before', async () => {
     await put(t.backend, ref, 'old')
     t.io.faults.set({ errno: constants.errno.EINVAL, call: 'renameat2', times: 1 })

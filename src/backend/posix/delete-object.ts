@@ -1,4 +1,5 @@
 import { constants } from 'node:os'
+import type { Fd, FileIdentity } from '../../io/io.ts'
 import { matchesEtag, preconditionFailed } from '../../s3/conditions.ts'
 import { SPAN } from '../../trace/names.ts'
 import type { DeletePrecondition, ObjectHead, ObjectRef } from '../backend.ts'
@@ -8,24 +9,30 @@ import { failureOf } from './errors.ts'
 import { isDirectory } from './file-types.ts'
 import { currentObject } from './get-object.ts'
 import { withKeyLock } from './locks.ts'
-import { keyPath, type KeyPath } from './paths.ts'
-import type { Task } from './task.ts'
+import { TMP_DIR, keyPath, type KeyPath } from './paths.ts'
+import { objectFacts } from './put-object.ts'
+import type { BucketChain, Task } from './task.ts'
+import { openTmpDir, removeTemporary, temporaryName } from './tmp-dir.ts'
 
-const { EISDIR, ELOOP, ENOENT, ENOTDIR, EPERM, EXDEV } = constants.errno
+const { EALREADY, EEXIST, EISDIR, ELOOP, ENOENT, ENOTDIR, EPERM, ESTALE, EXDEV } = constants.errno
 
 export async function deleteObject(
   task: Task<ObjectRef>,
   precondition: DeletePrecondition,
 ): Promise<void> {
   const path = keyPath(task.subject.key)
-  const remove = (): Promise<void> =>
-    path.isDirectory ? deleteDirectoryObject(task) : deleteFile(task, path)
-  if (!hasCondition(precondition)) return remove()
+  if (!hasCondition(precondition))
+    return path.isDirectory ? deleteDirectoryObject(task) : deleteFile(task, path)
   return withKeyLock(task, async () => {
-    const object = await currentObject(task)
+    const object = await currentObject(task, 'keep')
     if (object === undefined) return
-    check(precondition, object.head)
-    await remove()
+    try {
+      check(precondition, object.head)
+      if (path.isDirectory) await deleteDirectoryObject(task)
+      else await deleteFile(task, path, object.stat)
+    } finally {
+      await task.close(object.fd)
+    }
   })
 }
 
@@ -49,8 +56,15 @@ function seconds(ms: number): number {
   return Math.floor(ms / 1000)
 }
 
-/** Removes the file and the parents that it leaves empty, up to one that is an object itself. */
-async function deleteFile(task: Task, path: KeyPath): Promise<void> {
+/**
+ * Removes the file and the parents that it leaves empty, up to one that is an object itself. With `only` no other file is
+ * removed: those who ask for no condition take no lock, and may have put one there since.
+ */
+async function deleteFile(
+  task: Task<ObjectRef>,
+  path: KeyPath,
+  only?: FileIdentity,
+): Promise<void> {
   const { durable, folds } = task.volume
   const inBucket = path.parent === ''
   // DeleteObjects comes here a thousand times for one request.
@@ -58,7 +72,8 @@ async function deleteFile(task: Task, path: KeyPath): Promise<void> {
   const chain = task.begin({ readable: durable && inBucket, record: fold === undefined })
   const { steps, bucket } = chain
   const parent = inBucket ? bucket : steps.openDir(bucket, path.parent)
-  const removed = steps.remove(parent, path.name)
+  const aside = only && { file: only, tmpDir: openTmp(chain, task), aside: temporaryName() }
+  const removed = steps.remove(parent, path.name, aside && { only: aside })
   if (!inBucket) steps.pruneParents(bucket, path.parent, { stopAt: ATTRIBUTE.etag, sync: durable })
   else if (durable) steps.sync(bucket, 'dir')
   try {
@@ -67,11 +82,47 @@ async function deleteFile(task: Task, path: KeyPath): Promise<void> {
     const { step, errno } = failureOf(error)
     if (step === parent && !inBucket && PARENT_ABSENT.has(errno)) return
     if (step === removed && NOT_THERE.has(errno)) return
+    if (step === removed && errno === ESTALE && aside !== undefined)
+      await putBack(task, path, aside.aside)
+    if (step === removed && (errno === EALREADY || errno === ESTALE))
+      throw preconditionFailed('If-Match', error instanceof Error ? error : undefined)
     // What POSIX has unlink say of a directory, which is another key; Linux says EISDIR.
     if (step === removed && errno === EPERM && (await isTakenByDirectory(task, path))) return
     throw chain.toS3Error(error)
   } finally {
     fold?.add(steps.times(removed))
+  }
+}
+
+/** The bucket has one: the lock that is held lies in it. */
+function openTmp(chain: BucketChain, task: Task): Fd {
+  return openTmpDir(chain, task, TMP_DIR, { make: false }).opened
+}
+
+const MAX_TRIES = 10
+
+/** Gives its name back to a file whose directory was removed while it was aside, unless a newer one has it by now. */
+async function putBack(task: Task<ObjectRef>, path: KeyPath, aside: string): Promise<void> {
+  const { dirMode, durable } = task.volume
+  for (let tries = 1; ; tries++) {
+    const chain = task.begin()
+    const { steps, bucket } = chain
+    const how = { mode: dirMode, sync: durable, ...(task.owner && { owner: task.owner }) }
+    const parent = steps.makeParents(bucket, path.parent, how)
+    const from = openTmp(chain, task)
+    const named = steps.rename(from, aside, parent, path.name, {
+      noReplace: true,
+      attributes: objectFacts(task),
+    })
+    if (durable) steps.sync(parent, 'dir')
+    try {
+      return await steps.run()
+    } catch (error) {
+      const { step, errno } = failureOf(error)
+      if (step === named && errno === EEXIST) return removeTemporary(task, TMP_DIR, aside)
+      // Removed once more before the rename.
+      if (errno !== ENOENT || tries === MAX_TRIES) throw chain.toS3Error(error)
+    }
   }
 }
 
