@@ -1,4 +1,6 @@
 import { S3Error } from '../s3/errors.ts'
+import { normalizeKey } from '../s3/names.ts'
+import type { LengthRange } from '../s3/post-form.ts'
 import type { S3Request } from '../s3/request.ts'
 import type { Span } from '../trace/recorder.ts'
 import type { Claim } from './claim.ts'
@@ -7,13 +9,16 @@ import { createSigningKeys, type HmacKey, type SigningKeys } from './hmac.ts'
 import type { Account } from './iam/account-store.ts'
 import type { Accounts, Identity } from './identity.ts'
 import { PAYLOAD, UNSIGNED, payloadHashOf, payloadUse, type PayloadUse } from './payload-hash.ts'
+import { readPostClaim, verifyPostSignature } from './post-claim.ts'
+import { checkPostPolicy } from './post-policy.ts'
 import { isPresigned, readPresignedClaim } from './presign.ts'
 import { signatureMismatch, verifySignature } from './sigv4.ts'
+import { parseTimestamp } from './timestamp.ts'
 
 /** Who asks, and what the signature says about the body that follows. */
 export interface Authentication {
   readonly identity: Identity
-  readonly method: 'header' | 'presigned' | 'anonymous'
+  readonly method: 'header' | 'presigned' | 'post-policy' | 'anonymous'
   /** `auth.payload` of the trace contract. */
   readonly payload: 'signed' | 'unsigned' | 'streaming-signed' | 'streaming-unsigned-trailer'
   /** Whether the body ends in a trailer with a checksum. */
@@ -24,6 +29,8 @@ export interface Authentication {
   readonly streaming: StreamingSeed | undefined
   /** Why an anonymous caller's body cannot be read: to be told once he turns out to be allowed what he asks. */
   readonly payloadFault?: S3Error
+  /** How long the policy of a form lets its file be. */
+  readonly lengthRange?: LengthRange
 }
 
 export interface StreamingSeed {
@@ -94,7 +101,8 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       const use = payloadUse(claim.bodyHash, operation)
       facts.payload = use.payload
       const key = keys(account.secret, claim.date, claim.region)
-      verifySignature(request, claim, key)
+      if (claim.method === 'post-policy') verifyPostSignature(request, claim, key)
+      else verifySignature(request, claim, key)
       const identity = {
         accessKey: account.access,
         role: account.role,
@@ -103,7 +111,15 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
         groupId: account.groupId,
       }
       const streaming = use.payload === 'streaming-signed' ? seedOf(request, claim, key) : undefined
-      return { identity, method: claim.method, ...use, streaming }
+      const { method } = claim
+      if (method !== 'post-policy') return { identity, method, ...use, streaming }
+      return {
+        identity,
+        method,
+        ...use,
+        streaming,
+        lengthRange: allowedLength(request, claim, now()),
+      }
     }
     const account = accounts.find(claim.accessKey, span)
     return account instanceof Promise ? account.then(verify) : verify(account)
@@ -116,6 +132,7 @@ function readClaim(
   regions: readonly string[],
   now: number,
 ): Claim | undefined {
+  if (request.form !== undefined) return readPostClaim(request.form, regions)
   // An empty header is no credential, as upstream has it.
   const hasHeader = Boolean(request.headers.authorization)
   if (isPresigned(request)) {
@@ -169,10 +186,29 @@ function seedOf(request: S3Request, claim: Claim, signingKey: HmacKey): Streamin
   }
 }
 
+function allowedLength(
+  { bucket = '', key = '', form = NO_FORM }: S3Request,
+  claim: Claim,
+  nowMs: number,
+): LengthRange {
+  const signedMs = parseTimestamp(claim.timestamp) ?? 0
+  return checkPostPolicy(form.get('policy') ?? '', {
+    bucket,
+    path: normalizeKey(key),
+    fields: form,
+    signedMs,
+    nowMs,
+  })
+}
+
+const NO_FORM: ReadonlyMap<string, string> = new Map()
+
 /** Takes as long as a wrong signature does, so that time does not tell which access keys exist. */
 function unknownKey(request: S3Request, claim: Claim, keys: SigningKeys): S3Error {
   try {
-    verifySignature(request, claim, keys(NO_SECRET, claim.date, claim.region))
+    const key = keys(NO_SECRET, claim.date, claim.region)
+    if (claim.method === 'post-policy') verifyPostSignature(request, claim, key)
+    else verifySignature(request, claim, key)
   } catch {
     // Whatever else is wrong with the request, that its key is unknown comes first.
   }

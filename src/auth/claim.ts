@@ -1,6 +1,6 @@
-/** What a request says about its signature, read from the Authorization header or from the query. */
+/** What a request says about its signature, read from the Authorization header, from the query or from the fields of a form. */
 export interface Claim {
-  readonly method: 'header' | 'presigned'
+  readonly method: 'header' | 'presigned' | 'post-policy'
   readonly accessKey: string
   /** `YYYYMMDD` of the credential. */
   readonly date: string

@@ -1,6 +1,6 @@
 import type { Checksum, ChecksumAlgorithm, ChecksumType } from './checksum.ts'
 import type { Span } from '../trace/recorder.ts'
-import type { Payload } from './payload.ts'
+import type { AnyPayload, Payload } from './payload.ts'
 
 // With the rest of the interface, for those who use it.
 export type { Checksum, ChecksumAlgorithm, ChecksumType } from './checksum.ts'
@@ -53,7 +53,7 @@ export interface Backend {
     call: Call,
   ): Promise<{ head: ObjectHead; slice: ByteSlice; body: Body }>
   headObject(ref: ObjectRef, call: Call): Promise<ObjectHead>
-  putObject(ref: ObjectRef, object: NewObject, payload: Payload, call: Call): Promise<WrittenObject>
+  putObject(ref: ObjectRef, object: NewObject, body: AnyPayload, call: Call): Promise<WrittenObject>
   /** Deleting what is not there is no error. */
   deleteObject(ref: ObjectRef, precondition: DeletePrecondition, call: Call): Promise<void>
   copyObject(

@@ -20,9 +20,14 @@ export interface PayloadCheck {
  * Read it once, by `collect` or by `pump`. Both reject (IncompleteBody, SignatureDoesNotMatch, …) unless exactly
  * `length` bytes came and every signature held; then nothing may be published.
  */
-export interface Payload {
-  /** Object bytes, as declared. */
+export interface Payload extends AnyPayload {
   readonly length: number
+}
+
+/** The same where only the end of the body tells how long it is, unless that has come already: a browser's form. */
+export interface AnyPayload {
+  /** Object bytes, as declared; undefined where they are not, and `pump` is the way to read it. */
+  readonly length: number | undefined
   /** Digests to compute for `checks`, known before the first byte. */
   readonly kinds: readonly HashKind[]
   /** All of a small body. */

@@ -8,13 +8,16 @@ import type { CorsGrant } from '../s3/cors/cors-grant.ts'
 import { S3Error } from '../s3/errors.ts'
 import type { DocumentUse, Operation, S3Response, WholeBodyUse } from '../s3/operation.ts'
 import type { Exchange, Pipeline } from '../s3/pipeline.ts'
+import type { PostForm } from '../s3/post-form.ts'
 import type { S3Request } from '../s3/request.ts'
+import { parseTagging } from '../s3/tags.ts'
 import { nowNs } from '../trace/clock.ts'
 import type { Recorder, Span } from '../trace/recorder.ts'
 import type { Tracing } from '../trace/tracing.ts'
 import type { AccessLog } from './access-line.ts'
 import { createPayload, readWholeBody, type RequestPayload } from './body.ts'
 import type { DocumentParser } from './document-parser.ts'
+import { openForm, type FormFilePayload } from './form.ts'
 import { hostId, requestId } from './ids.ts'
 import { UNPARSED, parseRequest } from './request.ts'
 import { describeRequest, describeResponse } from './root-span.ts'
@@ -95,6 +98,8 @@ class ActiveExchanges {
 /** A body left unread is read and thrown away for so long and so far, so that the client sees our answer, not a reset. */
 const DRAIN_MS = 10_000
 const DRAIN_BYTES = 256 * 1024 * 1024
+/** Ten tags, however they are laid out. */
+const MAX_TAGGING_BYTES = 64 * 1024
 
 class HttpExchange implements Exchange {
   readonly recorder: Recorder
@@ -111,6 +116,7 @@ class HttpExchange implements Exchange {
   #awaitsContinue: boolean
   #controller: AbortController | undefined
   #payload: RequestPayload | undefined
+  #formFile: FormFilePayload | undefined
   #document: Promise<XmlElement | undefined> | undefined
   #status = 0
   #errorCode: string | undefined
@@ -165,6 +171,29 @@ class HttpExchange implements Exchange {
   async #parseDocument(use: DocumentUse): Promise<XmlElement | undefined> {
     const bytes = await this.readBytes(use)
     return bytes.length === 0 ? undefined : this.#parts.documents.parse(bytes, use.root)
+  }
+
+  readonly readForm = async (): Promise<PostForm> => {
+    const { fields, file } = await openForm(this.request, this.#incoming, {
+      stallMs: this.#parts.stallMs,
+      maxObjectSize: this.#parts.maxObjectSize,
+      onContinue: this.#awaitsContinue ? () => this.#continue() : undefined,
+    })
+    this.#formFile = file
+    return { fields, file, tags: await this.#parseTags(fields.get('tagging')) }
+  }
+
+  /** What is wrong with them is told once it is known who sent them. */
+  async #parseTags(text: string | undefined): Promise<PostForm['tags']> {
+    if (text === undefined) return undefined
+    try {
+      if (text.length > MAX_TAGGING_BYTES) throw new S3Error('MalformedXML')
+      const root = await this.#parts.documents.parse(Buffer.from(text, 'latin1'), 'Tagging')
+      return parseTagging(root, 'object')
+    } catch (error) {
+      if (error instanceof S3Error) return error
+      throw error
+    }
   }
 
   readonly readBytes = async (use: WholeBodyUse): Promise<Buffer> => {
@@ -305,7 +334,8 @@ class HttpExchange implements Exchange {
         {
           status: this.#status,
           ttfbMs: (this.#firstByteNs - recorder.root.startNs) / 1e6,
-          clientWaitMs: ((this.#payload?.clientWaitNs ?? 0) + this.#sendWaitNs) / 1e6,
+          clientWaitMs:
+            (((this.#formFile ?? this.#payload)?.clientWaitNs ?? 0) + this.#sendWaitNs) / 1e6,
         },
         this.#parts.tracing.semconv,
       )

@@ -162,6 +162,9 @@ class Authorization {
       const action = index === 0 && instead !== undefined ? instead : actionOf(needed, request)
       if (on === 'keys') {
         keys = this.#checkKeys(needed, bucket)
+        // A form has told its key by now.
+        if (request.key !== undefined && !keys.mayUse(normalizeKey(request.key)))
+          throw this.#deny({ allowed: false, rule: 'policy' })
       } else {
         const key = on === 'object' ? normalizeKey(request.key ?? '') : undefined
         this.#ask({ action, permission, bucket: request.bucket ?? '', key }, bucket)

@@ -80,6 +80,7 @@ const VALUES: ReadonlyMap<string, (facts: SeenFacts) => Value> = new Map<
 const AUTH_TYPES: Readonly<Record<Authentication['method'], string | undefined>> = {
   header: 'REST-HEADER',
   presigned: 'REST-QUERY-STRING',
+  'post-policy': 'POST',
   anonymous: undefined,
 }
 

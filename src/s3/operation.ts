@@ -11,6 +11,7 @@ import type { StoredCors } from './cors/stored-cors.ts'
 import type { S3Error } from './errors.ts'
 import type { KeyAccess } from './key-access.ts'
 import { normalizeKey } from './names.ts'
+import type { PostForm } from './post-form.ts'
 import type { S3Request } from './request.ts'
 
 /**
@@ -105,14 +106,18 @@ export interface InputSource {
   readonly bytes: Buffer | undefined
   /** Why the body is no document. */
   readonly malformed: S3Error | undefined
+  /** A browser's form, up to its file. */
+  readonly form: PostForm | undefined
 }
 
 /**
- * `document`, `bytes`: a small body, read whole before `handle`; `payload`: the handler streams it; `none`: it is ignored.
+ * `document`, `bytes`: a small body, read whole before `handle`; `payload`: the handler streams it; `form`: a
+ * browser's form, which is read up to its file before the caller is known; `none`: it is ignored.
  */
 export type BodyUse =
   | { readonly kind: 'none' }
   | { readonly kind: 'payload' }
+  | { readonly kind: 'form' }
   | DocumentUse
   | BytesUse
 
@@ -246,6 +251,17 @@ export function headers<T>(parse: (request: S3Request) => T): Field<T> {
 /** The body as it streams. */
 export function payload(): Field<Payload> {
   return { read: (source) => source.payload, body: { kind: 'payload' } }
+}
+
+/** A browser's form, of which the file is still to be read. */
+export function form(): Field<PostForm> {
+  return {
+    read: ({ form }) => {
+      if (form === undefined) throw new Error('the form is read first')
+      return form
+    },
+    body: { kind: 'form' },
+  }
 }
 
 /**

@@ -13,7 +13,7 @@ import type { StoredCors } from './cors/stored-cors.ts'
 import { S3Error } from './errors.ts'
 import { ExchangeCall } from './exchange-call.ts'
 import type { KeyAccess } from './key-access.ts'
-import { checkBucketName, checkKey } from './names.ts'
+import { checkBucketName, checkKey, normalizeKey } from './names.ts'
 import type {
   AccountFinder,
   BytesUse,
@@ -24,12 +24,14 @@ import type {
   S3Response,
   S3Settings,
 } from './operation.ts'
+import { formRequest, type PostForm } from './post-form.ts'
 import type { S3Request } from './request.ts'
 import type { Router } from './route.ts'
 
 /** One request on its way through: what the HTTP layer brings, and what the stages have found out so far. */
 export interface Exchange {
-  readonly request: S3Request
+  /** Once a form has been read, what it stands for. */
+  request: S3Request
   readonly recorder: Recorder
   /** Aborted when the client has gone. */
   readonly signal: AbortSignal
@@ -39,6 +41,8 @@ export interface Exchange {
   readonly readDocument: (use: DocumentUse) => Promise<XmlElement | undefined>
   /** Reads a small body whole and verifies its digests. */
   readonly readBytes: (use: BytesUse) => Promise<Buffer>
+  /** Reads a browser's form up to its file. */
+  readonly readForm: () => Promise<PostForm>
   operation: Operation | undefined
   authentication: Authentication | undefined
   /** What the page that sent the request may see of the answer, be it an error. */
@@ -77,6 +81,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
         ? undefined
         : corsTurn(operation)
     if (turn === 'start') await grantPage(exchange, operation, parts)
+    const form = operation.body.kind === 'form' ? await readForm(exchange) : undefined
     const found = authenticate(exchange, operation, parts.authenticator)
     // Promises only where an account store or the bucket has to be asked: root is known at once and may do everything.
     const authentication = found instanceof Promise ? await found : found
@@ -106,10 +111,11 @@ export function createPipeline(parts: PipelineParts): Pipeline {
       accounts: parts.accounts,
       policies: parts.policies,
       cors: parts.cors,
-      request,
+      request: exchange.request,
       settings: parts.settings,
     }
-    return operation.invoke({ request, payload, document, bytes, malformed }, context)
+    const source = { request: exchange.request, payload, document, bytes, malformed, form }
+    return operation.invoke(source, context)
   }
 }
 
@@ -120,6 +126,14 @@ async function grantPage(
 ): Promise<void> {
   const call = new ExchangeCall(exchange.recorder.root, exchange)
   exchange.corsGrant = await grantOrigin(operation, exchange.request, parts, call)
+}
+
+/** From here on the form's fields are the request: who sent it, what for, and what to keep of it. */
+async function readForm(exchange: Exchange): Promise<PostForm> {
+  const form = await exchange.readForm()
+  exchange.request = formRequest(exchange.request, form)
+  exchange.recorder.root.set('s3.key', normalizeKey(exchange.request.key ?? ''))
+  return form
 }
 
 type ReadDocument = Pick<InputSource, 'document' | 'malformed'>

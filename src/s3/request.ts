@@ -26,4 +26,6 @@ export interface S3Request {
   readonly hostStyle: boolean
   /** Address of the socket's peer. */
   readonly clientAddress: string
+  /** Fields of a browser's form, which stand in place of the headers then: see `formRequest`. */
+  readonly form?: ReadonlyMap<string, string>
 }

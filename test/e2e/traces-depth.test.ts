@@ -4,6 +4,7 @@ import { openConnection } from '../support/raw-http.ts'
 import { presignTarget } from '../support/sigv4.ts'
 import { misplaced, spanNamed } from '../support/span-tree.ts'
 import { traceIdOf, useTracedGateway } from '../support/traced.ts'
+import { formBody, formType, type PostForm } from '../support/post-form.ts'
 
 /** Every attribute of a span with its type on the wire. */
 function types(span: ReceivedSpan): Record<string, string> {
@@ -129,5 +130,46 @@ describe('What never leaves (section 4)', () => {
     const root = spanNamed(await at.trace(answers[1] ?? (answers[0] as never)), 'S3.GetObject')
     expect(root.attributes.get('http.url')).toBe(`/${bucket}/k`)
     expect(String(root.attributes.get('url.query'))).toContain('X-Amz-Signature=REDACTED')
+  })
+
+  test('A24: nor do the policy, the signature and the fields of a form', async () => {
+    const bucket = await at.bucket()
+    const fields = [
+      ['key', 'posted'],
+      ['x-amz-meta-a', canary],
+    ] as const
+    const forms: PostForm[] = [
+      { fields },
+      { fields, signature: { 'x-amz-signature': canary } },
+      { fields, policy: `{"${canary}` },
+      { fields, policy: { conditions: [{ bucket }, { key: canary }] } },
+    ]
+    const secrets = [canary]
+    const posted = await Promise.all(
+      forms.map((form) => {
+        const body = formBody(form, bucket, at.credentials)
+        for (const name of ['policy', 'x-amz-signature'])
+          secrets.push(new RegExp(`name="${name}"\r\n\r\n(.+)\r\n`).exec(String(body))?.[1] ?? '')
+        const headers = { 'Content-Type': formType() }
+        return at.send('POST', `/${bucket}`, { sign: false, headers, body })
+      }),
+    )
+    expect(posted.map(({ status }) => status)).toEqual([204, 403, 400, 403])
+    const traces = await Promise.all(posted.map((answer) => at.trace(answer)))
+    const told = JSON.stringify(
+      traces.flat().map((span) => [span.name, span.attributes.toObject()]),
+    )
+    const written = at.gateway.stdout + at.gateway.stderr
+    for (const secret of secrets) {
+      expect(secret.length).toBeGreaterThan(5)
+      expect([told.includes(secret), written.includes(secret)]).toEqual([false, false])
+    }
+    const auth = spanNamed(traces[0] ?? [], 'Auth.V4Signature').attributes
+    expect([auth.get('auth.method'), auth.get('auth.access_key')]).toEqual([
+      'post-policy',
+      at.credentials.access,
+    ])
+    const root = spanNamed(traces[0] ?? [], 'S3.PostObject').attributes
+    expect([root.get('s3.bucket'), root.get('s3.key')]).toEqual([bucket, 'posted'])
   })
 })

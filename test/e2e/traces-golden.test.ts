@@ -5,6 +5,7 @@ import { md5Base64 } from '../support/checksums.ts'
 import { DOCUMENT_KINDS, put, small, type Kind } from '../support/golden-kinds.ts'
 import { expectGolden } from '../support/golden.ts'
 import { completeXml, MiB, startUpload } from '../support/multipart.ts'
+import { formBody, formType } from '../support/post-form.ts'
 import { foldedTree, misplaced } from '../support/span-tree.ts'
 import { useTracedGateway, type Traced } from '../support/traced.ts'
 
@@ -58,6 +59,19 @@ const KINDS: readonly Kind[] = [
   {
     operation: 'PutObject',
     request: async (_, bucket, n) => ['PUT', `/${bucket}/new-${n}`, { body: small }],
+  },
+  {
+    operation: 'PostObject',
+    status: 204,
+    request: async (at, bucket, n) => [
+      'POST',
+      `/${bucket}`,
+      {
+        sign: false,
+        headers: { 'Content-Type': formType() },
+        body: formBody({ fields: [['key', `posted-${n}`]], file: small }, bucket, at.credentials),
+      },
+    ],
   },
   {
     operation: 'PutObject of an existing key',

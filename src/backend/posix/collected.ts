@@ -1,6 +1,6 @@
 import type { IoError } from '../../io/io-error.ts'
 import type { HashKind, Step } from '../../io/io.ts'
-import type { Payload, PayloadCheck } from '../payload.ts'
+import type { AnyPayload, PayloadCheck } from '../payload.ts'
 import type { Publication } from './publish.ts'
 
 /** Bodies up to this size are gathered in memory and published in one chain. */
@@ -12,7 +12,7 @@ export type DigestReader = (kind: HashKind) => Buffer
 /** The steps that hash, write and verify a body held in memory; the digests of `kinds` can be read afterwards. */
 export function collectedFill(
   pieces: readonly Buffer[],
-  payload: Payload,
+  payload: AnyPayload,
   kinds: readonly HashKind[],
 ): Required<Pick<Publication, 'fill' | 'explain'>> & { readonly digest: DigestReader } {
   const checks = payload.checks()

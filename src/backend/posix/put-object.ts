@@ -1,6 +1,6 @@
 import { S3Error } from '../../s3/errors.ts'
 import type { NewObject, ObjectRef, WrittenObject } from '../backend.ts'
-import type { Payload } from '../payload.ts'
+import type { AnyPayload } from '../payload.ts'
 import {
   checksumsAttribute,
   describingAttributes,
@@ -8,13 +8,13 @@ import {
   hashKindOf,
   type Attribute,
 } from './attributes.ts'
-import { COLLECTED_BYTES, collectedFill, type DigestReader } from './collected.ts'
+import { COLLECTED_BYTES, collectedFill } from './collected.ts'
 import { putDirectoryObject } from './directory-object.ts'
 import { etagForm, etagInChain, etagText } from './etag-form.ts'
 import { keyPath } from './paths.ts'
 import { checkPrecondition, withPrecondition } from './preconditions.ts'
 import { publish } from './publish.ts'
-import { receive } from './receive.ts'
+import { receive, type Received } from './receive.ts'
 import type { Task } from './task.ts'
 import { filledFrom, withTemporaryFile } from './temporary-file.ts'
 import type { Target } from './tmp-dir.ts'
@@ -22,15 +22,18 @@ import type { Target } from './tmp-dir.ts'
 export async function putObject(
   task: Task<ObjectRef>,
   object: NewObject,
-  payload: Payload,
+  payload: AnyPayload,
 ): Promise<WrittenObject> {
   if (keyPath(task.subject.key).isDirectory) return putDirectory(task, object, payload)
-  const isSmall = payload.length <= COLLECTED_BYTES
-  const digest = await (isSmall ? putCollected : putStreamed)(task, object, payload)
+  const { length } = payload
+  const { digest, size } =
+    length !== undefined && length <= COLLECTED_BYTES
+      ? await putCollected(task, object, payload, length)
+      : await putStreamed(task, object, payload)
   const value = digest(hashKindOf(object.checksum)).toString('base64')
   return {
     etag: `"${etagText(etagForm(task.volume, object.checksum), digest)}"`,
-    size: payload.length,
+    size,
     checksum: { algorithm: object.checksum, type: 'FULL_OBJECT', value },
     versionId: undefined,
   }
@@ -40,8 +43,9 @@ export async function putObject(
 async function putCollected(
   task: Task<ObjectRef>,
   object: NewObject,
-  payload: Payload,
-): Promise<DigestReader> {
+  payload: AnyPayload,
+  size: number,
+): Promise<Received> {
   const pieces = await payload.collect()
   const kind = hashKindOf(object.checksum)
   const form = etagForm(task.volume, object.checksum)
@@ -54,29 +58,31 @@ async function putCollected(
   const target = objectTarget(task, object)
   const facts = objectFacts(task)
   await withPrecondition(task, object.precondition, (onlyOver) =>
-    publish(task, { target, onlyOver, size: payload.length, attributes, fill, explain, facts }),
+    publish(task, { target, onlyOver, size, attributes, fill, explain, facts }),
   )
-  return digest
+  return { digest, size }
 }
 
 /** A body that is hashed and written while it arrives; its name is given at the end, as with a small one. */
 async function putStreamed(
   task: Task<ObjectRef>,
   object: NewObject,
-  payload: Payload,
-): Promise<DigestReader> {
+  payload: AnyPayload,
+): Promise<Received> {
   await checkPrecondition(task, object.precondition)
   const kind = hashKindOf(object.checksum)
   const form = etagForm(task.volume, object.checksum)
   const target = objectTarget(task, object)
   const facts = objectFacts(task)
-  const size = payload.length
-  return withTemporaryFile(task, { target, facts, size, preallocate: true }, async (file) => {
-    const digest = await receive(task, payload, {
+  const { length } = payload
+  const wanted = { target, facts, size: length ?? 0, preallocate: length !== undefined }
+  return withTemporaryFile(task, wanted, async (file) => {
+    const received = await receive(task, payload, {
       fd: file.fd,
       startWriteback: false,
       kinds: [form.kind, kind],
     })
+    const { digest, size } = received
     const attributes: Attribute[] = [
       ...describingAttributes(object),
       etagAttribute(etagText(form, digest)),
@@ -85,16 +91,16 @@ async function putStreamed(
     await withPrecondition(task, object.precondition, (onlyOver) =>
       publish(task, { target, onlyOver, attributes, facts, ...filledFrom(task, file, size) }),
     )
-    return digest
+    return received
   })
 }
 
 async function putDirectory(
   task: Task<ObjectRef>,
   object: NewObject,
-  payload: Payload,
+  payload: AnyPayload,
 ): Promise<WrittenObject> {
-  if (payload.length > 0) throw new S3Error('DirectoryObjectContainsData')
+  if (payload.length !== 0) throw new S3Error('DirectoryObjectContainsData')
   await payload.collect()
   const description = describingAttributes(object, 'application/x-directory')
   const { etag, checksum } = await putDirectoryObject(task, {

@@ -1,7 +1,7 @@
 import { createFileWriter } from '../../io/file-writer.ts'
 import type { HashKind } from '../../io/io.ts'
 import { S3Error } from '../../s3/errors.ts'
-import type { Payload } from '../payload.ts'
+import type { AnyPayload } from '../payload.ts'
 import type { DigestReader } from './collected.ts'
 import { toS3Error } from './errors.ts'
 import type { Task } from './task.ts'
@@ -15,22 +15,29 @@ export interface Reception {
   readonly kinds: readonly HashKind[]
 }
 
+export interface Received {
+  /** Bytes. */
+  readonly size: number
+  readonly digest: DigestReader
+}
+
 /**
  * Writes a body to a temporary file while it arrives, hashing it on the way, and holds its digests against what the client
  * declared. Throws unless every byte came and every digest is right.
  */
 export async function receive(
   task: Task,
-  payload: Payload,
+  payload: AnyPayload,
   { fd, startWriteback, kinds }: Reception,
-): Promise<DigestReader> {
+): Promise<Received> {
   const { io } = task.volume
   const wanted = [...new Set([...kinds, ...payload.kinds])]
   const hasher = io.hasher(wanted)
   const writer = createFileWriter(io, { span: task.span, file: fd, hasher, startWriteback })
   try {
     await payload.pump(writer)
-    if ((await writer.finish()) !== payload.length) throw new S3Error('IncompleteBody')
+    const size = await writer.finish()
+    if (size !== (payload.length ?? size)) throw new S3Error('IncompleteBody')
     const chain = task.chain({ record: false })
     const steps = new Map(wanted.map((kind) => [kind, chain.digest(hasher, kind)]))
     await chain.run()
@@ -39,7 +46,7 @@ export async function receive(
       const actual = digest(check.kind)
       if (!actual.equals(check.expected)) throw check.mismatch(actual)
     }
-    return digest
+    return { size, digest }
   } catch (error) {
     await writer.abort()
     throw toS3Error(error, 'other', task.subject)

@@ -36,6 +36,7 @@ import { ListObjectsV2 } from './list-objects-v2.ts'
 import { ListObjects } from './list-objects.ts'
 import { ListParts } from './list-parts.ts'
 import { PreflightBucket, PreflightObject, PreflightService } from './preflight-options.ts'
+import { PostObject } from './post-object.ts'
 import { PutBucketAcl } from './put-bucket-acl.ts'
 import { PutBucketCors } from './put-bucket-cors.ts'
 import { PutBucketOwnershipControls } from './put-bucket-ownership-controls.ts'
@@ -90,7 +91,7 @@ export const operations: readonly Operation[] = [
   ListObjectsV2,
   ListObjects,
   DeleteObjects,
-  later.PostObject,
+  PostObject,
   PreflightBucket,
 
   refusals.HeadWithCopySource,

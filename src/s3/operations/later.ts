@@ -113,12 +113,6 @@ export const bucketGetsAfterPolicyStatus = family('GET', 'bucket', [
   ['GetBucketAccelerateConfiguration', 'accelerate', 'GetAccelerateConfiguration'],
 ])
 
-export const PostObject = notImplemented(
-  'PostObject',
-  { method: 'POST', target: 'bucket' },
-  { rights: [{ action: 's3:PutObject', permission: 'WRITE', on: 'keys' }] },
-)
-
 export const objectGets = family('GET', 'object', [['GetObjectAcl', 'acl']])
 
 export const objectPosts = family('POST', 'object', [

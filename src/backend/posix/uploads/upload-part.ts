@@ -64,7 +64,7 @@ async function storeStreamed(
   const facts = partFacts(task)
   const size = payload.length
   return withTemporaryFile(task, { target, facts, size, preallocate: true }, async (file) => {
-    const digest = await receive(task, payload, {
+    const { digest } = await receive(task, payload, {
       fd: file.fd,
       startWriteback: true,
       kinds: sums.kinds,

@@ -1,0 +1,148 @@
+import { SIGNATURE_CONDITIONS } from '../support/post-form.ts'
+import type { FormCase } from './post-forms.ts'
+
+const B = { bucket: 'bkt' }
+const K = { key: 'k' }
+const KEY_AND_SIGNATURE = `{"key":"k"},${JSON.stringify(SIGNATURE_CONDITIONS).slice(1)}`
+export const withField = (name: string, value: string): Pick<FormCase, 'fields'> => ({
+  fields: [
+    ['key', 'k'],
+    [name, value],
+  ],
+})
+const cond = (name: string, ...conditions: unknown[]): FormCase => ({
+  name: `policy: ${name}`,
+  policy: { conditions: [B, ...conditions] },
+})
+/** Good and bad policies, each signed. */
+export const POLICY_FORMS: readonly FormCase[] = [
+  // The policy's form
+  ...[
+    '',
+    '{',
+    'x',
+    '[]',
+    '"x"',
+    'null',
+    '1',
+    '{}',
+    ' {}',
+    '{"expiration":"2099-01-01T00:00:00Z"}',
+    '{"conditions":[]}',
+    '{"expiration":"2099-01-01T00:00:00Z","conditions":{}}',
+    '{"expiration":"2099-01-01T00:00:00Z","conditions":[]}',
+    '{"expiration":"2099-01-01T00:00:00Z","conditions":null}',
+    '{"expiration":null,"conditions":[{"bucket":"bkt"},{"key":"k"}]}',
+    '{"expiration":"2099-01-01T00:00:00Z","conditions":[{"bucket":"bkt"},{"key":"k"}],"more":1}',
+    '{"Expiration":"2099-01-01T00:00:00Z","Conditions":[{"bucket":"bkt"},{"key":"k"}]}',
+    '{"expiration":"2099-01-01T00:00:00Z","conditions":[{"bucket":"bkt"},{"key":"k"}]}x',
+    '{"expiration":"2099-01-01T00:00:00Z","expiration":"2020-01-01T00:00:00Z","conditions":[{"bucket":"bkt"},{"key":"k"}]}',
+  ].map((policy) => ({
+    name: `document ${policy}`,
+    policy: policy.replace('{"key":"k"}]', KEY_AND_SIGNATURE),
+  })),
+  {
+    name: 'a condition of the signature that fails',
+    policy: `{"expiration":"2099-01-01T00:00:00Z","conditions":[{"bucket":"bkt"},{"key":"k"},{"x-amz-algorithm":"x"}]}`,
+  },
+  {
+    name: 'no condition of the signature',
+    policy: '{"expiration":"2099-01-01T00:00:00Z","conditions":[{"bucket":"bkt"}, {"key":"k"} ]}',
+  },
+  { name: 'a policy that is no base64', signature: { policy: '***' } },
+  ...(
+    [
+      -1,
+      '2099-01-01T00:00:00.000Z',
+      '2099-01-01T00:00:00Z',
+      '2099-01-01T00:00:00+02:00',
+      '2099-01-01',
+      'soon',
+      '',
+      5e12,
+      true,
+      '2099-13-01T00:00:00Z',
+      '2099-01-01T00:00:00.123456789Z',
+      '2099-01-01 00:00:00Z',
+    ] as const
+  ).map((expiration) => ({
+    name: `expiration ${JSON.stringify(expiration)}`,
+    policy: { expiration: expiration === 5e12 ? [5] : expiration, conditions: [B, K] },
+  })),
+  // Its conditions
+  cond('all as objects', K),
+  cond('nothing covers the key'),
+  { name: 'policy: no bucket', policy: { conditions: [K] } },
+  { name: 'policy: another bucket', policy: { conditions: [{ bucket: 'other' }, K] } },
+  {
+    name: 'policy: bucket by starts-with',
+    policy: { conditions: [['starts-with', '$bucket', 'bk'], K] },
+  },
+  { name: 'policy: bucket by eq', policy: { conditions: [['eq', '$bucket', 'bkt'], K] } },
+  { name: 'policy: bucket by eq, another', policy: { conditions: [['eq', '$bucket', 'bk'], K] } },
+  cond('another key', { key: 'x' }),
+  cond('eq of another key', ['eq', '$key', 'x']),
+  cond('starts-with another', ['starts-with', '$key', 'x']),
+  cond('starts-with nothing', ['starts-with', '$key', '']),
+  cond('eq in capitals', ['EQ', '$key', 'k']),
+  cond('eq of a name in capitals', ['eq', '$KEY', 'k']),
+  cond('a simple name in capitals', { KEY: 'k' }),
+  cond('eq without a dollar', ['eq', 'key', 'k']),
+  cond('eq with a space', ['eq', '$key ', 'k']),
+  cond('unknown operation', ['ends-with', '$key', 'k'], K),
+  cond('no operation', [], K),
+  cond('operation that is no string', [1, '$key', 'k'], K),
+  cond('empty operation', ['', '$key', 'k'], K),
+  cond('eq with two', ['eq', '$key'], K),
+  cond('eq with four', ['eq', '$key', 'k', 'x'], K),
+  cond('eq of a number', ['eq', '$key', 1], K),
+  cond('eq of a field that is a number', ['eq', 1, 'k'], K),
+  cond('starts-with of a number', ['starts-with', '$key', 1], K),
+  cond('starts-with with two', ['starts-with', '$key'], K),
+  cond('two properties', { key: 'k', acl: 'x' }),
+  cond('no property', {}, K),
+  cond('a simple number', { key: 1 }),
+  cond('a simple null', { key: null }),
+  cond('a condition of text', 'key', K),
+  cond('a condition of a number', 1, K),
+  cond('a condition of null', null, K),
+  cond('a field that was not sent', K, ['eq', '$acl', 'x']),
+  cond('a field that was not sent, as object', K, { 'x-amz-meta-a': 'x' }),
+  cond('a field that was not sent, starting with nothing', K, ['starts-with', '$content-type', '']),
+  cond('the same field twice, both right', K, ['starts-with', '$key', 'k']),
+  cond('the same field twice, one wrong', K, ['starts-with', '$key', 'x']),
+  cond('signature fields, wrong', K, { 'x-amz-algorithm': 'x' }),
+  cond('file', K, ['eq', '$file', 'hello']),
+  cond('x-amz-meta by prefix', K, ['starts-with', '$x-amz-meta-', '']),
+  cond('length in range', K, ['content-length-range', 5, 5]),
+  cond('length below', K, ['content-length-range', 6, 10]),
+  cond('length above', K, ['content-length-range', 0, 4]),
+  cond('length in range as text', K, ['content-length-range', '0', '10']),
+  cond('length below as text', K, ['content-length-range', '6', '10']),
+  cond('length range turned round', K, ['content-length-range', 10, 0]),
+  cond('length range with two', K, ['content-length-range', 10]),
+  cond('length range with four', K, ['content-length-range', 0, 10, 20]),
+  cond('length range of words', K, ['content-length-range', 'a', 'b']),
+  cond('length range below zero', K, ['content-length-range', -1, 10]),
+  cond('length range of fractions', K, ['content-length-range', 0.5, 10.5]),
+  cond('length range of null', K, ['content-length-range', null, 10]),
+  cond('length range beyond integers', K, ['content-length-range', 0, 1e30]),
+  cond('length range in capitals', K, ['Content-Length-Range', 0, 10]),
+  cond('two length ranges', K, ['content-length-range', 0, 10], ['content-length-range', 0, 4]),
+  {
+    ...cond('values by a list of content types', K, ['starts-with', '$content-type', 'image/']),
+    fields: [
+      ['key', 'k'],
+      ['content-type', 'image/png,text/html'],
+    ],
+  },
+  { ...cond('not covered', K), ...withField('x-amz-meta-a', '1') },
+  { ...cond('ignored fields need no cover', K), ...withField('x-ignore-a', '1') },
+  { ...cond('failed and not covered', { key: 'x' }), ...withField('acl', '1') },
+  {
+    ...cond('expired and failed', { key: 'x' }),
+    policy: { expiration: -1, conditions: [B, { key: 'x' }] },
+  },
+  { ...cond('empty value', K, { acl: '' }), ...withField('acl', '') },
+  { ...cond('no cover for an empty value', K), ...withField('acl', '') },
+]
