@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { beforeAll } from 'vitest'
 
 export type FileSystem = 'ext4' | 'xfs' | 'btrfs' | 'tmpfs'
 
@@ -18,8 +19,31 @@ const MAKE: Readonly<Record<Exclude<FileSystem, 'tmpfs'>, readonly string[]>> = 
   btrfs: ['mkfs.btrfs', '-q'],
 }
 
-/** A file system of its own in a file, or why there can be none (no root, no tools, no loop devices). */
+/**
+ * A file system of its own in a file, there while the tests of the enclosing block run, or why there can be none (no root,
+ * no tools, no loop devices). A trial answers that at once and leaves nothing mounted: of a block whose tests are all filtered
+ * out (`-t`) no hook is called that could unmount.
+ */
 export function mountFileSystem(type: FileSystem): Mount | string {
+  let mounted: Mount
+  try {
+    mounted = make(type)
+    mounted.unmount()
+  } catch (error) {
+    return `${type} cannot be mounted here: ${error instanceof Error ? error.message.trim() : String(error)}`
+  }
+  beforeAll(() => {
+    mounted = make(type)
+  })
+  return {
+    get path() {
+      return mounted.path
+    },
+    unmount: () => mounted.unmount(),
+  }
+}
+
+function make(type: FileSystem): Mount {
   const dir = mkdtempSync(join(tmpdir(), `vgw-${type}-`))
   const path = join(dir, 'mnt')
   try {
@@ -35,7 +59,7 @@ export function mountFileSystem(type: FileSystem): Mount | string {
     }
   } catch (error) {
     rmSync(dir, { recursive: true, force: true })
-    return `${type} cannot be mounted here: ${error instanceof Error ? error.message.trim() : String(error)}`
+    throw error
   }
   return {
     path,
