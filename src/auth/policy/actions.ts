@@ -107,12 +107,24 @@ export class ActionList {
       this.#all = true
       return true
     }
-    const covered = actionsOf(name)
-    if (covered.length === 0) return false
-    for (const action of covered) this.#covered.add(action)
-    // A pattern that covers actions of both kinds counts as one of objects.
-    const isOfObjects = covered.some((action) => TARGETS.get(action) === 'object')
-    this.#targets.add(isOfObjects ? 'object' : 'bucket')
+    let kind = WILDCARD.test(name) ? undefined : TARGETS.get(name)
+    if (kind !== undefined) {
+      this.#covered.add(name)
+      this.#targets.add(kind)
+      return true
+    }
+    if (!WILDCARD.test(name) || !name.startsWith('s3:')) return false
+    const matches = matcherOf(name)
+    // Those of objects come first: a pattern that covers actions of both kinds counts as one of objects.
+    for (const [action, target] of TARGETS) {
+      // Thousands of patterns fit into a policy. What would tell nothing new is not asked.
+      if (kind !== undefined && this.#covered.has(action)) continue
+      if (!matches(action)) continue
+      this.#covered.add(action)
+      kind ??= target
+    }
+    if (kind === undefined) return false
+    this.#targets.add(kind)
     return true
   }
 
@@ -138,13 +150,11 @@ const TEXTS = new Map([...TARGETS.keys()].map((action) => [action, new Text(acti
 const NONE: ReadonlySet<ActionTarget> = new Set()
 const WILDCARD = /[*?]/
 
-function actionsOf(name: string): readonly string[] {
-  if (!WILDCARD.test(name)) return name !== EVERY_ACTION && TARGETS.has(name) ? [name] : []
-  if (!name.startsWith('s3:')) return []
+function matcherOf(name: string): (action: string) => boolean {
   const pattern = compilePattern(name, { wildcards: true, variables: false, keys: new Set() })
   const evaluation = new Evaluation(() => undefined)
-  return [...TARGETS.keys()].filter((action) => {
+  return (action) => {
     const text = TEXTS.get(action)
     return text !== undefined && pattern.matches(text, evaluation)
-  })
+  }
 }

@@ -133,8 +133,8 @@ function awsMember({ members }: JsonObject): Json {
 /** Names of known actions; throws MalformedPolicy. */
 export function readActions(value: Json): ActionList {
   const actions = new ActionList()
-  const names = value === null ? [] : textsOf(value)
-  if (names.length === 0 || !names.every((name) => actions.add(name)))
+  const names = new Set(value === null ? [] : textsOf(value))
+  if (names.size === 0 || ![...names].every((name) => actions.add(name)))
     throw malformedPolicy(FAULT.action)
   return actions
 }
