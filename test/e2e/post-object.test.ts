@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
@@ -176,6 +176,26 @@ describe('PostObject', () => {
     ] as const
     const answer = await post({ fields })
     expect([answer.status, answer.header('set-cookie')]).toEqual([204, undefined])
+  })
+
+  test('a page of another origin may read the answer where the bucket says so', async () => {
+    const rule =
+      '<AllowedMethod>POST</AllowedMethod><AllowedOrigin>http://page.example</AllowedOrigin>'
+    const body = `<CORSConfiguration><CORSRule>${rule}</CORSRule></CORSConfiguration>`
+    const stored = await at.send('PUT', `/${bucket}?cors`, {
+      body,
+      headers: { 'Content-MD5': createHash('md5').update(body).digest('base64') },
+    })
+    expect(stored.status).toBe(200)
+    const answer = await at.send('POST', `/${bucket}`, {
+      sign: false,
+      headers: { 'Content-Type': formType(), Origin: 'http://page.example' },
+      body: formBody({}, bucket, at.credentials),
+    })
+    expect([answer.status, answer.header('access-control-allow-origin')]).toEqual([
+      204,
+      'http://page.example',
+    ])
   })
 
   test('metadata of more than 2 KiB is refused', async () => {
