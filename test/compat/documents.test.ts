@@ -1,11 +1,16 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { afterAll, describe, expect, test } from 'vitest'
-import { useGateway, type Fixture } from '../support/fixture.ts'
-import { scratch } from '../support/gateway.ts'
+import { readFileSync } from 'node:fs'
+import { describe, test } from 'vitest'
+import type { Fixture } from '../support/fixture.ts'
 import type { RawResponse } from '../support/raw-http.ts'
-import { attributesOf, setAttribute } from '../support/tree.ts'
+import {
+  replay,
+  useReplayGateway,
+  type Difference,
+  type RecordedRequest,
+  type RecordedStep,
+} from '../support/replay.ts'
+import { attributesOf } from '../support/tree.ts'
 
 /**
  * The documents hung on buckets and objects, as VersityGW answers and stores them: a recording of good and bad requests, in
@@ -14,45 +19,16 @@ import { attributesOf, setAttribute } from '../support/tree.ts'
 interface Recording {
   readonly flags: readonly string[]
   readonly posixFlags: readonly string[]
-  readonly steps: readonly Step[]
-}
-
-type Step =
-  | { readonly mkdir: string }
-  | { readonly setattr: readonly [path: string, name: string, value: string] }
-  | RecordedRequest
-
-interface RecordedRequest {
-  readonly as?: 'alice' | 'bob' | 'anonymous'
-  readonly method: string
-  readonly target: string
-  readonly headers?: Readonly<Record<string, string>>
-  readonly body?: string
-  /** It was sent with Content-MD5. */
-  readonly md5?: boolean
-  readonly status: number
-  readonly answer?: Readonly<Record<string, string>>
-  readonly xml?: string
-  /** Attributes of what the request is about, but those that every object has. */
-  readonly disk?: Readonly<Record<string, string>>
+  /** `disk`: attributes of what the request is about, but those that every object has. */
+  readonly steps: readonly RecordedStep<RecordedRequest>[]
 }
 
 const recordings = JSON.parse(
   readFileSync(new URL('documents.json', import.meta.url), 'utf8'),
 ) as Readonly<Record<string, Recording>>
 
-/** Where we answer otherwise on purpose, with the clause that says so; `ours` is what we answer instead. */
-interface Difference {
-  readonly clause: string
-  readonly matches: (request: RecordedRequest) => boolean
-  readonly ours: {
-    readonly status: number
-    readonly code?: string
-    readonly header?: readonly [name: string, value: string]
-  }
-}
-
-const DIFFERENCES: readonly Difference[] = [
+/** `6.3` and the like are clauses of the contract. */
+const DIFFERENCES: readonly Difference<RecordedRequest>[] = [
   {
     clause:
       '9.2, 17: unknown grantee in an ACL → 400-class codes; blanks around a name are none of it',
@@ -172,90 +148,26 @@ const DIFFERENCES: readonly Difference[] = [
   },
 ]
 
-const IAM = {
-  alice: { access: 'alice', secret: 'alicesecret12', role: 'userplus' },
-  bob: { access: 'bob', secret: 'bobsecret1234', role: 'user' },
-} as const
-const ROOT = { ROOT_ACCESS_KEY_ID: 'vgwroot', ROOT_SECRET_ACCESS_KEY: 'vgwrootsecret1' }
-
 describe.each(Object.entries(recordings))('%s', (_, { flags, posixFlags, steps }) => {
-  const dir = mkdtempSync(join(scratch(), 'vgw-documents-'))
-  for (const name of ['data', 'iam', 'versions']) mkdirSync(join(dir, name))
-  writeFileSync(join(dir, 'iam', 'users.json'), accountsFile(), { mode: 0o600 })
-  afterAll(() => rmSync(dir, { recursive: true, force: true }))
-  const at = useGateway({
-    dir: join(dir, 'data'),
-    env: ROOT,
-    flags: ['--iam-dir', join(dir, 'iam'), ...flags],
-    posixFlags: posixFlags.map((flag) => flag.replace('@', dir)),
-  })
+  const at = useReplayGateway(flags, posixFlags)
 
-  test('every answer, and what is stored, is VersityGW’s', async () => {
-    const wrong: unknown[] = []
-    for (const step of steps) {
-      if ('mkdir' in step) mkdirSync(at.path(step.mkdir))
-      else if ('setattr' in step) {
-        const [path, name, value] = step.setattr
-        setAttribute(at.path(path), name, value)
-      } else {
-        const problem = await compare(at, step)
-        if (problem !== undefined) wrong.push({ ...step, ...problem })
-      }
-    }
-    expect(wrong).toEqual([])
-  })
+  test('every answer, and what is stored, is VersityGW’s', () =>
+    replay(at, steps, DIFFERENCES, (request, answer) => ({
+      expected: {
+        answer: request.answer ?? {},
+        xml: request.xml === undefined ? undefined : withTagsInOrder(request.xml),
+        disk: request.disk,
+      },
+      got: {
+        answer: shownHeaders(answer),
+        xml: answer.text.startsWith('<?xml') ? shownXml(answer.text) : undefined,
+        disk:
+          request.disk === undefined || answer.status >= 300
+            ? undefined
+            : stored(at, request.target, answer),
+      },
+    })))
 })
-
-function accountsFile(): string {
-  const accounts = Object.values(IAM).map(
-    (account) => [account.access, { ...account, userID: 0, groupID: 0, projectID: 0 }] as const,
-  )
-  return JSON.stringify({ accessAccounts: Object.fromEntries(accounts) })
-}
-
-async function compare(at: Fixture, request: RecordedRequest): Promise<object | undefined> {
-  const answer = await send(at, request)
-  const difference = DIFFERENCES.find(({ matches }) => matches(request))
-  if (difference !== undefined) {
-    const { status, code, header } = difference.ours
-    const isOurs =
-      answer.status === status &&
-      (code === undefined || answer.text.includes(`<Code>${code}</Code>`)) &&
-      (header === undefined || answer.header(header[0]) === header[1])
-    return isOurs ? undefined : { clause: difference.clause, got: answer.status, text: answer.text }
-  }
-  const got = {
-    status: answer.status,
-    answer: shownHeaders(answer),
-    xml: answer.text.startsWith('<?xml') ? shownXml(answer.text) : undefined,
-    disk:
-      request.disk === undefined || answer.status >= 300
-        ? undefined
-        : stored(at, request.target, answer),
-  }
-  const { status, answer: headers = {}, disk } = request
-  const xml = request.xml === undefined ? undefined : withTagsInOrder(request.xml)
-  const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b)
-  const problems = Object.entries({ status, answer: headers, xml, disk }).filter(
-    ([name, expected]) => !same(expected, got[name as keyof typeof got]),
-  )
-  if (problems.length === 0) return undefined
-  return {
-    got: Object.fromEntries(problems.map(([name]) => [name, got[name as keyof typeof got]])),
-  }
-}
-
-function send(at: Fixture, request: RecordedRequest): Promise<RawResponse> {
-  const { as, method, target, headers = {}, body, md5 = false } = request
-  const digest = createHash('md5')
-    .update(body ?? '')
-    .digest('base64')
-  return at.send(method, target, {
-    headers: { ...headers, ...(md5 && { 'Content-MD5': digest }) },
-    ...(body !== undefined && { body }),
-    ...(as === 'anonymous' ? { sign: false } : as !== undefined && { credentials: IAM[as] }),
-  })
-}
 
 const SHOWN =
   /^(?:content-type|location|x-amz-(?!checksum|object-size|storage-class|request-id|id-2))/
