@@ -176,8 +176,8 @@ struct pool_stats pool_stats(struct pool *p) {
 static void *work(void *argument) {
   struct worker *w = argument;
   struct pool *p = w->pool;
-  prctl(PR_SET_TIMERSLACK,
-        1000); /* ns; the default of 50 us is a tenth of what the watcher sleeps */
+  /* ns; the default of 50 us is a tenth of what the watcher sleeps. */
+  prctl(PR_SET_TIMERSLACK, 1000);
   pthread_mutex_lock(&p->lock);
   for (bool flushed = true;;) {
     struct job *job = take(p);

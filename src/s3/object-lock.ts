@@ -1,4 +1,4 @@
-import type { Backend, Call, ObjectLock, ObjectRetention } from '../backend/backend.ts'
+import type { Backend, Call, ObjectLock, ObjectRef, ObjectRetention } from '../backend/backend.ts'
 import { readRetention } from '../backend/retention.ts'
 import { parseObject } from '../go-json.ts'
 import { childText, type XmlElement } from '../http/xml-reader.ts'
@@ -134,6 +134,13 @@ export function storeLegalHold(isOn: boolean): Buffer {
 export async function isLockable(bucket: string, backend: Backend, call: Call): Promise<boolean> {
   const stored = await backend.getBucketSubresource(bucket, 'bucket-lock', call)
   return parseObject(stored)?.['Enabled'] === true
+}
+
+/** For the calls that hang a lock on an object: what is no object is told first, then that its bucket has no locks. */
+export async function requireLockable(ref: ObjectRef, backend: Backend, call: Call): Promise<void> {
+  if (await isLockable(ref.bucket, backend, call)) return
+  await backend.headObject(ref, call)
+  throw missingLockConfiguration('call')
 }
 
 /** A lock that was asked for must not be left out in silence. Writes and the calls of their own have two wordings. */

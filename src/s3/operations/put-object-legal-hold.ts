@@ -1,10 +1,5 @@
 import { onObject } from '../access-rules.ts'
-import {
-  isLockable,
-  missingLockConfiguration,
-  parseLegalHold,
-  storeLegalHold,
-} from '../object-lock.ts'
+import { parseLegalHold, requireLockable, storeLegalHold } from '../object-lock.ts'
 import { document, label, operation, query } from '../operation.ts'
 import { parseVersionId } from '../version-id.ts'
 
@@ -23,11 +18,7 @@ export const PutObjectLegalHold = operation(
     access: onObject('s3:PutObjectLegalHold', 'WRITE'),
     async handle({ bucket, key, isOn }, { backend, call }) {
       const ref = { bucket, key }
-      if (!(await isLockable(bucket, backend, call))) {
-        // What is no object is told first.
-        await backend.headObject(ref, call)
-        throw missingLockConfiguration('call')
-      }
+      await requireLockable(ref, backend, call)
       await backend.putObjectSubresource(ref, 'object-legal-hold', storeLegalHold(isOn), call)
       return { status: 200 }
     },

@@ -2,9 +2,8 @@ import { onObject } from '../access-rules.ts'
 import { BYPASS, policyLetsBypass, wantsBypass } from '../bypass-governance.ts'
 import {
   checkReplacement,
-  isLockable,
-  missingLockConfiguration,
   parseRetention,
+  requireLockable,
   storeRetention,
 } from '../object-lock.ts'
 import { document, label, operation, query } from '../operation.ts'
@@ -26,11 +25,7 @@ export const PutObjectRetention = operation(
     async handle({ bucket, key, retention }, context) {
       const { backend, call } = context
       const ref = { bucket, key }
-      if (!(await isLockable(bucket, backend, call))) {
-        // What is no object is told first.
-        await backend.headObject(ref, call)
-        throw missingLockConfiguration('call')
-      }
+      await requireLockable(ref, backend, call)
       const byRight = wantsBypass(context)
       const isChange = byRight && retention.mode === 'COMPLIANCE'
       const byPolicy = isChange && (await policyLetsBypass(ref, context))
