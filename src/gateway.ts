@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import { adminOperations, noAdminRoute } from './admin/index.ts'
 import { createAuthenticator, type Authenticator } from './auth/authenticate.ts'
-import { createIam, type Iam } from './auth/iam/iam.ts'
+import { createIam, type AccountChange, type Iam } from './auth/iam/iam.ts'
 import { selectStore } from './auth/iam/select.ts'
 import { createStoredPolicies } from './auth/policy/stored-policies.ts'
 import { slowFailures } from './auth/slow-failures.ts'
@@ -19,6 +19,7 @@ import { operations } from './s3/operations/index.ts'
 import { createRouter } from './s3/route.ts'
 import { openService, type Service, type SharedParts } from './service.ts'
 import { createTracing } from './trace/tracing.ts'
+import type { Workers } from './workers/workers.ts'
 
 /** Everything that serves, put together. */
 export interface Gateway {
@@ -37,7 +38,11 @@ export interface Gateway {
  * Builds the gateway from the bottom up and passes each part to those above it; nothing else constructs or looks up a
  * part. Throws where the directory cannot be served or the addon is missing.
  */
-export async function createGateway(config: Config, log: Logger): Promise<Gateway> {
+export async function createGateway(
+  config: Config,
+  log: Logger,
+  workers: Workers,
+): Promise<Gateway> {
   prepareRuntime()
   const io = createIo({
     threads: config.posix.ioThreads,
@@ -45,7 +50,7 @@ export async function createGateway(config: Config, log: Logger): Promise<Gatewa
     syscalls: config.tracing.depth === 'syscall',
   })
   const backend = await createPosixBackend({ ...config.posix, io })
-  const iam = await openIam(config, io, log)
+  const iam = await openIam(config, { io, log, workers })
   const tracing = createTracing(config.tracing, {
     readSyscalls,
     log: (level, message) => log[level](message),
@@ -114,7 +119,10 @@ function openAdmin(parts: SharedParts, admin: AdminConfig): Promise<Service> {
 }
 
 /** Opens the account store that is configured, and says on standard output which it is, as VersityGW does. */
-async function openIam(config: Config, io: Io, log: Logger): Promise<Iam> {
+async function openIam(
+  config: Config,
+  { io, log, workers }: { readonly io: Io; readonly log: Logger; readonly workers: Workers },
+): Promise<Iam> {
   const { store, notice } = await selectStore({
     internal: config.iam.internal,
     remote: config.iam.remote,
@@ -126,11 +134,24 @@ async function openIam(config: Config, io: Io, log: Logger): Promise<Iam> {
     },
   })
   process.stdout.write(`${notice}\n`)
-  return createIam({
+  const iam = createIam({
     root: config.root,
     store,
     cache: config.iam.cache,
     debug: config.iam.debug,
     log: (level, facts, message) => log[level](facts, message),
+    async tellOthers(change) {
+      const { silent } = await workers.ask(ACCOUNT_CHANGED, change, { others: true })
+      if (silent.length === 0) return
+      log.warn(
+        { workers: silent },
+        'workers were not told of a changed account; it is looked up again in time',
+      )
+    },
   })
+  // Only our own processes ask.
+  workers.answer(ACCOUNT_CHANGED, (change) => iam.onChangedElsewhere(change as AccountChange))
+  return iam
 }
+
+const ACCOUNT_CHANGED = 'iam.account-changed'

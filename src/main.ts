@@ -4,6 +4,7 @@ import type { Gateway } from './gateway.ts'
 import { createLogger } from './log.ts'
 import { reachable, startUpLines } from './start-up.ts'
 import { versionText } from './version.ts'
+import { oneProcess } from './workers/one-process.ts'
 
 /** How long requests may take to finish once the gateway has been told to stop. */
 const GRACE_MS = 10_000
@@ -49,7 +50,10 @@ async function serve(config: Config, onListening: OnListening | undefined): Prom
   // Loaded only now, so that help and start-up errors answer at once.
   const { createGateway } = await import('./gateway.ts')
   const log = await createLogger(config.logLevel)
-  const gateway = await createGateway(config, log)
+  const workers = oneProcess((question, error) =>
+    log.error({ err: error, question }, 'a question to this process could not be answered'),
+  )
+  const gateway = await createGateway(config, log, workers)
   obeySignals(gateway, log)
   await gateway.listen()
   const urls = gateway.urls.map(reachable)

@@ -31,7 +31,16 @@ export interface Iam extends Accounts {
   delete(access: string, under: Span | undefined): Promise<void>
   /** Without root's. */
   list(under: Span | undefined): Promise<readonly Account[]>
+  /** Another process of this gateway has changed an account, or tried to: what the cache has of it counts no more. */
+  onChangedElsewhere(change: AccountChange): void
   close(): Promise<void>
+}
+
+/** What other processes are to know of a change. */
+export interface AccountChange {
+  readonly access: string
+  /** False where the store failed: it may have taken the change or not. */
+  readonly isCertain: boolean
 }
 
 export interface IamOptions {
@@ -39,6 +48,8 @@ export interface IamOptions {
   readonly store: AccountStore
   readonly cache: CacheOptions
   readonly log: IamLog
+  /** Tells the gateway's other processes; a change is over when they know, or cannot be reached. Never rejects. */
+  readonly tellOthers?: (change: AccountChange) => Promise<void>
   /** `--iam-debug`: each call of the store is a line of the log. */
   readonly debug: boolean
 }
@@ -62,10 +73,11 @@ class StoredAccounts implements Iam {
   readonly #store: AccountStore
   readonly #cache: AccountCache
   readonly #log: IamLog
+  readonly #tellOthers: (change: AccountChange) => Promise<void>
   readonly #debug: boolean
   #isHealthy = true
 
-  constructor({ root, store, cache, log, debug }: IamOptions) {
+  constructor({ root, store, cache, log, tellOthers, debug }: IamOptions) {
     this.rootAccess = root.access
     this.#root = {
       access: root.access,
@@ -78,6 +90,7 @@ class StoredAccounts implements Iam {
     this.#store = store
     this.#cache = new AccountCache(cache)
     this.#log = log
+    this.#tellOthers = tellOthers ?? (() => Promise.resolve())
     this.#debug = debug
   }
 
@@ -141,6 +154,11 @@ class StoredAccounts implements Iam {
     )
   }
 
+  onChangedElsewhere({ access, isCertain }: AccountChange): void {
+    if (isCertain) this.#cache.forget(access)
+    else this.#cache.doubt(access)
+  }
+
   async close(): Promise<void> {
     this.#cache.close()
     await this.#store.close()
@@ -162,10 +180,12 @@ class StoredAccounts implements Iam {
       const account = await ended(span, this.#ask(operation, access, span, run))
       if (account === undefined) this.#cache.forget(access)
       else this.#cache.put(account)
+      await this.#tellOthers({ access, isCertain: true })
       return account
     } catch (error) {
       // Whether the store has taken the change is not known.
       this.#cache.doubt(access)
+      await this.#tellOthers({ access, isCertain: false })
       throw error
     }
   }
