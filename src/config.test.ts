@@ -317,6 +317,8 @@ describe('environment', () => {
     [{ VGW_POSIX_IO_BUFFER_SIZE: '65536' }, { posix: { ioBufferSize: 65_536 } }],
     [{ OTEL_LOG_LEVEL: 'VERBOSE' }, { logLevel: 'trace' }],
     [{ VGW_LOG_LEVEL: 'warn', OTEL_LOG_LEVEL: 'DEBUG' }, { logLevel: 'warn' }],
+    [{ VGW_DEBUG: 'true', OTEL_LOG_LEVEL: 'error' }, { logLevel: 'debug' }],
+    [{ VGW_DEBUG: 'true', VGW_LOG_LEVEL: 'warn' }, { logLevel: 'warn' }],
   ])('%j', async (env, expected) => {
     expect(await configOf('posix /d', env)).toMatchObject(expected)
   })

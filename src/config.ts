@@ -167,6 +167,7 @@ export async function loadConfig(
 
   const config: Config = {
     ...serverConfig(server.values),
+    logLevel: logLevel(server),
     root: { access, secret },
     iam: iamConfig(iam.values),
     posix: posixConfig(posix.values, directory),
@@ -206,7 +207,10 @@ function refuseUnavailable(flags: GivenFlags, env: Environment): void {
 
 function serverConfig(
   server: Values<typeof SERVER_SETTINGS>,
-): Omit<Config, 'root' | 'iam' | 'posix' | 'tracing' | 'sources' | 'versioningEnabled'> {
+): Omit<
+  Config,
+  'root' | 'iam' | 'posix' | 'tracing' | 'sources' | 'versioningEnabled' | 'logLevel'
+> {
   return {
     listeners: server.port,
     socketMode: server.socketPerm,
@@ -229,9 +233,19 @@ function serverConfig(
     aclsEnabled: !server.disableAcl,
     maxPartNumber: server.mpMaxParts,
     copyObjectThreshold: server.copyObjectThreshold,
-    logLevel: server.logLevel ?? (server.debug ? 'debug' : 'info'),
     quiet: server.quiet,
   }
+}
+
+type Server = ReturnType<typeof readTable<typeof SERVER_SETTINGS>>
+
+/** Of --debug and --log-level the one that was said more to us counts, a flag before a variable of ours before OTEL_LOG_LEVEL. */
+function logLevel({ values, sources }: Server): LogLevel {
+  const { debug, logLevel } = values
+  if (!debug) return logLevel ?? 'info'
+  const rank = (source: string): number =>
+    source.startsWith('--') ? 0 : source.startsWith('VGW_') ? 1 : 2
+  return logLevel === undefined || rank(sources.debug) < rank(sources.logLevel) ? 'debug' : logLevel
 }
 
 function iamConfig(iam: Values<typeof IAM_SETTINGS & typeof IAM_STORE_SETTINGS>): IamConfig {

@@ -8,11 +8,13 @@ import { createAccessLog } from './http/access-line.ts'
 import { createApp } from './http/app.ts'
 import type { DocumentParser } from './http/document-parser.ts'
 import { createS3Server, type S3Server } from './http/exchange.ts'
+import { createRequestLog } from './http/request-log.ts'
 import { createServers, type HttpServers } from './http/server.ts'
 import type { Io } from './io/io.ts'
 import { readTlsFiles } from './io/tls-files.ts'
 import { createPipeline, type PipelineParts } from './s3/pipeline.ts'
 import type { Router } from './s3/route.ts'
+import { correlationIds } from './trace/correlation.ts'
 import type { Tracing } from './trace/tracing.ts'
 
 /** Largest object one request may carry, as with S3. */
@@ -77,6 +79,7 @@ export async function openService(parts: SharedParts, options: ServiceOptions): 
     io,
     log,
     accessLog,
+    requestLog: createRequestLog(log),
     virtualDomain: config.virtualDomain,
     keepAlive: config.keepAlive,
     maxRequests: options.maxRequests,
@@ -114,7 +117,7 @@ async function openServers(
     onRequest: createApp({ healthPath, serveS3 }),
     onExpectContinue: (incoming, outgoing) => server.serve(incoming, outgoing, true),
     onMalformed: (recorder, status, code) =>
-      log.debug({ trace_id: recorder.traceId, status }, code),
+      log.debug({ ...correlationIds(recorder.root), status }, code),
   })
 }
 

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { S3Error } from '../s3/errors.ts'
+import { correlationIds, type CorrelationIds } from '../trace/correlation.ts'
 import type { Authentication, Authenticator } from './authenticate.ts'
 import { FailureCounts } from './failure-counts.ts'
 import type { Iam, IamLog } from './iam/iam.ts'
@@ -38,7 +39,12 @@ export function slowFailures(
     if (!isGuess(error)) throw error
     if ((await accounts.recheck(accessKey, span)) === true) return authenticator(...request)
     const delayMs = counts.add(clientAddress, accessKey)
-    report({ address: clientAddress, access_key: printable(accessKey), delay_ms: delayMs })
+    report({
+      ...(span === undefined ? {} : correlationIds(span)),
+      address: clientAddress,
+      access_key: printable(accessKey),
+      delay_ms: delayMs,
+    })
     if (delayMs > 0 && waiting < MAX_WAITING) {
       waiting++
       await sleep(delayMs)
@@ -65,9 +71,13 @@ function isGuess(error: unknown): error is S3Error {
   return error instanceof S3Error && GUESSES.has(error.code)
 }
 
-type Failure = Readonly<Record<'address' | 'access_key' | 'delay_ms', string | number>>
+interface Failure extends Partial<CorrelationIds> {
+  readonly address: string
+  readonly access_key: string
+  readonly delay_ms: number
+}
 
-/** A line for the first failure, then one for all of each ten seconds. */
+/** A line for the first failure, then one for all of each ten seconds, with the ids of the last. */
 function createReport(counts: FailureCounts, log: IamLog): (failure: Failure) => void {
   let told = 0
   let last: Failure | undefined

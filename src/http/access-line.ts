@@ -16,9 +16,9 @@ const FLUSH_MS = 100
 const MAX_WAITING = 65_536
 
 /**
- * One line a request: `HH:MM:SS | vgw | status | latency | ip | method | path | error | query | trace id`. Values of query
- * parameters that are no S3 list or sub-resource parameters are redacted: a presigned URL is a credential. Requests to the admin
- * API's own port say `adm`.
+ * One line a request: `HH:MM:SS | vgw | status | latency | ip | method | path | error | query | trace id | span id`. The first
+ * nine columns are VersityGW's, so that what reads its lines reads these. Values of query parameters that are no S3 list or
+ * sub-resource parameters are redacted: a presigned URL is a credential. Requests to the admin API's own port say `adm`.
  */
 export function createAccessLog(out: Writable, listener: 'vgw' | 'adm'): AccessLog {
   let waiting: string[] = []
@@ -40,16 +40,23 @@ export function createAccessLog(out: Writable, listener: 'vgw' | 'adm'): AccessL
   }
   return {
     write(request, recorder, status, errorCode) {
-      const micros = (nowNs() - recorder.root.startNs) / 1000
-      const latency = micros < 1000 ? `${micros.toFixed(0)}µs` : `${(micros / 1000).toFixed(3)}ms`
+      const latency = duration(nowNs() - recorder.root.startNs)
       waiting.push(
         `${clock()} | ${listener} | ${status} | ${latency} | ${request.clientAddress} | ${request.method} | ` +
-          `${printable(request.rawPath)} | ${errorCode ?? '-'} | ${printable(redactQuery(request.rawQuery))} | ${recorder.traceId}\n`,
+          `${printable(request.rawPath)} | ${errorCode ?? '-'} | ${printable(redactQuery(request.rawQuery))} | ` +
+          `${recorder.traceId} | ${recorder.root.spanId}\n`,
       )
       timer ??= setTimeout(flush, FLUSH_MS).unref()
     },
     flush,
   }
+}
+
+/** As Go writes one, in VersityGW's 13 columns: `157.274µs`, `1.234567ms`, `2.5s`. */
+function duration(ns: number): string {
+  const whole = Math.round(ns)
+  const [size, unit] = whole < 1e6 ? [1e3, 'µs'] : whole < 1e9 ? [1e6, 'ms'] : [1e9, 's']
+  return `${whole / size}${unit}`.padStart(13)
 }
 
 let clockText = ''

@@ -12,14 +12,16 @@ import type { PostForm } from '../s3/post-form.ts'
 import type { S3Request } from '../s3/request.ts'
 import { parseTagging } from '../s3/tags.ts'
 import { nowNs } from '../trace/clock.ts'
+import { correlationIds, requestId } from '../trace/correlation.ts'
 import type { Recorder, Span } from '../trace/recorder.ts'
 import type { Tracing } from '../trace/tracing.ts'
 import type { AccessLog } from './access-line.ts'
 import { createPayload, readWholeBody, type RequestPayload } from './body.ts'
 import type { DocumentParser } from './document-parser.ts'
 import { openForm, type FormFilePayload } from './form.ts'
-import { hostId, requestId } from './ids.ts'
+import { hostId } from './ids.ts'
 import { UNPARSED, parseRequest } from './request.ts'
+import type { RequestLog } from './request-log.ts'
 import { describeRequest, describeResponse } from './root-span.ts'
 import { send } from './send.ts'
 import type { XmlElement } from './xml-reader.ts'
@@ -32,6 +34,7 @@ export interface ExchangeParts {
   readonly io: Io
   readonly log: Logger
   readonly accessLog: AccessLog | undefined
+  readonly requestLog: RequestLog | undefined
   readonly virtualDomain: string | undefined
   readonly keepAlive: boolean
   /** Requests in flight beyond this are answered SlowDown at once. */
@@ -59,7 +62,10 @@ export function createS3Server(parts: ExchangeParts): S3Server {
       exchange
         .run(active.list.length > parts.maxRequests)
         .catch((error: unknown) => {
-          parts.log.error({ err: error, trace_id: exchange.recorder.traceId }, 'answer failed')
+          parts.log.error(
+            { err: error, ...correlationIds(exchange.recorder.root) },
+            'answer failed',
+          )
           outgoing.destroy()
         })
         .finally(() => exchange.onSettled(() => active.delete(exchange)))
@@ -203,6 +209,7 @@ class HttpExchange implements Exchange {
 
   async run(overloaded: boolean): Promise<void> {
     const parts = this.#parts
+    parts.requestLog?.started(this.recorder, this.#incoming)
     let response: S3Response
     try {
       if (overloaded) throw new S3Error('SlowDown')
@@ -284,19 +291,14 @@ class HttpExchange implements Exchange {
     const error =
       thrown instanceof S3Error ? thrown : new S3Error('InternalError', {}, { cause: thrown })
     this.#errorCode = error.code
-    const { root, traceId } = this.recorder
+    const { root } = this.recorder
     root.set('error.type', error.code)
     if (error.status >= 500) {
       const cause = error.cause instanceof Error ? error.cause : error
       root.fail({ type: error.code, message: error.message })
       // Only what is unexpected is worth a line each: others (NotImplemented, SlowDown, a full disk) say all in the answer.
       this.#parts.log[error.code === 'InternalError' ? 'error' : 'debug'](
-        {
-          err: cause,
-          trace_id: traceId,
-          span_id: root.spanId,
-          request_id: requestId(this.recorder),
-        },
+        { err: cause, ...correlationIds(root) },
         error.code,
       )
     }
@@ -347,6 +349,12 @@ class HttpExchange implements Exchange {
         this.authentication !== undefined && this.authentication.identity.accessKey !== undefined,
     })
     this.#parts.accessLog?.write(this.request, recorder, this.#status, this.#errorCode)
+    this.#parts.requestLog?.finished(recorder, this.request, {
+      operation: this.operation?.rootSpan,
+      status: this.#status,
+      errorCode: this.#errorCode,
+      accessKey: this.authentication?.identity.accessKey,
+    })
   }
 }
 

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import type { S3Request } from '../s3/request.ts'
+import { requestId } from '../trace/correlation.ts'
 import type { Span } from '../trace/recorder.ts'
 import { requestAttributes, responseAttributes, type Semconv } from '../trace/root-attributes.ts'
-import { requestId } from './ids.ts'
 
 /** Puts the facts of the request on its root span, under the attribute names of the trace contract. */
 export function describeRequest(

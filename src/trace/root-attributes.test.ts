@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { Recorder } from './recorder.ts'
 import {
   redactQuery,
+  redactUserAgent,
   requestAttributes,
   responseAttributes,
   type RequestFacts,
@@ -99,7 +100,33 @@ describe('query strings pass an allow-list (trace contract, section 4)', () => {
     ['=a', '=REDACTED'],
     ['secret', 'REDACTED'],
     ['acl&secret=a=b&&', 'acl&secret=REDACTED&&'],
+    // A key pasted as it is, with the padding of base64.
+    ['c2VjcmV0c2VjcmV0cw==', 'REDACTED'],
+    ['c2VjcmV0c2VjcmV0cw=', 'REDACTED'],
+    [`${'k'.repeat(41)}=v`, 'REDACTED'],
   ])('%j', (query, expected) => {
     expect(redactQuery(query)).toBe(expected)
+  })
+})
+
+describe('a user agent is shown without what may be a key', () => {
+  test.each([
+    ['aws-cli/2.x', 'aws-cli/2.x'],
+    [
+      'aws-sdk-java/2.20.68 Linux/5.10.184-175.731.amzn2.x86_64 OpenJDK_64-Bit_Server_VM/11.0.19+7-LTS Java/11.0.19',
+      'aws-sdk-java/2.20.68 Linux/5.10.184-175.731.amzn2.x86_64 OpenJDK_64-Bit_Server_VM/11.0.19+7-LTS Java/11.0.19',
+    ],
+    [
+      'Boto3/1.44.5 md/Botocore#1.44.5 ua/2.1 os/linux#6.1.0 md/arch#x86_64 lang/python#3.11.2 md/pyimpl#CPython cfg/retry-mode#legacy',
+      'Boto3/1.44.5 md/Botocore#1.44.5 ua/2.1 os/linux#6.1.0 md/arch#x86_64 lang/python#3.11.2 md/pyimpl#CPython cfg/retry-mode#legacy',
+    ],
+    [
+      'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0',
+      'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0',
+    ],
+    ['tool/1 (token=abc; x)', 'tool/1 (token=REDACTED; x)'],
+    ['tool/1 wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY end', 'tool/1 REDACTED end'],
+  ])('%s', (userAgent, expected) => {
+    expect(redactUserAgent(userAgent)).toBe(expected)
   })
 })

@@ -21,11 +21,12 @@ export interface RequestFacts {
  * https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-server-span and what stood there before 1.23.
  */
 export function requestAttributes(root: Span, semconv: Semconv, facts: RequestFacts): void {
+  const userAgent = facts.userAgent === undefined ? undefined : redactUserAgent(facts.userAgent)
   if (semconv !== 'stable') {
     root.set('http.method', facts.method)
     root.set('http.url', facts.path)
     setIfKnown(root, 'http.client_ip', facts.clientAddress)
-    setIfKnown(root, 'http.user_agent', facts.userAgent)
+    setIfKnown(root, 'http.user_agent', userAgent)
   }
   if (semconv === 'legacy') return
   root.set('http.request.method', facts.method)
@@ -33,7 +34,7 @@ export function requestAttributes(root: Span, semconv: Semconv, facts: RequestFa
   if (facts.query !== undefined && facts.query !== '')
     root.set('url.query', redactQuery(facts.query))
   setIfKnown(root, 'client.address', facts.clientAddress)
-  setIfKnown(root, 'user_agent.original', facts.userAgent)
+  setIfKnown(root, 'user_agent.original', userAgent)
   if (facts.serverHost !== undefined && facts.serverHost !== '')
     root.set('server.address', hostname(facts.serverHost))
   setIfKnown(root, 'server.port', facts.serverPort)
@@ -137,9 +138,13 @@ function redactParameter(parameter: string): string {
   const equals = parameter.indexOf('=')
   const name = equals < 0 ? parameter : parameter.slice(0, equals)
   if (parameter === '' || SHOWN.has(decoded(name))) return parameter
-  // Without a value the name itself may be what somebody pasted.
-  return equals < 0 ? REDACTED : `${name}=${REDACTED}`
+  // Without a value, or with nothing but the padding of base64, the name itself may be what somebody pasted.
+  const isName = equals >= 0 && PARAMETER_NAME.test(name) && !/^=*$/.test(parameter.slice(equals))
+  return isName ? `${name}=${REDACTED}` : REDACTED
 }
+
+/** What parameters are called; anything longer or stranger may be a secret in the wrong place. */
+const PARAMETER_NAME = /^[\w.%-]{0,40}$/
 
 function decoded(name: string): string {
   if (!name.includes('%') && !name.includes('+')) return name
@@ -148,6 +153,21 @@ function decoded(name: string): string {
   } catch {
     return ''
   }
+}
+
+let lastUserAgent = ''
+let lastShown = ''
+
+/**
+ * What clients call themselves, fit for traces and logs: a list of products and remarks. The value of a `name=value` and any
+ * long run of characters that is no word may be a key somebody has put there, and becomes REDACTED.
+ */
+export function redactUserAgent(text: string): string {
+  // Clients repeat themselves.
+  if (text === lastUserAgent) return lastShown
+  lastShown = text.replaceAll(/(=)[^\s;,)]+|[A-Za-z0-9+/_]{32,}/g, `$1${REDACTED}`)
+  lastUserAgent = text
+  return lastShown
 }
 
 export type { Semconv }

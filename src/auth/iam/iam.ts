@@ -1,5 +1,6 @@
 import { S3Error } from '../../s3/errors.ts'
 import { formatTraceparent } from '../../trace/context.ts'
+import { correlationIds, type CorrelationIds } from '../../trace/correlation.ts'
 import { SPAN } from '../../trace/names.ts'
 import type { Span } from '../../trace/recorder.ts'
 import type { Accounts } from '../identity.ts'
@@ -212,7 +213,14 @@ class StoredAccounts implements Iam {
         const ms = Math.round(performance.now() - startMs)
         this.#log(
           'info',
-          { iam: this.type, operation, access: access && printable(access), ms, outcome },
+          {
+            ...idsOf(span),
+            iam: this.type,
+            operation,
+            access: access && printable(access),
+            ms,
+            outcome,
+          },
           'account store asked',
         )
       }
@@ -224,11 +232,12 @@ class StoredAccounts implements Iam {
     this.#isHealthy = isHealthy
     const [from, to] = isHealthy ? ['down', 'up'] : ['up', 'down']
     span?.addEvent('health.changed', { target: `iam.${this.type}`, from, to })
-    if (isHealthy) this.#log('info', { iam: this.type }, 'the account store answers again')
+    const facts = { ...idsOf(span), iam: this.type }
+    if (isHealthy) this.#log('info', facts, 'the account store answers again')
     else
       this.#log(
         'warn',
-        { iam: this.type, err: causeOf(error) },
+        { ...facts, err: causeOf(error) },
         'the account store cannot be asked; accounts that are known go on',
       )
   }
@@ -252,6 +261,10 @@ async function ended<T>(span: Span | undefined, answer: Promise<T>): Promise<T> 
     span?.set('iam.cache_hit', false)
     span?.end()
   }
+}
+
+function idsOf(span: Span | undefined): CorrelationIds | undefined {
+  return span === undefined ? undefined : correlationIds(span)
 }
 
 function traceparentOf(span: Span | undefined): string | undefined {
