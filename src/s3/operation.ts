@@ -35,6 +35,8 @@ export interface Operation {
   readonly access: AccessRules
   /** Whether it changes anything, so that a read-only gateway refuses it. */
   readonly writes: boolean
+  /** False where NotImplemented is all it answers. */
+  readonly supported: boolean
   /** Reads the input and runs the operation. */
   readonly invoke: (source: InputSource, context: OperationContext) => Promise<S3Response>
 }
@@ -159,6 +161,7 @@ export function operation<F extends Fields>(
     readonly http: Route
     readonly input: F
     readonly backendOperation?: string | false
+    readonly supported?: boolean
   },
   behaviour: {
     readonly access: AccessRules
@@ -181,6 +184,7 @@ export function operation<F extends Fields>(
     body: fields.find(([, field]) => field.body !== undefined)?.[1].body ?? NO_BODY,
     access: behaviour.access,
     writes: isWriting(behaviour.access),
+    supported: wire.supported ?? true,
     invoke: (source, context) => {
       let input: Input<F>
       try {

@@ -8,7 +8,7 @@ import { label, operation, type Operation, type Route } from '../operation.ts'
  */
 export function notImplemented(name: string, http: Route, access: AccessRules): Operation {
   return operation(
-    { name, http, input: { bucket: label('bucket') } },
+    { name, http, input: { bucket: label('bucket') }, supported: false },
     {
       access,
       async handle({ bucket }, { backend, call }) {
