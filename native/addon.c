@@ -129,6 +129,24 @@ static napi_value submit(napi_env env, napi_callback_info info) {
   return integer(env, 0);
 }
 
+/* discard(pieces): frees the memory of those that are all of their ArrayBuffer, at once. */
+static napi_value discard(napi_env env, napi_callback_info info) {
+  napi_value values[1];
+  uint32_t count = 0;
+  if (arguments(env, info, 1, values, NULL) == NULL) return fail(env);
+  CHECK(napi_get_array_length(env, values[0], &count));
+  for (uint32_t i = 0; i < count; i++) {
+    napi_value piece, whole;
+    void *data, *start;
+    size_t size, capacity;
+    CHECK(napi_get_element(env, values[0], i, &piece));
+    CHECK(napi_get_typedarray_info(env, piece, NULL, &size, &data, &whole, NULL));
+    CHECK(napi_get_arraybuffer_info(env, whole, &start, &capacity));
+    if (data == start && size == capacity) CHECK(napi_detach_arraybuffer(env, whole));
+  }
+  return NULL;
+}
+
 /* kick(): wakes a thread for what was submitted, if none is going to find it. */
 static napi_value kick(napi_env env, napi_callback_info info) {
   struct io *io = arguments(env, info, 0, NULL, NULL);
@@ -289,6 +307,7 @@ static napi_value create(napi_env env, napi_callback_info info) {
   const napi_property_descriptor properties[] = {
       {.utf8name = "arena", .value = arena, .attributes = napi_enumerable},
       {.utf8name = "submit", .method = submit, .data = io},
+      {.utf8name = "discard", .method = discard, .data = io},
       {.utf8name = "kick", .method = kick, .data = io},
       {.utf8name = "abandon", .method = abandon, .data = io},
       {.utf8name = "take", .method = take, .data = io},

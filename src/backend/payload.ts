@@ -3,6 +3,8 @@ import type { HashKind } from '../io/io.ts'
 /** Takes the pieces of a body. `write` answers false when it has enough for now; `onDrain` is called when it has room again. */
 export interface PieceSink {
   write(piece: Buffer): boolean
+  /** Told of bytes that nobody but the sink has anything of any more: the pieces that came last are parts of them. */
+  release?(bytes: Buffer): void
   onDrain: (() => void) | undefined
 }
 

@@ -39,6 +39,7 @@ export function createChunkedDecoder(options: ChunkedOptions): BodyDecoder {
 }
 
 class ChunkedDecoder implements BodyDecoder {
+  readonly holdsBytes = false
   readonly #options: ChunkedOptions
   #state: 'head' | 'data' | 'data-end' | 'trailer' = 'head'
   /** Of a head or trailer that has come in part. */

@@ -6,6 +6,8 @@ import { nowNs } from '../trace/clock.ts'
 /** Takes a body's bytes as they come off the socket and hands on object bytes. Both methods throw S3Error. */
 export interface BodyDecoder {
   push(bytes: Buffer, emit: (piece: Buffer) => void): void
+  /** Whether it remembers parts of what was pushed. */
+  readonly holdsBytes: boolean
   /** The transfer has ended: is the body whole? */
   finish(): void
 }
@@ -67,6 +69,7 @@ export class BodyReader {
       this.#countWait()
       try {
         decoder.push(bytes, emit)
+        if (!decoder.holdsBytes) sink.release?.(bytes)
       } catch (error) {
         end(() => reject(error))
         return

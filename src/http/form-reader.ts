@@ -25,6 +25,7 @@ const DASH = 45
 export class FormReader implements BodyDecoder {
   /** By name, in lower case; each character is a byte. */
   readonly fields = new Map<string, string>()
+  readonly holdsBytes = true
   /** Whether all of the file has come. */
   isComplete = false
   readonly #delimiter: Buffer

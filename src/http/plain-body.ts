@@ -6,6 +6,7 @@ import type { BodyDecoder } from './body-reader.ts'
 export function createPlainDecoder(length: number | undefined, max: number): BodyDecoder {
   let received = 0
   return {
+    holdsBytes: false,
     push(bytes, emit) {
       received += bytes.length
       if (received > (length ?? max))

@@ -21,6 +21,7 @@ interface Addon {
 export interface NativeIo {
   readonly arena: ArrayBuffer
   submit(slot: number, pieces: readonly Uint8Array[] | undefined, now: boolean): number
+  discard(pieces: readonly Uint8Array[]): void
   kick(): void
   abandon(slot: number): void
   take(slot: number, blob: number): Buffer

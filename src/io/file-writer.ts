@@ -31,6 +31,8 @@ export interface FileWriter {
    * `onDrain`. Throws when an earlier piece could not be written.
    */
   write(chunk: Buffer): boolean
+  /** Frees what the last chunks were parts of as soon as they are written; nobody may use it from then on. */
+  release(bytes: Buffer): void
   onDrain: (() => void) | undefined
   /** Resolves to the number of bytes when all of them are written, or rejects with the first failure. */
   finish(): Promise<number>
@@ -51,8 +53,12 @@ export function createFileWriter(io: Io, options: FileWriterOptions): FileWriter
 
 interface Piece {
   readonly chunks: Buffer[]
+  /** What may be freed once they are written. */
+  readonly spent: Buffer[]
   bytes: number
 }
+
+const newPiece = (): Piece => ({ chunks: [], spent: [], bytes: 0 })
 
 class PieceWriter implements FileWriter {
   onDrain: (() => void) | undefined
@@ -60,7 +66,9 @@ class PieceWriter implements FileWriter {
   readonly #options: FileWriterOptions
   readonly #pieceBytes: number
   readonly #maxPending: number
-  #filling: Piece = { chunks: [], bytes: 0 }
+  #filling = newPiece()
+  /** The last that is full, until it is written. */
+  #lastFull: Piece | undefined
   #full: Piece[] = []
   #isWriting = false
   #isEnding = false
@@ -89,6 +97,12 @@ class PieceWriter implements FileWriter {
     return !this.#askedToPause
   }
 
+  release(bytes: Buffer): void {
+    const piece = this.#filling.bytes > 0 ? this.#filling : this.#lastFull
+    if (piece === undefined) this.#io.discard([bytes])
+    else piece.spent.push(bytes)
+  }
+
   async finish(): Promise<number> {
     this.#isEnding = true
     if (this.#filling.bytes > 0 && this.#failure === undefined) this.#seal()
@@ -101,7 +115,7 @@ class PieceWriter implements FileWriter {
   async abort(): Promise<void> {
     this.#isEnding = true
     this.#full = []
-    this.#filling = { chunks: [], bytes: 0 }
+    this.#filling = newPiece()
     await this.#idle()
     this.#facts.record(this.#options, this.#failure)
     this.#failure ??= new IoError(ECANCELED, 'write', undefined)
@@ -109,8 +123,9 @@ class PieceWriter implements FileWriter {
 
   /** No more goes into the piece that is being filled. */
   #seal(): void {
+    this.#lastFull = this.#filling
     this.#full.push(this.#filling)
-    this.#filling = { chunks: [], bytes: 0 }
+    this.#filling = newPiece()
     if (!this.#isWriting) this.#writeNext()
   }
 
@@ -127,18 +142,20 @@ class PieceWriter implements FileWriter {
     if (startWriteback === true) chain.startWriteback(file, this.#offset, piece.bytes)
     this.#offset += piece.bytes
     chain.run().then(
-      () => this.#settle(chain, step, undefined),
-      (error: unknown) => this.#settle(chain, step, error),
+      () => this.#settle(chain, step, piece, undefined),
+      (error: unknown) => this.#settle(chain, step, piece, error),
     )
   }
 
-  #settle(chain: Chain, step: Step<number>, error: unknown): void {
+  #settle(chain: Chain, step: Step<number>, piece: Piece, error: unknown): void {
     this.#isWriting = false
+    this.#io.discard(piece.spent)
+    if (this.#lastFull === piece) this.#lastFull = undefined
     this.#facts.add(chain, step)
     if (error !== undefined) {
       this.#failure = error instanceof IoError ? error : new IoError(ECANCELED, 'write', undefined)
       this.#full = []
-      this.#filling = { chunks: [], bytes: 0 }
+      this.#filling = newPiece()
     }
     this.#writeNext()
     if (!this.#isWriting) this.#onIdle?.()

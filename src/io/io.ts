@@ -29,6 +29,11 @@ export interface Io {
   combineCrc(kind: 'crc32' | 'crc32c' | 'crc64nvme', a: string, b: string, lengthB: number): string
   /** Opens the directory that is served; the caller's to keep. The path is followed as the shell would. Throws IoError. */
   openRoot(path: string): number
+  /**
+   * Frees the memory of those buffers that are all of their ArrayBuffer, which nobody may use any more: they are empty
+   * afterwards. What a body came in would else be freed by a collection, of which bodies make one every hundred megabytes.
+   */
+  discard(buffers: readonly Uint8Array[]): void
   stats(): IoStats
   /** Ends the pool; running steps finish, later ones fail with ECANCELED. */
   close(): Promise<void>

@@ -57,6 +57,7 @@ export function createIo(options: IoOptions = {}): Io & { readonly faults: Fault
       native.combineCrc(kindBit(kind), crc, Buffer.from(b, 'base64'), lengthB)
       return crc.toString('base64')
     },
+    discard: (pieces) => native.discard(pieces),
     openRoot(path) {
       const fd = native.openRoot(path)
       if (fd < 0) throw new IoError(-fd, 'open', undefined)

@@ -49,6 +49,35 @@ describe('createFileWriter', () => {
     await closeFd(f.io, file)
   })
 
+  it('frees what is released, once it is written, where nobody else has a part of it', async () => {
+    const content = randomBytes(1_000_000)
+    const copies = Array.from({ length: 10 }, (_, i) => {
+      const copy = Buffer.allocUnsafeSlow(100_000)
+      content.copy(copy, 0, i * 100_000)
+      return copy
+    })
+    const file = await newFile()
+    const hasher = f.io.hasher(['md5'])
+    const writer = createFileWriter(f.io, { span: f.span, file, hasher, pieceBytes: 300_000 })
+    const shared = Buffer.concat([content, content])
+    for (const copy of copies) {
+      await feed(writer, [copy.subarray(0, 60_000), copy.subarray(60_000)])
+      writer.release(copy)
+    }
+    await feed(writer, [shared.subarray(0, content.length)])
+    writer.release(shared.subarray(0, content.length))
+    await writer.finish()
+    expect(copies.slice(0, 9).map((copy) => copy.length)).toEqual(Array(9).fill(0))
+    expect(shared.length).toBe(2_000_000)
+    const chain = f.chain()
+    const twice = Buffer.concat([content, content])
+    chain.verifyDigest(hasher, 'md5', createHash('md5').update(twice).digest())
+    await chain.run()
+    expect(readFileSync(f.path('file')).equals(twice)).toBe(true)
+    hasher.free()
+    await closeFd(f.io, file)
+  })
+
   it('hashes many bodies at the same time, each by itself', async () => {
     const kinds: (readonly HashKind[])[] = [['md5'], ['md5', 'crc64nvme'], ['md5', 'sha256'], ['crc32c']]
     const bodies = Array.from({ length: 14 }, (_, i) => randomBytes(200_000 + i * 77_777))
