@@ -29,6 +29,9 @@ const CONFIG = {
   resourceAttributes: {},
   sampleRate: 1,
   parentBased: true,
+  keepErrors: 'all',
+  slowThresholdMs: 1000,
+  slowBytesPerSecond: 10 * 1024 ** 2,
   depth: 'io',
   trustParent: 'authenticated',
   semconv: 'dup',
@@ -42,7 +45,7 @@ const CONFIG = {
 }
 
 const PARTS = { log: (level, message) => console.error(level, message), readSyscalls: () => [] }
-const OUTCOME = { authenticated: true, status: 200 }
+const OUTCOME = { authenticated: true, status: 200, isHead: false }
 
 /** A GetObject of 4 KiB: eight spans. */
 function fill(recorder, number) {

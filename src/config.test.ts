@@ -356,7 +356,6 @@ describe('what is not available yet', () => {
     ['posix --nometa /d', '--nometa: not available yet'],
     ['posix --sidecar /s /d', '--sidecar: not available yet'],
     ['--sentry-enabled posix /d', '--sentry-enabled: not available yet'],
-    ['--otel-slow-threshold 2s posix /d', '--otel-slow-threshold: not available yet'],
   ])('%s', async (line, expected) => {
     expect(await errorOf(line)).toBe(expected)
   })

@@ -1,5 +1,6 @@
-import type { Config } from './config.ts'
+import type { Config, Sources } from './config.ts'
 import { parseEndpoint } from './trace/endpoint.ts'
+import type { TracingConfig } from './trace/tracing-config.ts'
 import { GATEWAY_VERSION } from './version.ts'
 
 /** What a started gateway says of itself: where it is, what it serves, how safe writes are, where traces go. */
@@ -40,7 +41,18 @@ function tracingLine({ tracing, sources }: Config): string {
   parts.push(
     `${sampler} ${tracing.sampleRate} (${sources.sampler})`,
     `depth ${depth} (${sources.otelDepth})`,
-    'no tail rule',
+    tailRule(tracing, sources),
   )
   return parts.join(', ')
+}
+
+/** What is kept whatever the sampler says. */
+function tailRule(tracing: TracingConfig, sources: Sources): string {
+  const { keepErrors, slowThresholdMs, slowBytesPerSecond } = tracing
+  const errors =
+    keepErrors === 'all' ? 'failed requests' : keepErrors === '5xx' ? '5xx' : 'no errors'
+  const rate = slowBytesPerSecond === 0 ? '' : ` + bytes at ${slowBytesPerSecond / 1024 ** 2} MiB/s`
+  const slow =
+    slowThresholdMs === 0 ? 'no slow requests' : `requests slower than ${slowThresholdMs} ms${rate}`
+  return `always kept: ${errors} (${sources.keepErrors}), ${slow} (${sources.slowThreshold}, ${sources.slowRate})`
 }

@@ -41,9 +41,6 @@ export const LATER_SETTINGS: readonly Setting<unknown>[] = [
     ['otel-ca', '', 'VGW_OTEL_CA'],
     ['otel-cert', '', 'VGW_OTEL_CERT'],
     ['otel-key', '', 'VGW_OTEL_KEY'],
-    ['otel-keep-errors', '', 'VGW_OTEL_KEEP_ERRORS'],
-    ['otel-slow-threshold', '', 'VGW_OTEL_SLOW_THRESHOLD'],
-    ['otel-slow-rate', '', 'VGW_OTEL_SLOW_RATE'],
   ]),
   ...rows('global', 'switch', [
     ['webui-no-tls', '', 'VGW_WEBUI_NO_TLS'],

@@ -3,7 +3,9 @@ import { DEFAULT_BATCH, type ExporterName, type Semconv } from '../trace/tracing
 import { setting, toggle, type ForeignVariable } from './setting.ts'
 import {
   ConfigError,
+  bytes,
   choice,
+  durationOrZero,
   integer,
   list,
   pairs,
@@ -115,6 +117,27 @@ export const TRACING_SETTINGS = {
     parse: parentBased,
     default: { rate: 1, parentBased: true },
     help: 'share of traces that is kept, 0 to 1, unless the caller has decided (default 1)',
+  }),
+  keepErrors: setting({
+    flag: 'otel-keep-errors',
+    env: 'VGW_OTEL_KEEP_ERRORS',
+    parse: choice('all', '5xx', 'none'),
+    default: 'all',
+    help: 'failed requests whose traces are kept whatever the rate: all (400 and above), 5xx or none',
+  }),
+  slowThreshold: setting({
+    flag: 'otel-slow-threshold',
+    env: 'VGW_OTEL_SLOW_THRESHOLD',
+    parse: durationOrZero,
+    default: 1000,
+    help: 'traces of requests slower than this are kept whatever the rate; 0: none (default 1s)',
+  }),
+  slowRate: setting({
+    flag: 'otel-slow-rate',
+    env: 'VGW_OTEL_SLOW_RATE',
+    parse: bytes,
+    default: 10 * 1024 ** 2,
+    help: 'bytes a second for which a request gets time beyond the threshold; 0: none (default 10MiB)',
   }),
   otelDepth: setting({
     flag: 'otel-depth',

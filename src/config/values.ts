@@ -72,6 +72,28 @@ export const duration: Parse<number> = (value) => {
   throw new ConfigError(`"${value}" is not a time such as 500ms, 30s or 10m`)
 }
 
+/** As `duration`, or 0. */
+export const durationOrZero: Parse<number> = (value) =>
+  /^0(ms|s|m|h)?$/.test(value.trim()) ? 0 : duration(value)
+
+const UNIT_BYTES = new Map([
+  ['', 1],
+  ['K', 1000],
+  ['M', 1e6],
+  ['G', 1e9],
+  ['KI', 1024],
+  ['MI', 1024 ** 2],
+  ['GI', 1024 ** 3],
+])
+
+/** Bytes, such as `1048576`, `64KiB`, `10MiB`, `1.5GB`. */
+export const bytes: Parse<number> = (value) => {
+  const [, number, unit = ''] = /^(\d+(?:\.\d+)?) *([KMG]i?)?B?$/i.exec(value.trim()) ?? []
+  const count = Math.round(Number(number) * (UNIT_BYTES.get(unit.toUpperCase()) ?? NaN))
+  if (count >= 0 && count <= Number.MAX_SAFE_INTEGER) return count
+  throw new ConfigError(`"${value}" is not a number of bytes such as 1048576, 64KiB or 10MiB`)
+}
+
 export function choice<const T extends string>(...words: readonly T[]): Parse<T> {
   return (value) => {
     const word = words.find((candidate) => candidate === value.trim().toLowerCase())

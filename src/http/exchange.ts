@@ -14,7 +14,7 @@ import { parseTagging } from '../s3/tags.ts'
 import { nowNs } from '../trace/clock.ts'
 import { correlationIds, requestId } from '../trace/correlation.ts'
 import type { Recorder, Span } from '../trace/recorder.ts'
-import type { Tracing } from '../trace/tracing.ts'
+import type { RootDescriber, Tracing } from '../trace/tracing.ts'
 import type { AccessLog } from './access-line.ts'
 import { createPayload, readWholeBody, type RequestPayload } from './body.ts'
 import type { DocumentParser } from './document-parser.ts'
@@ -62,10 +62,9 @@ export function createS3Server(parts: ExchangeParts): S3Server {
       exchange
         .run(active.list.length > parts.maxRequests)
         .catch((error: unknown) => {
-          parts.log.error(
-            { err: error, ...correlationIds(exchange.recorder.root) },
-            'answer failed',
-          )
+          const { root } = exchange.recorder
+          root.fail({ type: 'InternalError', message: 'the answer broke off' })
+          parts.log.error({ err: error, ...correlationIds(root) }, 'answer failed')
           outgoing.destroy()
         })
         .finally(() => exchange.onSettled(() => active.delete(exchange)))
@@ -107,7 +106,7 @@ const DRAIN_BYTES = 256 * 1024 * 1024
 /** Ten tags, however they are laid out. */
 const MAX_TAGGING_BYTES = 64 * 1024
 
-class HttpExchange implements Exchange {
+class HttpExchange implements Exchange, RootDescriber {
   readonly recorder: Recorder
   request: S3Request = UNPARSED
   operation: Operation | undefined
@@ -329,25 +328,17 @@ class HttpExchange implements Exchange {
     const { recorder, backendSpan } = this
     const endNs = nowNs()
     backendSpan?.end(endNs)
-    if (recorder.recording) {
-      describeRequest(recorder.root, this.#incoming, this.request, this.#parts.tracing.semconv)
-      describeResponse(
-        recorder.root,
-        {
-          status: this.#status,
-          ttfbMs: (this.#firstByteNs - recorder.root.startNs) / 1e6,
-          clientWaitMs:
-            (((this.#formFile ?? this.#payload)?.clientWaitNs ?? 0) + this.#sendWaitNs) / 1e6,
-        },
-        this.#parts.tracing.semconv,
-      )
-    }
     recorder.root.end(endNs)
-    this.#parts.tracing.finish(recorder, {
-      status: this.#status,
-      authenticated:
-        this.authentication !== undefined && this.authentication.identity.accessKey !== undefined,
-    })
+    this.#parts.tracing.finish(
+      recorder,
+      {
+        status: this.#status,
+        isHead: this.#incoming.method === 'HEAD',
+        authenticated:
+          this.authentication !== undefined && this.authentication.identity.accessKey !== undefined,
+      },
+      this,
+    )
     this.#parts.accessLog?.write(this.request, recorder, this.#status, this.#errorCode)
     this.#parts.requestLog?.finished(recorder, this.request, {
       operation: this.operation?.rootSpan,
@@ -355,6 +346,18 @@ class HttpExchange implements Exchange {
       errorCode: this.#errorCode,
       accessKey: this.authentication?.identity.accessKey,
     })
+  }
+
+  describeRoot(root: Span): void {
+    const { semconv } = this.#parts.tracing
+    describeRequest(root, this.#incoming, this.request, semconv)
+    const sent = this.#formFile ?? this.#payload
+    const facts = {
+      status: this.#status,
+      ttfbMs: (this.#firstByteNs - root.startNs) / 1e6,
+      clientWaitMs: ((sent?.clientWaitNs ?? 0) + this.#sendWaitNs) / 1e6,
+    }
+    describeResponse(root, facts, semconv)
   }
 }
 

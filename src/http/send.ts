@@ -105,11 +105,23 @@ async function sendFileBody(
   } catch (error) {
     outgoing.destroy()
     if (!(error instanceof IoError)) throw error
+    const { code } = error
+    // The status has gone ahead; only the trace can tell that the rest never came.
+    if (!CLIENTS_DOING.has(code))
+      options.span?.recorder.root.fail({ type: code, message: 'the answer broke off' })
   } finally {
     if (fd !== undefined) await closeFile(io, fd)
   }
   return waitNs
 }
+
+/** Why an answer ends early that is no failure of ours: the client has gone, or takes nothing. */
+const CLIENTS_DOING: ReadonlySet<string> = new Set([
+  'EPIPE',
+  'ECONNRESET',
+  'ECANCELED',
+  'ETIMEDOUT',
+])
 
 /** On a busy keep-alive connection the answer before this one may still hold the socket. */
 function socketOf(outgoing: ServerResponse): Promise<Socket | undefined> {

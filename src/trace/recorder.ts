@@ -35,15 +35,17 @@ export interface RemoteParent {
 export class Recorder {
   readonly traceId: string
   readonly parent: RemoteParent | undefined
-  readonly recording: boolean
+  recording: boolean
   readonly anchor: Anchor
   /** In the order of their creation: a parent stands before its children. */
   readonly spans: Span[] = []
   readonly root: Span
   /** A caller whose trace was not continued, only linked to. */
   linked: RemoteParent | undefined
-  /** Whether the head sampler chose this trace; the tail rule may keep it all the same. */
-  headSampled = false
+  /** Whether the head sampler chose this trace, once that is known; the tail rule may keep it all the same. */
+  headSampled: boolean | undefined
+  /** How deep it goes where it is kept (`span-kinds.ts`). */
+  level = 0
   /** Set once, at the end: late entries follow it. */
   decision: 'open' | 'kept' | 'dropped' = 'open'
   /** Takes the spans that end after a trace was kept. */

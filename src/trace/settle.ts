@@ -27,18 +27,20 @@ function clamp(value: number, low: number, high: number): number {
 
 /** Turns the raw system-call records of a settled recorder into spans below those that made the calls. */
 export function addSyscallSpans(recorder: Recorder, readSyscalls: ReadSyscalls): void {
-  const made: Span[] = []
-  for (const span of recorder.spans) {
-    if (span.syscalls === undefined) continue
-    for (const call of readSyscalls(span.syscalls)) {
-      const child = new Span(recorder, span, SPAN.syscall(call.name), call.startNs)
-      child.given = syscallAttributes(call)
-      child.endNs = call.endNs
-      fitInto(child, span)
-      made.push(child)
-    }
-  }
+  const made = recorder.spans.flatMap((span) => syscallSpans(span, readSyscalls))
   for (const span of made) recorder.spans.push(span)
+}
+
+/** The spans of one ended span's system calls. */
+export function syscallSpans(span: Span, readSyscalls: ReadSyscalls): Span[] {
+  if (span.syscalls === undefined) return []
+  return Array.from(readSyscalls(span.syscalls), (call) => {
+    const child = new Span(span.recorder, span, SPAN.syscall(call.name), call.startNs)
+    child.given = syscallAttributes(call)
+    child.endNs = call.endNs
+    fitInto(child, span)
+    return child
+  })
 }
 
 function syscallAttributes(call: SyscallFacts): Record<string, AttributeValue> {

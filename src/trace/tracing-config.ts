@@ -21,6 +21,12 @@ export interface TracingConfig {
   readonly sampleRate: number
   /** Whether a trusted caller's sampled flag decides; without it the ratio alone does (OTEL_TRACES_SAMPLER=traceidratio). */
   readonly parentBased: boolean
+  /** Which failed requests are kept whatever the head decided. */
+  readonly keepErrors: KeepErrors
+  /** A request is slow, and kept whatever the head decided, when it took longer than this and … ; 0: none is. */
+  readonly slowThresholdMs: number
+  /** … what its object bytes take at this rate, in bytes per second; 0 gives them no time. */
+  readonly slowBytesPerSecond: number
   readonly depth: Depth
   readonly trustParent: TrustParent
   readonly semconv: Semconv
@@ -31,6 +37,9 @@ export type ExporterName = 'otlp' | 'console' | 'none'
 
 /** How far down a trace goes: `http` the root, `backend` also Auth, IAM and Backend, `io` also Posix.IO, `syscall` all. */
 export type Depth = 'http' | 'backend' | 'io' | 'syscall'
+
+/** `all`: 400 and above, except 412 and a HEAD's 404. */
+export type KeepErrors = 'all' | '5xx' | 'none'
 
 /** Whose `traceparent` decides sampling; `never` starts a new trace, linked to the caller's. */
 export type TrustParent = 'always' | 'authenticated' | 'never'
@@ -70,6 +79,7 @@ export interface Outcome {
   readonly authenticated: boolean
   /** The HTTP status, or 0 when none was sent. */
   readonly status: number
+  readonly isHead: boolean
 }
 
 /** One line about tracing itself, for the gateway's log. Never holds headers. */

@@ -7,10 +7,9 @@ import { OtlpSink } from './otlp-sink.ts'
 import { ReadableSink } from './readable-sink.ts'
 import { Recorder, type Attributes, type Span } from './recorder.ts'
 import { resourceAttributes } from './resource.ts'
-import { decide } from './sampling.ts'
-import { addSyscallSpans, settle } from './settle.ts'
+import { decide, decideEarly, hasTailRule, type SamplingReason } from './sampling.ts'
+import { addSyscallSpans, settle, syscallSpans } from './settle.ts'
 import { sumOfStats, type Sink, type SinkStats } from './sink.ts'
-import { levelOf } from './span-kinds.ts'
 import { ThreadedTransport } from './threaded-transport.ts'
 import type { Outcome, ReadSyscalls, Semconv, TraceLog, TracingConfig } from './tracing-config.ts'
 
@@ -20,8 +19,11 @@ export interface Tracing {
   readonly semconv: Semconv
   /** The record of a request whose head has been parsed, continuing the caller's trace where there is one. */
   start(traceparent: string | undefined, tracestate: string | undefined, startNs: number): Recorder
-  /** Decides about the trace and sends it on. Call it once, when the answer has gone and the work for it has ended. */
-  finish(recorder: Recorder, outcome: Outcome): void
+  /**
+   * Decides about the trace and sends it on. Call it once, when the answer has gone and the work for it has ended. Only
+   * of a trace that is kept the describer is asked for what remains to be said of the root.
+   */
+  finish(recorder: Recorder, outcome: Outcome, describer?: RootDescriber): void
   stats(): TracingStats
   /** Sends what waits; resolves when it has left or is lost. */
   flush(): Promise<void>
@@ -29,9 +31,16 @@ export interface Tracing {
   close(): Promise<void>
 }
 
+/** Knows the attributes of a root that nothing but an exported trace needs. */
+export interface RootDescriber {
+  describeRoot(root: Span): void
+}
+
 export interface TracingStats extends SinkStats {
   /** Traces. */
   readonly kept: number
+  /** The same by why they were kept. */
+  readonly keptFor: Readonly<Record<SamplingReason, number>>
   readonly sampledOut: number
   /** Spans that ended after their trace was decided about. */
   readonly late: number
@@ -52,26 +61,16 @@ const CLOSE_LIMIT_MS = 5000
 export function createTracing(config: TracingConfig, parts: TracingParts): Tracing {
   const sinks = config.enabled ? createSinks(config, parts) : []
   const recording = sinks.length > 0
-  const level = levelOf(config.depth)
-  let kept = 0
+  const recordsAll = hasTailRule(config)
+  const keptFor: Record<SamplingReason, number> = { head: 0, error: 0, slow: 0 }
   let sampledOut = 0
   let late = 0
 
-  const toSinks = (give: (sink: Sink) => void): void => {
-    for (const sink of sinks) {
-      try {
-        give(sink)
-      } catch (error) {
-        parts.log(
-          'warn',
-          `a trace could not be exported: ${error instanceof Error ? error.message : String(error)}`,
-        )
-      }
-    }
-  }
   const addLate = (span: Span): void => {
     late++
-    toSinks((sink) => sink.addLate(span, level))
+    const spans =
+      config.depth === 'syscall' ? [span, ...syscallSpans(span, parts.readSyscalls)] : [span]
+    for (const one of spans) give(sinks, parts.log, (sink) => sink.addLate(one, one.recorder.level))
   }
 
   return {
@@ -79,31 +78,56 @@ export function createTracing(config: TracingConfig, parts: TracingParts): Traci
     semconv: config.semconv,
     start(traceparent, tracestate, startNs) {
       const caller = parseTraceContext({ traceparent, tracestate })
-      if (config.trustParent !== 'never') return new Recorder(recording, caller, startNs)
-      const recorder = new Recorder(recording, undefined, startNs)
-      recorder.linked = caller
+      const continued = config.trustParent === 'never' ? undefined : caller
+      const recorder = new Recorder(recording, continued, startNs)
+      if (continued === undefined) recorder.linked = caller
+      if (recording && !recordsAll) {
+        recorder.headSampled = decideEarly(recorder, config)
+        // Nothing but the head decides: what it leaves out need not be recorded.
+        recorder.recording = recorder.headSampled !== false
+      }
       return recorder
     },
-    finish(recorder, outcome) {
+    finish(recorder, outcome, describer) {
       recorder.root.end()
-      if (!recorder.recording || recorder.decision !== 'open') return
-      if (decide(recorder, outcome, config) === undefined) {
+      if (!recording || recorder.decision !== 'open') return
+      const reason = recorder.recording ? decide(recorder, outcome, config) : undefined
+      if (reason === undefined) {
+        recorder.decision = 'dropped'
         sampledOut++
         return
       }
-      kept++
+      keptFor[reason]++
+      describer?.describeRoot(recorder.root)
       settle(recorder)
       if (config.depth === 'syscall') addSyscallSpans(recorder, parts.readSyscalls)
-      toSinks((sink) => sink.add(recorder, level))
+      give(sinks, parts.log, (sink) => sink.add(recorder, recorder.level))
       recorder.late = addLate
     },
-    stats: () => ({ ...sumOfStats(sinks.map((sink) => sink.stats())), kept, sampledOut, late }),
+    stats: () => ({
+      ...sumOfStats(sinks.map((sink) => sink.stats())),
+      kept: keptFor.head + keptFor.error + keptFor.slow,
+      keptFor: { ...keptFor },
+      sampledOut,
+      late,
+    }),
     async flush() {
       await Promise.all(sinks.map((sink) => sink.flush()))
     },
     async close() {
       await Promise.all(sinks.map((sink) => sink.close(CLOSE_LIMIT_MS)))
     },
+  }
+}
+
+function give(sinks: readonly Sink[], log: TraceLog, to: (sink: Sink) => void): void {
+  for (const sink of sinks) {
+    try {
+      to(sink)
+    } catch (error) {
+      const cause = error instanceof Error ? error.message : String(error)
+      log('warn', `a trace could not be exported: ${cause}`)
+    }
   }
 }
 

@@ -17,7 +17,10 @@ describe('Depth and sampling', () => {
   const http = useTracedGateway({ flags: ['--otel-depth', 'http'] })
   const backend = useTracedGateway({ flags: ['--otel-depth', 'backend'] })
   const syscall = useTracedGateway({ flags: ['--otel-depth', 'syscall'] })
-  const none = useTracedGateway({ flags: ['--otel-sample-rate', '0'] })
+  const none = useTracedGateway({
+    flags: ['--otel-sample-rate', '0', '--otel-keep-errors', 'none'],
+  })
+  const kept = useTracedGateway({ flags: ['--otel-sample-rate', '0', '--otel-depth', 'http'] })
 
   test('http and backend stop where they say', async () => {
     for (const [at, names] of [
@@ -70,6 +73,23 @@ describe('Depth and sampling', () => {
     await none.trace(trusted)
     expect(none.receiver.trace(traceIdOf(plain))).toEqual([])
     expect(none.receiver.trace(traceIdOf(forged))).toEqual([])
+  })
+
+  test('rate 0 and depth http: a request that failed comes, whole; one that was told no does not', async () => {
+    const bucket = await kept.bucket()
+    const plain = await kept.send('GET', '/')
+    const asked = await kept.send('HEAD', `/${bucket}/none`)
+    const failed = await kept.trace(await kept.send('GET', `/${bucket}/none`))
+    expect(failed.map(({ name }) => name)).toContain('Posix.IO.OpenFile')
+    const root = failed.find(({ name }) => name === 'S3.GetObject')
+    expect(root?.attributes.toObject()).toMatchObject({
+      'vgw.sampling.reason': 'error',
+      'http.status_code': 404,
+      's3.key': 'none',
+      'error.type': 'NoSuchKey',
+    })
+    expect(kept.receiver.trace(traceIdOf(plain))).toEqual([])
+    expect(kept.receiver.trace(traceIdOf(asked))).toEqual([])
   })
 })
 

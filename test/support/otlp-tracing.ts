@@ -28,15 +28,17 @@ export interface RequestOptions {
   readonly tracestate?: string
   /** Spans below the root. */
   readonly children?: number
+  readonly status?: number
+  readonly tookMs?: number
 }
 
 /** One request from its start to its end. */
 export function traceRequest(tracing: Tracing, options: RequestOptions = {}): Recorder {
-  const { authenticated = true, traceparent, tracestate, children = 2 } = options
-  const recorder = tracing.start(traceparent, tracestate, nowNs())
+  const { authenticated = true, traceparent, tracestate, children = 2, status = 200 } = options
+  const recorder = tracing.start(traceparent, tracestate, nowNs() - (options.tookMs ?? 0) * 1e6)
   recorder.root.name = 'S3.GetObject'
   for (let i = 0; i < children; i++) recorder.root.child('Backend.GetObject', { number: i }).end()
-  tracing.finish(recorder, { authenticated, status: 200 })
+  tracing.finish(recorder, { authenticated, status, isHead: false })
   return recorder
 }
 

@@ -9,7 +9,7 @@ function output(isTTY: boolean) {
   return { written, isTTY, writableNeedDrain: false, write: (text: string) => written.push(text) }
 }
 
-const OUTCOME = { authenticated: true, status: 200 }
+const OUTCOME = { authenticated: true, status: 200, isHead: false }
 
 test('on a terminal a trace is a tree with times', async () => {
   const terminal = output(true)

@@ -62,7 +62,7 @@ describe.each(['grpc', 'http'] as const)('over %s', (protocol) => {
     const before = Date.now()
     const recorder = tracing.start(undefined, undefined, nowNs())
     recorder.root.end(recorder.root.startNs + 1_000_001)
-    tracing.finish(recorder, { authenticated: true, status: 200 })
+    tracing.finish(recorder, { authenticated: true, status: 200, isHead: false })
     const [root] = await receiver.waitForTrace(recorder.traceId)
     expect(Number((root?.endNs ?? 0n) - (root?.startNs ?? 0n))).toBe(1_000_001)
     const startMs = Number((root?.startNs ?? 0n) / 1_000_000n)
@@ -250,7 +250,7 @@ describe.each(['grpc', 'http'] as const)('over %s', (protocol) => {
   })
 
   const finished = <T extends ReturnType<LoggedTracing['start']>>(recorder: T): T => {
-    tracing.finish(recorder, { authenticated: true, status: 200 })
+    tracing.finish(recorder, { authenticated: true, status: 200, isHead: false })
     return recorder
   }
 })

@@ -18,7 +18,7 @@ const PROGRAM = `
   for (let i = 0; i < requests; i++) {
     const recorder = tracing.start(undefined, undefined, nowNs())
     recorder.root.child('Backend.GetObject', {}).end()
-    tracing.finish(recorder, { authenticated: true, status: 200 })
+    tracing.finish(recorder, { authenticated: true, status: 200, isHead: false })
     if (i % 50 === 0) await new Promise((resolve) => setTimeout(resolve, 1))
   }
   const started = performance.now()
