@@ -109,6 +109,8 @@ export interface IamConfig {
 export interface PosixConfig {
   /** Absolute. */
   readonly directory: string
+  /** Absolute. Where old versions go. */
+  readonly versioningDirectory: string | undefined
   readonly durability: 'full' | 'none'
   readonly dirMode: number
   readonly chownUid: boolean
@@ -290,6 +292,8 @@ function tlsConfig(
 function posixConfig(posix: Values<typeof POSIX_SETTINGS>, directory: string): PosixConfig {
   return {
     directory: resolvePath(directory),
+    versioningDirectory:
+      posix.versioningDir === undefined ? undefined : resolvePath(posix.versioningDir),
     durability: posix.durability,
     dirMode: posix.dirPerms,
     chownUid: posix.chuid,

@@ -152,6 +152,8 @@ export interface NewBucket {
 export interface ObjectRef {
   readonly bucket: string
   readonly key: string
+  /** One version of it: `null` or its id. Without it the current one is meant. */
+  readonly versionId?: string | undefined
 }
 
 /** Bytes `offset` to `offset + length - 1` of an object. */

@@ -97,6 +97,6 @@ export const POSIX_SETTINGS = {
     flag: 'versioning-dir',
     env: 'VGW_VERSIONING_DIR',
     parse: text,
-    help: 'directory of old versions (accepted, without effect yet)',
+    help: 'existing directory where old versions go; without it there is no versioning',
   }),
 }

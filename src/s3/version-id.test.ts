@@ -1,18 +1,35 @@
 import { expect, test } from 'vitest'
-import { parseNullVersionId, parseVersionId } from './version-id.ts'
+import { parseNullVersionId, parseVersionId, refuseVersionId } from './version-id.ts'
 
-test('contract 3.6: without versions an id names nothing', () => {
-  expect(parseVersionId(undefined)).toBeUndefined()
-  expect(parseVersionId('')).toBeUndefined()
-  for (const text of ['null', 'abc']) {
-    expect(() => parseVersionId(text)).toThrow(
-      expect.objectContaining({
-        code: 'InvalidArgument',
-        message: 'Invalid version id specified',
-        details: { ArgumentName: 'versionId', ArgumentValue: text },
-      }),
-    )
-  }
+const refused = (text: string): unknown =>
+  expect.objectContaining({
+    code: 'InvalidArgument',
+    message: 'Invalid version id specified',
+    details: { ArgumentName: 'versionId', ArgumentValue: text },
+  })
+
+test('contract 2.5: a version is named by null or by a ULID, in whatever case', () => {
+  for (const text of ['null', '01M7YXE584PRCH71VMY6MA8VAM', '01m7yxe584prch71vmy6ma8vam'])
+    expect(parseVersionId(text)).toBe(text)
+  for (const text of [undefined, '']) expect(parseVersionId(text)).toBeUndefined()
+})
+
+test.each([
+  'abc',
+  'NULL',
+  ' null',
+  '01M7YXE584PRCH71VMY6MA8VA',
+  '81M7YXE584PRCH71VMY6MA8VAM',
+  '01M7YXE584PRCH71VMY6MA8VAU',
+  '../../../../../../../../ab',
+  '0/../../../../../../../../',
+])('contract 3.6: %j is neither', (text) => {
+  expect(() => parseVersionId(text)).toThrow(refused(text))
+})
+
+test('where there are no versions an id names nothing', () => {
+  expect(refuseVersionId('')).toBeUndefined()
+  expect(() => refuseVersionId('null')).toThrow(refused('null'))
 })
 
 test('but null, where a version is deleted or copied: the object itself', () => {

@@ -1,8 +1,15 @@
 import { S3Error } from './errors.ts'
 
-/** `versionId` of a read. There are no versions before the issue that brings them: an id names nothing. */
+/** `versionId` of a call that knows no versions yet: an id names nothing. */
+export function refuseVersionId(text: string | undefined): string | undefined {
+  if (text === undefined || text === '') return undefined
+  throw invalidVersion(text)
+}
+
+/** `versionId` of a request: `null`, or a ULID as VersityGW makes them; undefined where none is asked for. */
 export function parseVersionId(text: string | undefined): string | undefined {
   if (text === undefined || text === '') return undefined
+  if (text === 'null' || ULID.test(text)) return text
   throw invalidVersion(text)
 }
 
@@ -13,7 +20,11 @@ export function parseNullVersionId(text: string | undefined): 'null' | undefined
   throw invalidVersion(text)
 }
 
-function invalidVersion(text: string): S3Error {
+/** 26 digits of Crockford's base 32, of which the first holds three bits. Nothing else becomes part of a path. */
+const ULID = /^[0-7][0-9a-hjkmnp-tv-z]{25}$/i
+
+/** What no version can be called; for deletes, also what no version of the object is called. */
+export function invalidVersion(text: string): S3Error {
   return new S3Error(
     'InvalidArgument',
     { ArgumentName: 'versionId', ArgumentValue: text },

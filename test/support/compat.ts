@@ -1,6 +1,8 @@
 import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import type { Fixture } from './fixture.ts'
 import type { RawResponse } from './raw-http.ts'
 
 /** What VersityGW wrote, and what it answered for it: `test/compat/versitygw-data.*`. */
@@ -89,4 +91,58 @@ export function errorElements(text: string): Record<string, string> {
     ([, name = '', value = '']) => [name, value] as const,
   )
   return Object.fromEntries(elements.filter(([name]) => name !== 'RequestId' && name !== 'HostId'))
+}
+
+/** What a gateway answers to a recorded request, as far as it can be compared. */
+export async function replayRecorded(
+  at: Pick<Fixture, 'send'>,
+  { method, target, requestHeaders }: RecordedRequest,
+): Promise<Record<string, unknown>> {
+  const answer = await at.send(method, target, { headers: requestHeaders })
+  const isError = answer.status >= 300 && answer.text.startsWith('<?xml')
+  return {
+    status: answer.status,
+    headers: comparableHeaders(answer),
+    ...(isError && method !== 'HEAD' ? { error: errorElements(answer.text) } : {}),
+    ...(isError || method === 'HEAD'
+      ? {}
+      : { sha256: createHash('sha256').update(answer.body).digest('hex') }),
+    ...(answer.text.startsWith('<?xml') && !isError ? { xml: answer.text } : {}),
+  }
+}
+
+/** What was answered when it was recorded, in the same form. */
+export function recordedAnswer({
+  status,
+  headers,
+  error,
+  sha256,
+  xml,
+  method,
+}: RecordedRequest): Record<string, unknown> {
+  return {
+    status,
+    headers,
+    ...(error === undefined
+      ? {}
+      : {
+          error: errorElements(
+            `<Error>${Object.entries(error)
+              .map(([name, value]) => `<${name}>${value}</${name}>`)
+              .join('')}</Error>`,
+          ),
+        }),
+    ...(sha256 === undefined || method === 'HEAD' ? {} : { sha256 }),
+    ...(xml === undefined ? {} : { xml }),
+  }
+}
+
+/** Object keys in order, so that two of equal content are equal as JSON. */
+export function sorted(value: unknown): unknown {
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) return value
+  return Object.fromEntries(
+    Object.entries(value)
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, inner]) => [key, sorted(inner)]),
+  )
 }

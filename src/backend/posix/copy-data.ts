@@ -6,7 +6,7 @@ import { hashKindOf } from './attributes.ts'
 import { copyFacts, drawCopy } from './copy-spans.ts'
 import type { EtagForm } from './etag-form.ts'
 import { toS3Error } from './errors.ts'
-import type { OpenObject } from './get-object.ts'
+import type { OpenObject } from './opened.ts'
 import type { Task } from './task.ts'
 
 /** Below this size hashing costs less than it can save. */

@@ -1,14 +1,11 @@
 import { S3Error } from '../../s3/errors.ts'
-import type { FileStat, Step } from '../../io/io.ts'
+import type { Step } from '../../io/io.ts'
 import type { Body, ByteSlice, ObjectHead, ObjectRef } from '../backend.ts'
-import { ATTRIBUTE } from './attributes.ts'
-import { isRegular } from './file-types.ts'
-import { PosixObjectHead, type StoredAttributes } from './head.ts'
-import { keyPath, type KeyPath } from './paths.ts'
+import { PosixObjectHead } from './head.ts'
+import { READ_AT_ONCE, whyNoObject, type OpenObject, type Purpose } from './opened.ts'
+import { keyPath } from './paths.ts'
 import type { Task } from './task.ts'
-
-/** Objects up to this size are read in the chain that opens them, and leave with the headers in one write. */
-const READ_AT_ONCE = 64 * 1024
+import { openVersion } from './versions/open-version.ts'
 
 export async function getObject(
   task: Task<ObjectRef>,
@@ -44,27 +41,13 @@ export async function currentObject(
   }
 }
 
-/** An object whose file is, or was, open. */
-export interface OpenObject {
-  readonly head: ObjectHead
-  readonly stat: FileStat
-  readonly attributes: StoredAttributes
-  /** Open for `keep`, and for `read` of a large object: the caller closes it. Else -1. */
-  readonly fd: number
-  /** All of a small object, for `read`. */
-  readonly bytes: Buffer | undefined
-}
-
 /**
  * Opens an object and reads what there is to know of it, in one chain: everything is read from one descriptor, so that
  * it is told of one and the same object whatever is renamed over its name meanwhile.
- *
- * `head` looks only; `read` reads a small object and leaves a large one open; `keep` leaves it open.
  */
-export async function openObject(
-  task: Task<ObjectRef>,
-  purpose: 'head' | 'read' | 'keep',
-): Promise<OpenObject> {
+export async function openObject(task: Task<ObjectRef>, purpose: Purpose): Promise<OpenObject> {
+  const { versionId } = task.subject
+  if (versionId !== undefined) return openVersion(task, versionId, purpose)
   const path = keyPath(task.subject.key)
   const chain = task.begin()
   const { steps, bucket } = chain
@@ -85,9 +68,10 @@ export async function openObject(
 
   const isOpen = keep || (content !== undefined && content.value === undefined)
   const fd = isOpen ? file.value : -1
-  if (!isObject(path, stat.value, metadata.value)) {
+  const refusal = whyNoObject(path, stat.value, metadata.value, false)
+  if (refusal !== undefined) {
     if (isOpen) await task.close(fd)
-    throw new S3Error('NoSuchKey')
+    throw refusal
   }
   const head = new PosixObjectHead(
     stat.value,
@@ -100,9 +84,3 @@ export async function openObject(
 }
 
 const EMPTY = Buffer.alloc(0)
-
-/** Regular files are objects; a directory is one if it was put as one, which its etag tells. */
-function isObject(path: KeyPath, stat: FileStat, attributes: StoredAttributes): boolean {
-  if (attributes.has(ATTRIBUTE.deleteMarker)) return false
-  return path.isDirectory ? attributes.has(ATTRIBUTE.etag) : isRegular(stat)
-}

@@ -22,18 +22,23 @@ export class PosixObjectHead implements ObjectHead {
   readonly etag: string
   readonly headers: ContentHeaders
   readonly #attributes: StoredAttributes
+  readonly #withoutId: string | undefined
 
+  /** `withoutId` is what a version without an id is called; undefined where it is not told. */
+  // oxlint-disable-next-line max-params -- an object more for each request
   constructor(
     stat: FileStat,
     attributes: StoredAttributes,
     isDirectory: boolean,
     defaultEtag: string,
+    withoutId?: string,
   ) {
     this.size = isDirectory ? 0 : stat.size
     this.lastModifiedMs = stat.mtimeMs
     this.etag = attributes.get(ATTRIBUTE.etag)?.toString() ?? defaultEtag
     this.headers = contentHeaders(attributes)
     this.#attributes = attributes
+    this.#withoutId = withoutId
   }
 
   get userMetadata(): UserMetadata {
@@ -55,7 +60,7 @@ export class PosixObjectHead implements ObjectHead {
   }
 
   get versionId(): string | undefined {
-    return this.#attributes.get(ATTRIBUTE.versionId)?.toString()
+    return this.#attributes.get(ATTRIBUTE.versionId)?.toString() ?? this.#withoutId
   }
 
   get legalHold(): boolean | undefined {

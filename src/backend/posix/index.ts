@@ -1,4 +1,5 @@
 import { constants } from 'node:os'
+import { isBeneath } from '../../io/beneath.ts'
 import type { CopyMethod, Io } from '../../io/io.ts'
 import { IoError } from '../../io/io-error.ts'
 import { Recorder } from '../../trace/recorder.ts'
@@ -44,6 +45,8 @@ export interface PosixBackendOptions {
   readonly io: Io
   /** Holds a directory for each bucket. */
   readonly directory: string
+  /** Holds what is superseded where a bucket has versioning; without it no bucket can. */
+  readonly versioningDirectory?: string | undefined
   /** `full`: an answer tells of what is on disk; `none`: the kernel decides when it gets there. */
   readonly durability: 'full' | 'none'
   /** Mode of the directories that are made, under the umask. */
@@ -71,8 +74,7 @@ const IN_KERNEL: readonly CopyMethod[] = ['reflink', 'copy_file_range', 'read_wr
 
 /** Buckets as directories, objects as files, what S3 knows of them as extended attributes: VersityGW's layout. */
 export async function createPosixBackend(options: PosixBackendOptions): Promise<Backend> {
-  const volume = openVolume(options)
-  await checkAttributes(volume, options.directory)
+  const volume = await openVolumes(options)
   const task = <S extends Subject>(subject: S, call: Call): Task<S> =>
     new Task(volume, call.span, subject, volume.ownerOf?.(call.account))
   const root = new Task(volume, volume.silent, { bucket: '' })
@@ -111,13 +113,63 @@ export async function createPosixBackend(options: PosixBackendOptions): Promise<
     listUploads: (bucket, page, call) => listUploads(task({ bucket }, call), page),
 
     async close() {
-      await volume.sweeper.close()
-      await root.close(volume.root)
+      for (const { sweeper, root: directory } of volumesOf(volume)) {
+        await sweeper.close()
+        await root.close(directory)
+      }
     },
   }
 }
 
-function openVolume(options: PosixBackendOptions): Volume {
+/** What is served and, laid out alike, a directory for each bucket, what is superseded. */
+async function openVolumes(options: PosixBackendOptions): Promise<Volume> {
+  const { directory, versioningDirectory } = options
+  const versions =
+    versioningDirectory === undefined
+      ? undefined
+      : openVolume(options, versioningDirectory, undefined)
+  const volume = openVolume(options, directory, versions)
+  try {
+    await checkAttributes(volume, directory)
+    if (versions !== undefined && versioningDirectory !== undefined) {
+      await checkAttributes(versions, versioningDirectory)
+      await checkApart(volume, versions, options)
+    }
+    return volume
+  } catch (error) {
+    const task = new Task(volume, volume.silent, { bucket: '' })
+    for (const { root } of volumesOf(volume)) await task.close(root)
+    throw error
+  }
+}
+
+function volumesOf(volume: Volume): readonly Volume[] {
+  return volume.versions === undefined ? [volume] : [volume, volume.versions]
+}
+
+/** Versions in the directory that is served would be buckets or objects, and whoever may use those could change them. */
+async function checkApart(
+  { io, silent, root }: Volume,
+  versions: Volume,
+  options: PosixBackendOptions,
+): Promise<void> {
+  const { directory, versioningDirectory = '' } = options
+  const chain = io.chain(silent)
+  const served = chain.stat(root)
+  const kept = chain.stat(versions.root)
+  await chain.run()
+  const isSame = served.value.ino === kept.value.ino && served.value.dev === kept.value.dev
+  if (!isSame && !(await isBeneath(versioningDirectory, directory))) return
+  throw new Error(
+    `cannot keep versions in ${versioningDirectory}: it lies in the directory that is served`,
+  )
+}
+
+function openVolume(
+  options: PosixBackendOptions,
+  directory: string,
+  versions: Volume | undefined,
+): Volume {
   const { io } = options
   const silent = new Recorder(false, undefined).root
   const sweeper = new Sweeper((bucket, directory, ageMs) => {
@@ -129,7 +181,8 @@ function openVolume(options: PosixBackendOptions): Volume {
   const volume: Volume = {
     io,
     silent,
-    root: openRoot(io, options.directory),
+    root: openRoot(io, directory),
+    versions,
     durable: options.durability === 'full',
     dirMode: options.dirMode,
     ownerOf: createOwnership({
@@ -174,7 +227,6 @@ async function checkAttributes(volume: Volume, directory: string): Promise<void>
   try {
     await chain.run()
   } catch (cause) {
-    await new Task(volume, volume.silent, { bucket: '' }).close(volume.root)
     if (!(cause instanceof IoError) || cause.errno !== constants.errno.EOPNOTSUPP) throw cause
     throw new Error(`cannot serve ${directory}: its file system has no extended attributes`, {
       cause,

@@ -11,7 +11,7 @@ import {
   type Attribute,
 } from './attributes.ts'
 import { toS3Error } from './errors.ts'
-import type { OpenObject } from './get-object.ts'
+import type { OpenObject } from './opened.ts'
 import type { Task } from './task.ts'
 
 export interface NewDescription {

@@ -12,6 +12,8 @@ export interface Volume {
   readonly silent: Span
   /** Descriptor of the directory that holds the buckets. */
   readonly root: number
+  /** Where superseded versions go, a directory for each bucket; undefined where there are none. */
+  readonly versions: Volume | undefined
   /** Whether an answer waits until what it tells is on disk. */
   readonly durable: boolean
   /** Mode of directories that keys need, under the umask. */

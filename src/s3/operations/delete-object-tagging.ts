@@ -1,6 +1,6 @@
 import { onObject } from '../access-rules.ts'
 import { label, operation, query } from '../operation.ts'
-import { parseVersionId } from '../version-id.ts'
+import { refuseVersionId } from '../version-id.ts'
 
 export const DeleteObjectTagging = operation(
   {
@@ -9,7 +9,7 @@ export const DeleteObjectTagging = operation(
     input: {
       bucket: label('bucket'),
       key: label('key'),
-      versionId: query('versionId', parseVersionId),
+      versionId: query('versionId', refuseVersionId),
     },
   },
   {

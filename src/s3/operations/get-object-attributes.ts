@@ -1,10 +1,11 @@
 import { XML_DECLARATION, element, optional, wrap } from '../../http/xml.ts'
-import type { ObjectHead } from '../../backend/backend.ts'
+import type { ObjectHead, ObjectRef } from '../../backend/backend.ts'
+import { DeleteMarkerError } from '../../backend/delete-marker.ts'
 import { onObject } from '../access-rules.ts'
 import { S3Error } from '../errors.ts'
 import { formatAsctime } from '../http-date.ts'
 import { parseCount, parsePageSize } from '../list-params.ts'
-import { header, label, operation, query } from '../operation.ts'
+import { header, label, operation, query, type OperationContext } from '../operation.ts'
 import { tell } from '../trace-facts.ts'
 import { parseVersionId } from '../version-id.ts'
 
@@ -27,9 +28,11 @@ export const GetObjectAttributes = operation(
   },
   {
     access: onObject('s3:GetObjectAttributes', 'READ', 's3:GetObjectVersionAttributes'),
-    async handle({ bucket, key, attributes, maxParts, partNumberMarker }, { backend, call }) {
-      const head = await backend.headObject({ bucket, key }, call)
+    async handle({ attributes, maxParts, partNumberMarker, ...ref }, context) {
+      const { call } = context
+      const head = await look(ref, context)
       tell(call, 's3.etag', head.etag)
+      tell(call, 's3.version_id', head.versionId)
       const list = ['Last-Modified', formatAsctime(head.lastModifiedMs)]
       if (head.versionId !== undefined) list.push('x-amz-version-id', head.versionId)
       return {
@@ -40,6 +43,17 @@ export const GetObjectAttributes = operation(
     },
   },
 )
+
+/** Without an object there are no attributes, by whatever id a delete marker is asked for. */
+async function look(ref: ObjectRef, { backend, call }: OperationContext): Promise<ObjectHead> {
+  try {
+    return await backend.headObject(ref, call)
+  } catch (error) {
+    if (!(error instanceof DeleteMarkerError)) throw error
+    const headers = ref.versionId === undefined ? {} : { 'x-amz-delete-marker': 'true' }
+    throw new S3Error('NoSuchKey', {}, { headers })
+  }
+}
 
 const ATTRIBUTES = ['ETag', 'Checksum', 'ObjectParts', 'ObjectSize', 'StorageClass'] as const
 type Attribute = (typeof ATTRIBUTES)[number]

@@ -3,7 +3,7 @@ import { onObject } from '../access-rules.ts'
 import { S3Error } from '../errors.ts'
 import { isLockable, missingLockConfiguration } from '../object-lock.ts'
 import { label, operation, query } from '../operation.ts'
-import { parseVersionId } from '../version-id.ts'
+import { refuseVersionId } from '../version-id.ts'
 
 export const GetObjectLegalHold = operation(
   {
@@ -12,7 +12,7 @@ export const GetObjectLegalHold = operation(
     input: {
       bucket: label('bucket'),
       key: label('key'),
-      versionId: query('versionId', parseVersionId),
+      versionId: query('versionId', refuseVersionId),
     },
   },
   {

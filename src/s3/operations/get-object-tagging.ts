@@ -1,7 +1,7 @@
 import { onObject } from '../access-rules.ts'
 import { label, operation, query } from '../operation.ts'
 import { renderTagging } from '../tags.ts'
-import { parseVersionId } from '../version-id.ts'
+import { refuseVersionId } from '../version-id.ts'
 
 export const GetObjectTagging = operation(
   {
@@ -10,7 +10,7 @@ export const GetObjectTagging = operation(
     input: {
       bucket: label('bucket'),
       key: label('key'),
-      versionId: query('versionId', parseVersionId),
+      versionId: query('versionId', refuseVersionId),
     },
   },
   {

@@ -33,7 +33,7 @@ export const GetObject = operation(
       const { range, partNumber } = checkRead(input, context)
       let selection = NOTHING
       const { head, body } = await context.backend.getObject(
-        { bucket: input.bucket, key: input.key },
+        { bucket: input.bucket, key: input.key, versionId: input.versionId },
         (found) => {
           checkReadConditions(conditions, found)
           selection = selectBytes(found, range, partNumber)
@@ -43,6 +43,7 @@ export const GetObject = operation(
       )
       tell(context.call, 's3.content_length', selection.length)
       tell(context.call, 's3.etag', head.etag)
+      tell(context.call, 's3.version_id', head.versionId)
       return {
         status: selection.isPartial ? 206 : 200,
         headers: objectHeaders(head, selection, input),

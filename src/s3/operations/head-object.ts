@@ -1,8 +1,11 @@
+import type { ObjectHead, ObjectRef } from '../../backend/backend.ts'
+import { DeleteMarkerError } from '../../backend/delete-marker.ts'
 import { READS_OBJECT } from '../access-rules.ts'
 import { checkReadConditions } from '../conditions.ts'
+import { S3Error } from '../errors.ts'
 import { objectHeaders, pushLockHeaders } from '../object-headers.ts'
 import { selectBytes } from '../object-selection.ts'
-import { operation } from '../operation.ts'
+import { operation, type OperationContext } from '../operation.ts'
 import { tell } from '../trace-facts.ts'
 import { checkRead, readInput } from './get-object.ts'
 
@@ -12,13 +15,11 @@ export const HeadObject = operation(
     access: READS_OBJECT,
     async handle(input, context) {
       const { range, partNumber } = checkRead(input, context)
-      const head = await context.backend.headObject(
-        { bucket: input.bucket, key: input.key },
-        context.call,
-      )
+      const head = await look(input, context)
       checkReadConditions(input.conditions, head)
       const selection = selectBytes(head, range, partNumber)
       tell(context.call, 's3.etag', head.etag)
+      tell(context.call, 's3.version_id', head.versionId)
       const list = objectHeaders(head, selection, input)
       pushLockHeaders(list, head)
       list.push('Content-Length', String(selection.length))
@@ -26,3 +27,17 @@ export const HeadObject = operation(
     },
   },
 )
+
+/** HEAD does not tell that an object that is not there has been deleted. */
+async function look(
+  { bucket, key, versionId }: ObjectRef,
+  { backend, call }: OperationContext,
+): Promise<ObjectHead> {
+  try {
+    return await backend.headObject({ bucket, key, versionId }, call)
+  } catch (error) {
+    if (error instanceof DeleteMarkerError && versionId === undefined)
+      throw new S3Error('NoSuchKey')
+    throw error
+  }
+}

@@ -20,6 +20,7 @@ import { GetBucketOwnershipControls } from './get-bucket-ownership-controls.ts'
 import { GetBucketPolicyStatus } from './get-bucket-policy-status.ts'
 import { GetBucketPolicy } from './get-bucket-policy.ts'
 import { GetBucketTagging } from './get-bucket-tagging.ts'
+import { GetBucketVersioning } from './get-bucket-versioning.ts'
 import { GetBucketWebsite } from './get-bucket-website.ts'
 import { GetObjectAttributes } from './get-object-attributes.ts'
 import { GetObjectLegalHold } from './get-object-legal-hold.ts'
@@ -78,7 +79,7 @@ export const operations: readonly Operation[] = [
   GetBucketLocation,
   GetBucketTagging,
   GetBucketOwnershipControls,
-  ...later.bucketGetsBeforePolicy,
+  GetBucketVersioning,
   GetBucketPolicy,
   GetBucketCors,
   GetObjectLockConfiguration,

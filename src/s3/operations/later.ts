@@ -78,10 +78,6 @@ export const bucketDeletes = family('DELETE', 'bucket', [
   ['DeletePublicAccessBlock', 'publicAccessBlock', 'PutBucketPublicAccessBlock'],
 ])
 
-export const bucketGetsBeforePolicy = family('GET', 'bucket', [
-  ['GetBucketVersioning', 'versioning'],
-])
-
 export const bucketGetsAfterUploads = family('GET', 'bucket', [
   ['ListObjectVersions', 'versions', 'ListBucketVersions'],
 ])

@@ -1,7 +1,7 @@
 import { onObject } from '../access-rules.ts'
 import { parseLegalHold, requireLockable, storeLegalHold } from '../object-lock.ts'
 import { document, label, operation, query } from '../operation.ts'
-import { parseVersionId } from '../version-id.ts'
+import { refuseVersionId } from '../version-id.ts'
 
 export const PutObjectLegalHold = operation(
   {
@@ -11,7 +11,7 @@ export const PutObjectLegalHold = operation(
       bucket: label('bucket'),
       key: label('key'),
       isOn: document('LegalHold', parseLegalHold, { checksumRequired: true }),
-      versionId: query('versionId', parseVersionId),
+      versionId: query('versionId', refuseVersionId),
     },
   },
   {

@@ -7,7 +7,7 @@ import {
   storeRetention,
 } from '../object-lock.ts'
 import { document, label, operation, query } from '../operation.ts'
-import { parseVersionId } from '../version-id.ts'
+import { refuseVersionId } from '../version-id.ts'
 
 export const PutObjectRetention = operation(
   {
@@ -17,7 +17,7 @@ export const PutObjectRetention = operation(
       bucket: label('bucket'),
       key: label('key'),
       retention: document('Retention', parseRetention, { checksumRequired: true }),
-      versionId: query('versionId', parseVersionId),
+      versionId: query('versionId', refuseVersionId),
     },
   },
   {

@@ -1,7 +1,7 @@
 import { onObject } from '../access-rules.ts'
 import { document, label, operation, query } from '../operation.ts'
 import { parseTagging, storeTags } from '../tags.ts'
-import { parseVersionId } from '../version-id.ts'
+import { refuseVersionId } from '../version-id.ts'
 
 export const PutObjectTagging = operation(
   {
@@ -11,7 +11,7 @@ export const PutObjectTagging = operation(
       bucket: label('bucket'),
       key: label('key'),
       tags: document('Tagging', (root) => parseTagging(root, 'object'), { required: true }),
-      versionId: query('versionId', parseVersionId),
+      versionId: query('versionId', refuseVersionId),
     },
   },
   {
