@@ -1,6 +1,9 @@
 #include "hash-group.h"
 
+#include "sys.h"
+
 #include <stdbool.h>
+#include <time.h>
 #include <unistd.h>
 
 /* A round is short, so that a stream that comes later does not wait long to be taken along. */
@@ -8,6 +11,10 @@ enum { LANES = 16, ROUND_BYTES = 64 * 1024, WORTH_SHARING = 64 * 1024 };
 
 /* SHA has no lanes: it would only make the others wait. */
 enum { SLOW = HASH_SHA1 | HASH_SHA256 | HASH_SHA512 };
+
+/* How long a request waits for another one to share its lanes with: less than hashing it alone
+ * takes, while its stream goes on being read. */
+enum { COMPANY_NS = 400000, ACTIVE_NS = 4000000, MISSES = 4 };
 
 struct hash_request {
   struct hash_request *next;
@@ -19,6 +26,8 @@ struct hash_request {
   pthread_cond_t wake;
 };
 
+static bool expects_company(struct hash_group *g, const hasher *h);
+static void await_company(struct hash_group *g, struct hash_request *own);
 static void lead(struct hash_group *g, struct hash_request *own);
 static int take_along(struct hash_group *g, struct hash_request **set, int count);
 static void run_round(struct hash_request **set, int count);
@@ -28,6 +37,9 @@ static void unqueue(struct hash_group *g, struct hash_request *r);
 
 void hash_group_init(struct hash_group *g) {
   pthread_mutex_init(&g->lock, NULL);
+  g->latest = NULL;
+  g->latest_ns = 0;
+  g->misses = 0;
   g->first = NULL;
   g->last = &g->first;
   g->leaders = 0;
@@ -47,9 +59,16 @@ void hash_group_update(struct hash_group *g, hasher *h, const struct iovec *piec
   }
 
   struct hash_request own = {.h = h, .pieces = pieces, .left = count};
-  pthread_cond_init(&own.wake, NULL);
+  pthread_condattr_t monotonic;
+  pthread_condattr_init(&monotonic);
+  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+  pthread_cond_init(&own.wake, &monotonic);
+  pthread_condattr_destroy(&monotonic);
   pthread_mutex_lock(&g->lock);
+  bool alone = g->first == NULL && g->leaders == 0;
+  bool waits = expects_company(g, h) && alone;
   push(g, &own);
+  if (waits) await_company(g, &own);
   while (!own.done) {
     if (!own.taken && g->leaders < g->max_leaders)
       lead(g, &own);
@@ -58,6 +77,30 @@ void hash_group_update(struct hash_group *g, hasher *h, const struct iovec *piec
   }
   pthread_mutex_unlock(&g->lock);
   pthread_cond_destroy(&own.wake);
+}
+
+/* Whether another stream has come by lately, and waiting has been of use. */
+static bool expects_company(struct hash_group *g, const hasher *h) {
+  double now = now_ns();
+  bool others = g->latest != h && now - g->latest_ns < ACTIVE_NS;
+  g->latest = h;
+  g->latest_ns = now;
+  return others && g->misses < MISSES;
+}
+
+/* Whoever comes next leads, and takes us along. */
+static void await_company(struct hash_group *g, struct hash_request *own) {
+  struct timespec until;
+  clock_gettime(CLOCK_MONOTONIC, &until);
+  until.tv_nsec += COMPANY_NS;
+  if (until.tv_nsec >= 1000000000) {
+    until.tv_sec++;
+    until.tv_nsec -= 1000000000;
+  }
+  int err = 0;
+  do err = pthread_cond_timedwait(&own->wake, &g->lock, &until);
+  while (err == 0 && g->leaders > 0 && !own->done);
+  if (err != 0 && !own->taken && !own->done) g->misses++;
 }
 
 /* Until our own request is done; what is left of the others' goes back, and one of them leads. */
@@ -69,6 +112,7 @@ static void lead(struct hash_group *g, struct hash_request *own) {
   g->leaders++;
   while (!own->done) {
     count = take_along(g, set, count);
+    if (count > 1) g->misses = 0;
     pthread_mutex_unlock(&g->lock);
     run_round(set, count);
     pthread_mutex_lock(&g->lock);

@@ -17,6 +17,9 @@ struct hash_group {
   pthread_mutex_t lock;
   struct hash_request *first, **last; /* nobody leads these yet */
   int leaders, max_leaders;
+  const hasher *latest; /* whose request came last, and when */
+  double latest_ns;
+  int misses; /* waits for company in a row for which none came */
 };
 
 void hash_group_init(struct hash_group *g);
