@@ -54,6 +54,8 @@ export interface Backend {
   ): Promise<{ head: ObjectHead; slice: ByteSlice; body: Body }>
   headObject(ref: ObjectRef, call: Call): Promise<ObjectHead>
   putObject(ref: ObjectRef, object: NewObject, body: AnyPayload, call: Call): Promise<WrittenObject>
+  /** AccessDenied where a lock protects the object now; `deleteObject` finds out by itself. */
+  checkDeletable(ref: ObjectRef, call: Call): Promise<void>
   /** Deleting what is not there is no error. */
   deleteObject(ref: ObjectRef, precondition: DeletePrecondition, call: Call): Promise<void>
   copyObject(
@@ -112,6 +114,8 @@ export interface Call {
   readonly signal: AbortSignal
   /** Whose what is made may have to be. */
   readonly account?: PosixIds | undefined
+  /** Whether retention in governance mode yields; undefined where the request does not ask for it. */
+  readonly mayBypass?: ((ref: ObjectRef) => Promise<boolean>) | undefined
 }
 
 /** Ids of the account that asks, as far as it has any. */

@@ -1,5 +1,8 @@
 import { parseObject } from '../go-json.ts'
+import { S3Error } from '../s3/errors.ts'
+import { parseIsoTime } from '../s3/iso-time.ts'
 import type { ObjectRetention } from './backend.ts'
+import { endOfPeriod, type BucketLock } from './bucket-lock.ts'
 
 /**
  * A retention as it is stored, by a write or by a call of its own: the second form has a name around it (contract 2.3).
@@ -12,4 +15,55 @@ export function readRetention(stored: Buffer | undefined): ObjectRetention | und
   return typeof mode === 'string' && typeof retainUntil === 'string'
     ? { mode, retainUntil }
     : undefined
+}
+
+/** What is stored with an object that may be locked. */
+export interface StoredLock {
+  readonly retention: Buffer | undefined
+  readonly legalHold: Buffer | undefined
+}
+
+/** `governance` yields to who may bypass it, `fixed` to nobody. */
+export type Protection = 'none' | 'governance' | 'fixed'
+
+/**
+ * What keeps an object from being deleted or overwritten at this moment (contract 4.7).
+ *
+ * A hold counts whatever became of the retention (9.2, 7). An object without a retention of its own has its bucket's, counted
+ * from when the bucket got it. What cannot be read protects for ever.
+ */
+export function protectionOf(
+  { retention, legalHold }: StoredLock,
+  bucket: BucketLock,
+  nowMs: number,
+): Protection {
+  if (legalHold !== undefined && legalHold[0] !== 0) return 'fixed'
+  const { mode, untilMs } =
+    retention === undefined ? inheritedRetention(bucket) : ownRetention(retention)
+  if (untilMs <= nowMs) return 'none'
+  return mode === 'GOVERNANCE' ? 'governance' : 'fixed'
+}
+
+interface Term {
+  readonly mode: string
+  readonly untilMs: number
+}
+
+function ownRetention(stored: Buffer): Term {
+  const retention = readRetention(stored)
+  if (retention === undefined) return { mode: '', untilMs: Infinity }
+  const { mode, retainUntil } = retention
+  return { mode, untilMs: parseIsoTime(retainUntil)?.ms ?? Infinity }
+}
+
+function inheritedRetention({ defaultRetention, createdAtMs }: BucketLock): Term {
+  if (defaultRetention === undefined) return { mode: '', untilMs: -Infinity }
+  const { mode } = defaultRetention
+  const untilMs = createdAtMs === undefined ? Infinity : endOfPeriod(defaultRetention, createdAtMs)
+  return { mode, untilMs }
+}
+
+export function protectedByLock(): S3Error {
+  const message = 'Access Denied because object protected by object lock.'
+  return new S3Error('AccessDenied', {}, { message })
 }

@@ -1,19 +1,6 @@
-import { parseObject } from '../go-json.ts'
+import type { BucketLock, DefaultRetention } from '../backend/bucket-lock.ts'
 import { child, childText, childrenOf, type XmlElement } from '../http/xml-reader.ts'
 import { S3Error } from './errors.ts'
-
-/** The object lock configuration of a bucket. */
-export interface BucketLock {
-  readonly enabled: boolean
-  /** Given to new objects; undefined where there is none. At most one of the periods is set. */
-  readonly defaultRetention: DefaultRetention | undefined
-}
-
-export interface DefaultRetention {
-  readonly mode: string
-  readonly days: number | undefined
-  readonly years: number | undefined
-}
 
 const MAX_PERIOD = { Days: 36_500, Years: 100 } as const
 
@@ -72,26 +59,4 @@ export function storeBucketLock(
         }
   const moment = createdAt?.toISOString().replace(/\.?0*Z$/, 'Z') ?? null
   return JSON.stringify({ Enabled: enabled, DefaultRetention: retention, CreatedAt: moment })
-}
-
-/** Undefined where there is none, or one that cannot be read. */
-export function readBucketLock(stored: Buffer | undefined): BucketLock | undefined {
-  const document = parseObject(stored)
-  if (document === undefined) return undefined
-  const retention = document['DefaultRetention']
-  return {
-    enabled: document['Enabled'] === true,
-    defaultRetention:
-      typeof retention === 'object' && retention !== null
-        ? readDefaultRetention(retention as Record<string, unknown>)
-        : undefined,
-  }
-}
-
-function readDefaultRetention({ Mode, Days, Years }: Record<string, unknown>): DefaultRetention {
-  return {
-    mode: typeof Mode === 'string' ? Mode : '',
-    days: typeof Days === 'number' ? Days : undefined,
-    years: typeof Years === 'number' ? Years : undefined,
-  }
 }

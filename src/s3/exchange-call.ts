@@ -9,10 +9,12 @@ import type { Span } from '../trace/recorder.ts'
  */
 export class ExchangeCall implements Call {
   readonly span: Span
+  mayBypass: Call['mayBypass']
   readonly #exchange: CallingExchange
 
   constructor(span: Span, exchange: CallingExchange) {
     this.span = span
+    this.mayBypass = undefined
     this.#exchange = exchange
   }
 

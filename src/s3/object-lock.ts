@@ -1,5 +1,5 @@
 import type { Backend, Call, ObjectLock, ObjectRef, ObjectRetention } from '../backend/backend.ts'
-import { readRetention } from '../backend/retention.ts'
+import { protectedByLock, readRetention } from '../backend/retention.ts'
 import { parseObject } from '../go-json.ts'
 import { childText, type XmlElement } from '../http/xml-reader.ts'
 import { S3Error, type S3ErrorOptions } from './errors.ts'
@@ -111,11 +111,6 @@ export function checkReplacement(
     ? isExtended || (stored.mode === 'GOVERNANCE' && bypass.byRight)
     : stored.mode === 'GOVERNANCE' && bypass.byPolicy
   if (!isAllowed) throw protectedByLock()
-}
-
-function protectedByLock(): S3Error {
-  const message = 'Access Denied because object protected by object lock.'
-  return new S3Error('AccessDenied', {}, { message })
 }
 
 /** A `LegalHold` document: whether it says ON. */

@@ -7,6 +7,7 @@ import { SPAN } from '../trace/names.ts'
 import type { Recorder, Span } from '../trace/recorder.ts'
 import { authorizeAdmin } from './authorize-admin.ts'
 import { authorize } from './authorize.ts'
+import { policyLetsBypass, wantsBypass } from './bypass-governance.ts'
 import { corsTurn, grantOrigin } from './cors/cors-answer.ts'
 import type { CorsGrant } from './cors/cors-grant.ts'
 import type { StoredCors } from './cors/stored-cors.ts'
@@ -102,9 +103,10 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     const { document, malformed } =
       body.kind === 'document' ? await readDocument(exchange, body, keys) : NO_DOCUMENT
     const bytes = body.kind === 'bytes' ? await exchange.readBytes(body) : undefined
+    const call = new ExchangeCall(span, exchange)
     const context: OperationContext = {
       backend: parts.backend,
-      call: new ExchangeCall(span, exchange),
+      call,
       caller: authentication.identity,
       authentication,
       keys,
@@ -114,6 +116,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
       request: exchange.request,
       settings: parts.settings,
     }
+    if (wantsBypass(context)) call.mayBypass = (ref) => policyLetsBypass(ref, context)
     const source = { request: exchange.request, payload, document, bytes, malformed, form }
     return operation.invoke(source, context)
   }

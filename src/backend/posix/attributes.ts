@@ -30,6 +30,7 @@ export const ATTRIBUTE = {
   /** Its presence says that the object is deleted, whatever data its file still holds. */
   deleteMarker: 'delete-marker',
   acl: 'acl',
+  bucketLock: 'bucket-lock',
 } as const
 
 export const CONTENT_ATTRIBUTES: readonly (readonly [
@@ -77,7 +78,7 @@ export function describingAttributes(
 
 const HELD = Buffer.from([1])
 
-function* lockAttributes({ retention, legalHold }: ObjectLock): Iterable<Attribute> {
+export function* lockAttributes({ retention, legalHold }: ObjectLock): Iterable<Attribute> {
   if (retention !== undefined) {
     const { mode, retainUntil } = retention
     const value = `{"Mode":${goString(mode)},"RetainUntilDate":${goString(retainUntil)}}`

@@ -155,6 +155,7 @@ export async function deleteBucket(task: Task): Promise<void> {
   const hasOwn = count > 0 && entryName(list.value, 0) === TMP_DIR
   if (count > 1 || (count === 1 && !hasOwn)) throw notEmpty(bucket)
   if (hasOwn) await removeWorkingDirectory(task)
+  task.volume.plainBuckets.forget(bucket)
   try {
     await removeEntry(task, bucketEntry(bucket), true)
   } catch (error) {

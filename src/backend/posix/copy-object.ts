@@ -1,3 +1,5 @@
+import type { FileIdentity } from '../../io/io.ts'
+import { preconditionFailed } from '../../s3/conditions.ts'
 import { S3Error } from '../../s3/errors.ts'
 import type {
   ChecksumAlgorithm,
@@ -21,7 +23,7 @@ import { etagForm, etagText } from './etag-form.ts'
 import { openObject } from './get-object.ts'
 import type { OpenObject } from './opened.ts'
 import { keyPath } from './paths.ts'
-import { withPrecondition } from './preconditions.ts'
+import { onTerms, withPrecondition, withPreconditionInPlace } from './preconditions.ts'
 import { publish } from './publish.ts'
 import { objectFacts, objectTarget } from './put-object.ts'
 import { replaceDescription } from './replace-description.ts'
@@ -73,8 +75,8 @@ async function copyToFile(
       etagAttribute(etag),
       checksumsAttribute(algorithm, 'FULL_OBJECT', value),
     ]
-    await withPrecondition(task, object.precondition, (onlyOver) =>
-      publish(task, { target, onlyOver, attributes, facts, ...filledFrom(task, file, size) }),
+    await withPrecondition(task, object.precondition, (terms) =>
+      publish(task, { target, terms, attributes, facts, ...filledFrom(task, file, size) }),
     )
     return {
       etag: `"${etag}"`,
@@ -140,11 +142,22 @@ async function copyOntoItself(
   const isDirectory = task.subject.key.endsWith('/')
   const description = copiedDescription(source, object, isDirectory ? DIRECTORY_TYPE : undefined)
   const keepsTags = object.tags === 'COPY'
-  const checksum = await withPrecondition(task, object.precondition, () =>
-    replaceDescription(task, source, { description, keepsTags, checksum: object.checksum }),
-  )
+  const checksum = await withPreconditionInPlace(task, object.precondition, (terms) => {
+    // Another object has its name by now: that one was looked at, and not this.
+    if (terms.onlyOver !== undefined && !isSameFile(terms.onlyOver, source.stat))
+      throw preconditionFailed('If-Match')
+    return replaceDescription(task, source, {
+      description: onTerms(description, terms),
+      keepsTags,
+      checksum: object.checksum,
+    })
+  })
   const { etag, lastModifiedMs, versionId } = source.head
   return { etag, lastModifiedMs, checksum, sourceVersionId: versionId, versionId }
+}
+
+function isSameFile(a: FileIdentity, b: FileIdentity): boolean {
+  return a.ino === b.ino && a.dev === b.dev
 }
 
 const NOTHING_CHANGES =

@@ -10,6 +10,7 @@ import { isDirectory } from './file-types.ts'
 import { currentObject } from './get-object.ts'
 import { withKeyLock } from './locks.ts'
 import { TMP_DIR, keyPath, type KeyPath } from './paths.ts'
+import { NotPlain, addPlainLook, checkProtection, isNotPlain, readLock } from './protection.ts'
 import { objectFacts } from './put-object.ts'
 import type { BucketChain, Task } from './task.ts'
 import { openTmpDir, removeTemporary, temporaryName } from './tmp-dir.ts'
@@ -21,12 +22,49 @@ export async function deleteObject(
   precondition: DeletePrecondition,
 ): Promise<void> {
   const path = keyPath(task.subject.key)
-  if (!hasCondition(precondition))
-    return path.isDirectory ? deleteDirectoryObject(task) : deleteFile(task, path)
+  const { plainBuckets } = task.volume
+  const { bucket } = task.subject
+  if (!hasCondition(precondition)) {
+    if (path.isDirectory) {
+      if ((await readLock(task)) === undefined) return deleteDirectoryObject(task)
+    } else if (plainBuckets.has(bucket)) return deleteFile(task, path)
+    else if (!plainBuckets.isMarked(bucket) && (await deleteLooking(task, path))) return
+  }
+  return deleteLocked(task, path, precondition)
+}
+
+/** False where the bucket turned out not to be plain. */
+async function deleteLooking(task: Task<ObjectRef>, path: KeyPath): Promise<boolean> {
+  const { plainBuckets } = task.volume
+  const { bucket } = task.subject
+  const sinceMs = performance.now()
+  try {
+    await deleteFile(task, path, 'only if plain')
+  } catch (error) {
+    if (!(error instanceof NotPlain)) throw error
+    plainBuckets.mark(bucket)
+    return false
+  }
+  plainBuckets.add(bucket, sinceMs)
+  return true
+}
+
+/** Compares and deletes under the key's lock: in a bucket with object lock, all who write, delete or lock a key take it. */
+function deleteLocked(
+  task: Task<ObjectRef>,
+  path: KeyPath,
+  precondition: DeletePrecondition,
+): Promise<void> {
   return withKeyLock(task, async () => {
+    const lock = await readLock(task)
     const object = await currentObject(task, 'keep')
-    if (object === undefined) return
+    if (object === undefined) {
+      // What is no object may yet be a directory.
+      if (path.isDirectory && !hasCondition(precondition)) await deleteDirectoryObject(task)
+      return
+    }
     try {
+      if (lock !== undefined) await checkProtection(task, object.attributes, lock)
       check(precondition, object.head)
       if (path.isDirectory) await deleteDirectoryObject(task)
       else await deleteFile(task, path, object.stat)
@@ -34,6 +72,14 @@ export async function deleteObject(
       await task.close(object.fd)
     }
   })
+}
+
+/** Throws AccessDenied where a lock protects the object now. */
+export async function checkDeletable(task: Task<ObjectRef>): Promise<void> {
+  const lock = await readLock(task)
+  const object = lock && (await currentObject(task))
+  if (lock !== undefined && object !== undefined)
+    await checkProtection(task, object.attributes, lock)
 }
 
 function hasCondition({ ifMatch, ifLastModified, ifSize }: DeletePrecondition): boolean {
@@ -57,13 +103,13 @@ function seconds(ms: number): number {
 }
 
 /**
- * Removes the file and the parents that it leaves empty, up to one that is an object itself. With `only` no other file is
+ * Removes the file and the parents that it leaves empty, up to one that is an object itself. With a file no other is
  * removed: those who ask for no condition take no lock, and may have put one there since.
  */
 async function deleteFile(
   task: Task<ObjectRef>,
   path: KeyPath,
-  only?: FileIdentity,
+  only?: FileIdentity | 'only if plain',
 ): Promise<void> {
   const { durable, folds } = task.volume
   const inBucket = path.parent === ''
@@ -71,8 +117,12 @@ async function deleteFile(
   const fold = folds.next(task.span, SPAN.removeFile)
   const chain = task.begin({ readable: durable && inBucket, record: fold === undefined })
   const { steps, bucket } = chain
+  const look = only === 'only if plain' ? addPlainLook(task, chain) : undefined
   const parent = inBucket ? bucket : steps.openDir(bucket, path.parent)
-  const aside = only && { file: only, tmpDir: openTmp(chain, task), aside: temporaryName() }
+  const aside =
+    typeof only === 'object'
+      ? { file: only, tmpDir: openTmp(chain, task), aside: temporaryName() }
+      : undefined
   const removed = steps.remove(parent, path.name, aside && { only: aside })
   if (!inBucket) steps.pruneParents(bucket, path.parent, { stopAt: ATTRIBUTE.etag, sync: durable })
   else if (durable) steps.sync(bucket, 'dir')
@@ -80,6 +130,7 @@ async function deleteFile(
     await steps.run()
   } catch (error) {
     const { step, errno } = failureOf(error)
+    if (isNotPlain(error, look)) throw new NotPlain()
     if (step === parent && !inBucket && PARENT_ABSENT.has(errno)) return
     if (step === removed && NOT_THERE.has(errno)) return
     if (step === removed && errno === ESTALE && aside !== undefined)

@@ -14,9 +14,8 @@ import {
 import { mismatch } from './collected.ts'
 import { failureOf } from './errors.ts'
 import { etagForm, etagInChain, etagText } from './etag-form.ts'
-import { withKeyLock } from './locks.ts'
 import { keyPath } from './paths.ts'
-import { checkPrecondition } from './preconditions.ts'
+import { onTerms, withPreconditionInPlace, type WriteTerms } from './preconditions.ts'
 import type { Task } from './task.ts'
 
 const { EEXIST, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY } = constants.errno
@@ -27,6 +26,8 @@ const DESCRIPTION: readonly string[] = [
   ATTRIBUTE.metadata,
   ATTRIBUTE.tags,
 ]
+
+const LOCKS: readonly string[] = [ATTRIBUTE.retention, ATTRIBUTE.legalHold]
 
 export interface DirectoryObject {
   readonly description: readonly Attribute[]
@@ -46,34 +47,33 @@ export interface WrittenDirectory {
  * Puts the object `a/b/`: the directory, marked as an object by its `etag`, which is written last. The client's digests are
  * verified before anything is made.
  */
-export async function putDirectoryObject(
+export function putDirectoryObject(
   task: Task<ObjectRef>,
   object: DirectoryObject,
 ): Promise<WrittenDirectory> {
-  const { ifMatch, ifNoneMatch } = object.precondition
-  if (ifMatch === undefined && ifNoneMatch === undefined) return markDirectory(task, object)
-  // A directory that is there may or may not be an object: only under the lock can that be decided.
-  return withKeyLock(task, async () => {
-    await checkPrecondition(task, object.precondition)
-    return markDirectory(task, object)
-  })
+  return withPreconditionInPlace(task, object.precondition, (terms) =>
+    markDirectory(task, object, terms),
+  )
 }
 
 async function markDirectory(
   task: Task<ObjectRef>,
   object: DirectoryObject,
+  terms: WriteTerms,
 ): Promise<WrittenDirectory> {
   const { durable, dirMode } = task.volume
   const { path } = keyPath(task.subject.key)
   const kind = hashKindOf(object.checksum)
   const form = etagForm(task.volume, object.checksum)
   const attributes: Attribute[] = [
-    ...object.description,
+    ...onTerms(object.description, terms),
     checksumsAttribute(object.checksum, 'FULL_OBJECT', { hasher: 'job', kind, encoding: 'base64' }),
     etagInChain(form),
   ]
   const written = new Set(attributes.map(([name]) => name))
-  const removed = DESCRIPTION.filter((name) => !written.has(name))
+  // A lock that was there has ended, or the write would have been refused.
+  const earlier = terms.onlyOver === undefined ? DESCRIPTION : [...DESCRIPTION, ...LOCKS]
+  const removed = earlier.filter((name) => !written.has(name))
   const chain = task.begin()
   const { steps, bucket } = chain
   const kinds = [

@@ -7,12 +7,13 @@ import type { Backend, Call } from '../backend.ts'
 import { ATTRIBUTE } from './attributes.ts'
 import { createBucket, deleteBucket, headBucket, listBuckets } from './buckets.ts'
 import { copyObject } from './copy-object.ts'
-import { deleteObject } from './delete-object.ts'
+import { checkDeletable, deleteObject } from './delete-object.ts'
 import { DirectoryCache } from './directory-cache.ts'
 import type { Subject } from './errors.ts'
 import { Folds } from './folds.ts'
 import { getObject, headObject } from './get-object.ts'
 import { listObjects } from './listing.ts'
+import { PlainBuckets } from './plain-buckets.ts'
 import { createOwnership } from './ownership.ts'
 import { putObject } from './put-object.ts'
 import {
@@ -75,8 +76,11 @@ const IN_KERNEL: readonly CopyMethod[] = ['reflink', 'copy_file_range', 'read_wr
 /** Buckets as directories, objects as files, what S3 knows of them as extended attributes: VersityGW's layout. */
 export async function createPosixBackend(options: PosixBackendOptions): Promise<Backend> {
   const volume = await openVolumes(options)
-  const task = <S extends Subject>(subject: S, call: Call): Task<S> =>
-    new Task(volume, call.span, subject, volume.ownerOf?.(call.account))
+  const task = <S extends Subject>(subject: S, call: Call): Task<S> => {
+    const task = new Task(volume, call.span, subject, volume.ownerOf?.(call.account))
+    task.mayBypass = call.mayBypass
+    return task
+  }
   const root = new Task(volume, volume.silent, { bucket: '' })
   return {
     type: 'posix',
@@ -96,6 +100,7 @@ export async function createPosixBackend(options: PosixBackendOptions): Promise<
     getObject: (ref, select, call) => getObject(task(ref, call), select),
     headObject: (ref, call) => headObject(task(ref, call)),
     putObject: (ref, object, payload, call) => putObject(task(ref, call), object, payload),
+    checkDeletable: (ref, call) => checkDeletable(task(ref, call)),
     deleteObject: (ref, precondition, call) => deleteObject(task(ref, call), precondition),
     copyObject: (source, target, object, call) => copyObject(task(target, call), source, object),
     getObjectSubresource: (ref, name, call) => getObjectSubresource(task(ref, call), name),
@@ -197,6 +202,7 @@ function openVolume(
     integrityEtags: options.integrityEtags === true,
     directories: new DirectoryCache(LISTING_CACHE_BYTES),
     folds: new Folds(),
+    plainBuckets: new PlainBuckets(),
     sweeper,
     lockLines: new Map(),
     uploads: new Map(),

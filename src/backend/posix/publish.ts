@@ -1,13 +1,15 @@
 import { constants } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { IoError } from '../../io/io-error.ts'
-import type { Chain, Fd, FileIdentity, Step } from '../../io/io.ts'
+import type { Chain, Fd, Step } from '../../io/io.ts'
 import { preconditionFailed } from '../../s3/conditions.ts'
 import { S3Error } from '../../s3/errors.ts'
 import { ATTRIBUTE, type Attribute } from './attributes.ts'
 import { failureOf } from './errors.ts'
 import { isDirectory } from './file-types.ts'
 import { TMP_DIR } from './paths.ts'
+import { onTerms, type WriteTerms } from './preconditions.ts'
+import { NotPlain, addPlainLook, isNotPlain } from './protection.ts'
 import type { BucketChain, Task } from './task.ts'
 import type { TemporaryFile } from './temporary-file.ts'
 import {
@@ -54,8 +56,8 @@ export interface Publication {
   readonly filled?: TemporaryFile | undefined
   /** The error a client is told, where a step that `fill` added failed. */
   readonly explain?: (error: IoError) => Error | undefined
-  /** The only file it may replace: where another one has its name by now, it is PreconditionFailed. */
-  readonly onlyOver?: FileIdentity | undefined
+  /** Of objects: what they may replace, and where. */
+  readonly terms?: WriteTerms
   /** Of OpenTmpFile and LinkFile. */
   readonly facts: Facts
   readonly bulk?: boolean
@@ -95,6 +97,7 @@ class Attempt {
   readonly #tmpDir: TmpDirSteps | undefined
   readonly #file: Step<number> | undefined
   readonly #parent: Step<number> | undefined
+  readonly #look: Step<void> | undefined
   readonly #link: Step<'linkat' | 'rename'>
 
   constructor(task: Task, publication: Publication, plan: Plan, isFirst: boolean) {
@@ -124,8 +127,10 @@ class Attempt {
     this.#describe(file)
     this.#parent = target.makeParents && !isInBucket ? this.#makeParents() : undefined
     const parent: Fd = upload ?? this.#parent ?? bucket
-    const { onlyOver, facts } = publication
-    const linking = { tmpDir, replace: target.replace, onlyOver, attributes: facts }
+    const { terms, facts } = publication
+    this.#look = terms?.onlyIfPlain === true ? addPlainLook(task, this.chain) : undefined
+    const { replace } = target
+    const linking = { tmpDir, replace, onlyOver: terms?.onlyOver, attributes: facts }
     const from = name === undefined ? {} : { from: name }
     this.#link = this.chain.at(
       'name',
@@ -168,8 +173,8 @@ class Attempt {
   /** Everything that an object carries is on its file, and on disk, before it has a name. */
   #describe(file: Fd): void {
     const { steps } = this.chain
-    const { attributes, optionalAttributes = [], size } = this.#publication
-    steps.writeMetadata(file, attributes)
+    const { attributes, terms, optionalAttributes = [], size } = this.#publication
+    steps.writeMetadata(file, terms === undefined ? attributes : onTerms(attributes, terms))
     steps.verifySize(file, size)
     for (const attribute of optionalAttributes) {
       steps.writeMetadata(file, [attribute], { tolerate: [ENOSPC, E2BIG] })
@@ -230,8 +235,10 @@ class Attempt {
     if (isLink && error.errno === EEXIST && (await isTakenByDirectory(this.#task, target))) {
       return new S3Error('ExistingObjectIsDirectory', {}, { cause: error })
     }
-    if (target.makeParents && (isLink || error.step === this.#parent))
+    const isPlainless = isNotPlain(error, this.#look)
+    if (target.makeParents && (isLink || isPlainless || error.step === this.#parent))
       await prune(this.#task, target)
+    if (isPlainless) return new NotPlain()
     if (isLink && error.errno === EALREADY) return preconditionFailed('If-Match', error)
     return explain?.(error) ?? this.chain.toS3Error(error)
   }

@@ -57,8 +57,8 @@ async function putCollected(
   ]
   const target = objectTarget(task, object)
   const facts = objectFacts(task)
-  await withPrecondition(task, object.precondition, (onlyOver) =>
-    publish(task, { target, onlyOver, size, attributes, fill, explain, facts }),
+  await withPrecondition(task, object.precondition, (terms) =>
+    publish(task, { target, terms, size, attributes, fill, explain, facts }),
   )
   return { digest, size }
 }
@@ -88,8 +88,8 @@ async function putStreamed(
       etagAttribute(etagText(form, digest)),
       checksumsAttribute(object.checksum, 'FULL_OBJECT', digest(kind).toString('base64')),
     ]
-    await withPrecondition(task, object.precondition, (onlyOver) =>
-      publish(task, { target, onlyOver, attributes, facts, ...filledFrom(task, file, size) }),
+    await withPrecondition(task, object.precondition, (terms) =>
+      publish(task, { target, terms, attributes, facts, ...filledFrom(task, file, size) }),
     )
     return received
   })

@@ -56,6 +56,12 @@ async function changeBucket(
   writeOrRemove(chain.steps, chain.bucket, name, value)
   if (task.volume.durable) chain.steps.sync(chain.bucket, 'dir')
   await chain.run()
+  if (name !== ATTRIBUTE.bucketLock || value === undefined) return
+  const { plainBuckets } = task.volume
+  const { bucket } = task.subject
+  const isNew = !plainBuckets.isMarked(bucket)
+  plainBuckets.mark(bucket)
+  if (isNew) await plainBuckets.settled(bucket, undefined)
 }
 
 export async function getObjectSubresource(
@@ -79,9 +85,25 @@ export function putObjectSubresource(
   name: ObjectSubresource,
   value: SubresourceValue | SubresourceDecision,
 ): Promise<void> {
+  const decide = typeof value === 'function' ? value : () => value
+  if (LOCKS.has(name)) return lockObject(task, name, decide)
   return typeof value === 'function'
-    ? withKeyLock(task, () => decideObject(task, name, value))
+    ? withKeyLock(task, () => decideObject(task, name, decide))
     : changeObject(task, name, value)
+}
+
+/** Those who delete or overwrite what may be locked hold the key's lock meanwhile, and look for them. */
+const LOCKS: ReadonlySet<ObjectSubresource> = new Set([ATTRIBUTE.retention, ATTRIBUTE.legalHold])
+
+async function lockObject(
+  task: Task<ObjectRef>,
+  name: ObjectSubresource,
+  decide: SubresourceDecision,
+): Promise<void> {
+  await withKeyLock(task, () => decideObject(task, name, decide))
+  const { plainBuckets } = task.volume
+  plainBuckets.mark(task.subject.bucket)
+  await plainBuckets.settled(task.subject.bucket, undefined)
 }
 
 export function deleteObjectSubresource(

@@ -1,5 +1,6 @@
 import type { Chain, Fd, Owner, Step } from '../../io/io.ts'
 import type { Span } from '../../trace/recorder.ts'
+import type { Call } from '../backend.ts'
 import { Places, type Place, type Subject } from './errors.ts'
 import { bucketEntry } from './paths.ts'
 import type { Volume } from './volume.ts'
@@ -11,17 +12,22 @@ export class Task<S extends Subject = Subject> {
   readonly subject: S
   /** Of what it makes; undefined where that is the process. */
   readonly owner: Owner | undefined
+  /** As its call has it. */
+  mayBypass: Call['mayBypass']
 
   constructor(volume: Volume, span: Span, subject: S, owner?: Owner) {
     this.volume = volume
     this.span = span
     this.subject = subject
     this.owner = owner
+    this.mayBypass = undefined
   }
 
   /** The same call, where it is about something else. */
   about<T extends Subject>(subject: T): Task<T> {
-    return new Task(this.volume, this.span, subject, this.owner)
+    const task = new Task(this.volume, this.span, subject, this.owner)
+    task.mayBypass = this.mayBypass
+    return task
   }
 
   /** A chain whose first step opens the bucket. */

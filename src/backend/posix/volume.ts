@@ -3,6 +3,7 @@ import type { Span } from '../../trace/recorder.ts'
 import type { DirectoryCache } from './directory-cache.ts'
 import type { Folds } from './folds.ts'
 import type { OwnerOf } from './ownership.ts'
+import type { PlainBuckets } from './plain-buckets.ts'
 import type { Sweeper } from './sweeper.ts'
 
 /** The directory tree that is served, and how. */
@@ -34,6 +35,7 @@ export interface Volume {
   readonly integrityEtags: boolean
   readonly directories: DirectoryCache
   readonly folds: Folds
+  readonly plainBuckets: PlainBuckets
   readonly sweeper: Sweeper
   /** The last request of this process in line for a lock, by the lock's name. */
   readonly lockLines: Map<string, Promise<unknown>>

@@ -41,7 +41,10 @@ export const DeleteObjects = operation(
     async handle({ bucket, request }, context) {
       const { backend, call, keys } = context
       await backend.headBucket(bucket, call)
-      const failures = await deleteAll(bucket, request.entries, context)
+      const denied = await findDenied(request.entries, keys)
+      const allowed = request.entries.filter((entry) => !denied.has(entry))
+      await checkLocks(bucket, allowed, context)
+      const failures = await deleteAll({ bucket, entries: request.entries, denied }, context)
       const isDenied = failures.every(({ error }) => error.code === 'AccessDenied')
       if (!keys.onBucket && isDenied && failures.length === request.entries.length)
         throw new S3Error('AccessDenied')
@@ -51,6 +54,25 @@ export const DeleteObjects = operation(
     },
   },
 )
+
+/** A single key that is locked fails them all, before any is deleted (contract 3.9). */
+async function checkLocks(
+  bucket: string,
+  entries: readonly DeleteEntry[],
+  { backend, call }: OperationContext,
+): Promise<void> {
+  await inParallel(entries, async (entry) => {
+    const key = pathOf(entry)
+    if (key === undefined) return
+    try {
+      await backend.checkDeletable({ bucket, key }, call)
+    } catch (error) {
+      // What else is wrong with a key is told of that key alone.
+      if (!(error instanceof S3Error) || error.status >= 500 || error.code === 'AccessDenied')
+        throw error
+    }
+  })
+}
 
 export interface DeleteEntry {
   readonly key: string
@@ -99,6 +121,13 @@ export interface DeleteFailure {
   readonly error: S3Error
 }
 
+interface Deletion {
+  readonly bucket: string
+  readonly entries: readonly DeleteEntry[]
+  /** Those that the caller may not delete. */
+  readonly denied: ReadonlySet<DeleteEntry>
+}
+
 const WIDTH = 16
 
 /**
@@ -106,12 +135,10 @@ const WIDTH = 16
  * first, so that a listing sent back as it came empties the tree whatever its order.
  */
 async function deleteAll(
-  bucket: string,
-  entries: readonly DeleteEntry[],
-  { backend, call, keys }: OperationContext,
+  { bucket, entries, denied }: Deletion,
+  { backend, call }: OperationContext,
 ): Promise<readonly DeleteFailure[]> {
   const failed = new Map<DeleteEntry, DeleteFailure>()
-  const denied = await findDenied(entries, keys)
   const remove = async (entry: DeleteEntry): Promise<void> => {
     try {
       const key = normalizeKey(entry.key)

@@ -1,6 +1,6 @@
+import { readBucketLock, type BucketLock } from '../../backend/bucket-lock.ts'
 import { XML_DECLARATION, element, optional, wrap } from '../../http/xml.ts'
 import { onBucket } from '../access-rules.ts'
-import { readBucketLock, type BucketLock } from '../bucket-lock.ts'
 import { S3Error } from '../errors.ts'
 import { label, operation } from '../operation.ts'
 

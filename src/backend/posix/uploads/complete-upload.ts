@@ -115,10 +115,10 @@ async function completeClaimed(
     if (combined === undefined) checkObjectChecksum(completion, algorithm, checksum.value)
     else await assembleParts(task, { ...stored, file: file.fd, hasher: undefined })
     const etag = objectEtag(task, completion, checksum)
-    await withPrecondition(task, completion.precondition, (onlyOver) =>
+    await withPrecondition(task, completion.precondition, (terms) =>
       publish(task, {
         target,
-        onlyOver,
+        terms,
         facts,
         bulk: true,
         ...objectAttributes(task, stored, etag, checksum),

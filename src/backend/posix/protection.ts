@@ -1,0 +1,76 @@
+import { constants } from 'node:os'
+import type { Step } from '../../io/io.ts'
+import type { ObjectRef } from '../backend.ts'
+import { readBucketLock, retentionGivenBy, type BucketLock } from '../bucket-lock.ts'
+import { protectedByLock, protectionOf } from '../retention.ts'
+import { ATTRIBUTE, lockAttributes, type Attribute } from './attributes.ts'
+import { failureOf } from './errors.ts'
+import type { StoredAttributes } from './head.ts'
+import { bucketEntry } from './paths.ts'
+import type { BucketChain, Task } from './task.ts'
+
+/** What a plain bucket has none of. */
+const MARKS: readonly string[] = [ATTRIBUTE.bucketLock]
+
+/** A configuration that cannot be read protects what is protected by itself. */
+const UNREADABLE: BucketLock = { enabled: true, defaultRetention: undefined }
+
+/** The lock configuration of the bucket; undefined where its objects cannot be locked. */
+export async function readLock(task: Task): Promise<BucketLock | undefined> {
+  const { plainBuckets } = task.volume
+  const { bucket } = task.subject
+  if (plainBuckets.has(bucket)) return undefined
+  const sinceMs = performance.now()
+  // Who has no locks is not shown that they were looked for.
+  const chain = task.begin({ readable: true, record: plainBuckets.isMarked(bucket) })
+  const documents = chain.steps.readMetadata(chain.bucket, MARKS)
+  await chain.run()
+  const stored = documents.value.get(ATTRIBUTE.bucketLock)
+  if (stored === undefined) plainBuckets.add(bucket, sinceMs)
+  else plainBuckets.mark(bucket)
+  return stored && (readBucketLock(stored) ?? UNREADABLE)
+}
+
+/** Throws AccessDenied unless what has these attributes may be deleted or replaced now. */
+export async function checkProtection(
+  task: Task<ObjectRef>,
+  attributes: StoredAttributes,
+  lock: BucketLock,
+): Promise<void> {
+  if (attributes.has(ATTRIBUTE.deleteMarker)) return
+  const retention = attributes.get(ATTRIBUTE.retention)
+  const legalHold = attributes.get(ATTRIBUTE.legalHold)
+  const protection = protectionOf({ retention, legalHold }, lock, Date.now())
+  if (protection === 'none') return
+  if (protection === 'governance' && (await task.mayBypass?.(task.subject)) === true) return
+  throw protectedByLock()
+}
+
+/** What the bucket hangs on an object that brings no retention of its own. */
+export function givenRetention(lock: BucketLock): Attribute | undefined {
+  const retention = retentionGivenBy(lock, Date.now())
+  return retention && [...lockAttributes({ retention, legalHold: false })][0]
+}
+
+/** A chain has found that its bucket is not plain, and has changed nothing. */
+export class NotPlain extends Error {}
+
+/**
+ * Adds the steps that end a chain with `NotPlain` unless its bucket is plain, unseen in its trace. The bucket is opened anew:
+ * attributes cannot be read from the descriptor that serves to reach what lies in it.
+ */
+export function addPlainLook(task: Task, chain: BucketChain): Step<void> {
+  const { steps } = chain
+  const { root, silent } = task.volume
+  steps.under(silent)
+  const open = { followLast: true, readable: true }
+  const bucket = chain.at('bucket', steps.openDir(root, bucketEntry(task.subject.bucket), open))
+  const look = steps.verifyFile(bucket, { regular: false, has: [], lacks: MARKS })
+  steps.under(task.span)
+  return look
+}
+
+export function isNotPlain(error: unknown, look: Step<void> | undefined): boolean {
+  const { step, errno } = failureOf(error)
+  return look !== undefined && step === look && errno === constants.errno.ENOENT
+}
