@@ -2,13 +2,18 @@
 // checkout the working directory.
 import './setup.mjs'
 import { randomBytes } from 'node:crypto'
+import { createServer } from 'node:net'
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 
 const CREDENTIALS = '.local/credentials'
+const VIEWER = '.local/viewer'
+
+const VIEWER_PORT = 7071
 
 const given = process.argv.slice(2)
 const ours = useCredentials()
 useTracing()
+await useViewer()
 mkdirSync('data', { recursive: true })
 
 const { main } = await import('../dist/main.js')
@@ -65,7 +70,45 @@ function useTracing() {
   if (!isNamed && !isFlagged) env.VGW_OTEL_EXPORTER = 'console'
 }
 
-function ready({ root, region, tracing }, urls) {
+/**
+ * The trace viewer, on this host only and with a token that stays the same from start to start, unless something says
+ * where else. A port that is taken is no reason not to start.
+ */
+async function useViewer() {
+  const { env } = process
+  if (!env.VGW_VIEWER_TOKEN)
+    env.VGW_VIEWER_TOKEN = readViewerToken() ?? randomBytes(24).toString('base64url')
+  const isFlagged = given.some((argument) => /^--?viewer(?:=|$)/.test(argument))
+  if (env.VGW_VIEWER || isFlagged) return
+  env.VGW_VIEWER = (await isFree(VIEWER_PORT)) ? `127.0.0.1:${VIEWER_PORT}` : '127.0.0.1:0'
+}
+
+function readViewerToken() {
+  try {
+    return /#token=(\S{16,})$/m.exec(readFileSync(VIEWER, 'utf8'))?.[1]
+  } catch (error) {
+    if (error.code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+function isFree(port) {
+  return new Promise((resolve) => {
+    const server = createServer()
+    server.once('error', () => resolve(false))
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
+  })
+}
+
+/** For `versitygw-ts explain` and `versitygw-ts traces`, which ask the gateway that was started here last. */
+function keepViewer(url) {
+  mkdirSync('.local', { recursive: true, mode: 0o700 })
+  writeFileSync(VIEWER, `${url}\n`, { mode: 0o600 })
+  chmodSync(VIEWER, 0o600)
+}
+
+function ready({ root, region, tracing }, urls, viewerUrl) {
+  if (viewerUrl?.includes('#token=')) keepViewer(viewerUrl)
   const url = urls.find((one) => one.startsWith('http')) ?? '(aws-cli needs a TCP port)'
   const secret = ours ? root.secret : '…'
   const toConsole = tracing.exporters.includes('console')
@@ -76,6 +119,10 @@ Root credentials${ours ? ` (kept in ${CREDENTIALS})` : ''}, and aws-cli against 
   aws --endpoint-url ${url} s3 mb s3://demo
   aws --endpoint-url ${url} s3 cp README.md s3://demo/
   aws --endpoint-url ${url} s3 ls s3://demo
+
+What is slow, what fails, and why (${viewerUrl ? `the link is kept in ${VIEWER}` : 'off'}):
+
+  ${viewerUrl}
 
 Traces ${toConsole ? 'of every request appear below' : `go to: ${tracing.exporters.join(', ')}`}. Ctrl-C stops the gateway.
 `)

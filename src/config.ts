@@ -13,6 +13,7 @@ import { SERVER_SETTINGS } from './config/server-settings.ts'
 import { readTable, resolve, type GivenFlags, type Setting, type Values } from './config/setting.ts'
 import { TRACING_SETTINGS } from './config/tracing-settings.ts'
 import { readTracing } from './config/tracing.ts'
+import { VIEWER_SETTINGS } from './config/viewer-settings.ts'
 import { readUtilsCommand, type UtilsCommand } from './config/utils-command.ts'
 import { ConfigError, UsageError, checkCollisions, type Environment } from './config/values.ts'
 import type { Listener } from './http/listener.ts'
@@ -28,6 +29,7 @@ export const SETTINGS: readonly Setting<unknown>[] = [
   ...Object.values(IAM_STORE_SETTINGS),
   ...Object.values(POSIX_SETTINGS),
   ...Object.values(TRACING_SETTINGS),
+  ...Object.values(VIEWER_SETTINGS),
   ...LATER_SETTINGS,
 ]
 
@@ -69,6 +71,7 @@ export interface Config {
   readonly iam: IamConfig
   readonly posix: PosixConfig
   readonly tracing: TracingConfig
+  readonly viewer: ViewerConfig | undefined
   /** Where values came from, for the start-up lines: `--flag`, a variable's name or `default`. */
   readonly sources: Sources
 }
@@ -76,6 +79,14 @@ export interface Config {
 export interface TlsConfig {
   readonly certFile: string
   readonly keyFile: string
+}
+
+export interface ViewerConfig {
+  readonly listener: Listener
+  readonly hosts: readonly string[]
+  /** Secret. Undefined: made at start where the listener is on this host only, else there is none. */
+  readonly token: string | undefined
+  readonly maxBytes: number
 }
 
 export interface AdminConfig {
@@ -130,7 +141,8 @@ type Table = typeof SERVER_SETTINGS &
   typeof IAM_SETTINGS &
   typeof IAM_STORE_SETTINGS &
   typeof POSIX_SETTINGS &
-  typeof TRACING_SETTINGS
+  typeof TRACING_SETTINGS &
+  typeof VIEWER_SETTINGS
 export type Sources = Readonly<Record<keyof Table, string>>
 
 /** Reads command line and environment. Throws ConfigError with the one line that says what is wrong. */
@@ -154,6 +166,7 @@ export async function loadConfig(
   const iam = readTable({ ...IAM_SETTINGS, ...IAM_STORE_SETTINGS }, line.flags, env)
   const posix = readTable(POSIX_SETTINGS, line.flags, env)
   const tracing = readTracing(line.flags, env)
+  const viewer = readTable(VIEWER_SETTINGS, line.flags, env)
   const { access = '', secret = '' } = server.values
   if (access === '' || secret === '') {
     throw new ConfigError('root user access and secret key must be provided')
@@ -175,7 +188,14 @@ export async function loadConfig(
     posix: posixConfig(posix.values, directory),
     versioningEnabled: posix.values.versioningDir !== undefined,
     tracing: tracing.config,
-    sources: { ...server.sources, ...iam.sources, ...posix.sources, ...tracing.sources },
+    viewer: viewerConfig(viewer.values, server.values),
+    sources: {
+      ...server.sources,
+      ...iam.sources,
+      ...posix.sources,
+      ...tracing.sources,
+      ...viewer.sources,
+    },
   }
   return { kind: 'serve', config: deepFreeze(config) }
 }
@@ -211,7 +231,7 @@ function serverConfig(
   server: Values<typeof SERVER_SETTINGS>,
 ): Omit<
   Config,
-  'root' | 'iam' | 'posix' | 'tracing' | 'sources' | 'versioningEnabled' | 'logLevel'
+  'root' | 'iam' | 'posix' | 'tracing' | 'viewer' | 'sources' | 'versioningEnabled' | 'logLevel'
 > {
   return {
     listeners: server.port,
@@ -275,6 +295,20 @@ function adminConfig(server: Values<typeof SERVER_SETTINGS>): AdminConfig | unde
     tls,
     maxConnections: server.adminMaxConnections,
     maxRequests: server.adminMaxRequests,
+  }
+}
+
+function viewerConfig(
+  viewer: Values<typeof VIEWER_SETTINGS>,
+  { port, adminPort = [] }: Values<typeof SERVER_SETTINGS>,
+): ViewerConfig | undefined {
+  if (viewer.viewer === undefined) return undefined
+  checkCollisions([...port, ...adminPort, viewer.viewer])
+  return {
+    listener: viewer.viewer,
+    hosts: viewer.viewerHosts,
+    token: viewer.viewerToken,
+    maxBytes: viewer.viewerMemory,
   }
 }
 

@@ -11,6 +11,7 @@ import { DocumentParser } from './http/document-parser.ts'
 import { isBeneath } from './io/beneath.ts'
 import type { Io } from './io/io.ts'
 import { createIo } from './io/native.ts'
+import { readTlsFiles } from './io/tls-files.ts'
 import { openSharedFile } from './io/shared-file.ts'
 import { readSyscalls } from './io/syscalls.ts'
 import { prepareRuntime } from './runtime.ts'
@@ -18,7 +19,14 @@ import { createStoredCors } from './s3/cors/stored-cors.ts'
 import { operations } from './s3/operations/index.ts'
 import { createRouter } from './s3/route.ts'
 import { openService, type Service, type SharedParts } from './service.ts'
-import { createTracing } from './trace/tracing.ts'
+import { createTracing, type Tracing } from './trace/tracing.ts'
+import { GATEWAY_VERSION } from './version.ts'
+import {
+  createViewerTraces,
+  openViewer,
+  type OpenViewer,
+  type ViewerTraces,
+} from './viewer/open.ts'
 import type { Workers } from './workers/workers.ts'
 
 /** Everything that serves, put together. */
@@ -32,6 +40,8 @@ export interface Gateway {
   readonly urls: readonly string[]
   /** Where the admin API has listeners of its own. */
   readonly adminUrls: readonly string[]
+  /** Where the trace viewer is, with its token where it has one; secret then. */
+  readonly viewerUrl: string | undefined
 }
 
 /**
@@ -51,10 +61,8 @@ export async function createGateway(
   })
   const backend = await createPosixBackend({ ...config.posix, io })
   const iam = await openIam(config, { io, log, workers })
-  const tracing = createTracing(config.tracing, {
-    readSyscalls,
-    log: (level, message) => log[level](message),
-  })
+  const traces = config.viewer === undefined ? undefined : createViewerTraces(config.viewer)
+  const tracing = openTracing(config, log, traces)
   const authenticator = openAuthenticator(config, iam, log)
   const caches = { policies: createStoredPolicies(), cors: createStoredCors() }
   const documents = new DocumentParser()
@@ -72,18 +80,21 @@ export async function createGateway(
   })
   const admin = config.admin === undefined ? undefined : await openAdmin(parts, config.admin)
   const services = admin === undefined ? [s3] : [s3, admin]
+  const viewer = traces === undefined ? undefined : await openTraceViewer(parts, traces)
   let urls: readonly string[] = []
   let adminUrls: readonly string[] = []
   return {
     async listen() {
       urls = await s3.listen()
       adminUrls = (await admin?.listen()) ?? []
+      await viewer?.listen()
     },
     async reload() {
       for (const service of services) await service.reloadTls()
+      await reloadViewerTls(config, viewer)
     },
     async close(graceMs) {
-      await Promise.all(services.map((service) => service.close(graceMs)))
+      await Promise.all([viewer?.close(), ...services.map((service) => service.close(graceMs))])
       await tracing.close()
       await iam.close()
       await backend.close()
@@ -96,7 +107,18 @@ export async function createGateway(
     get adminUrls() {
       return adminUrls
     },
+    get viewerUrl() {
+      return viewer?.url
+    },
   }
+}
+
+function openTracing(config: Config, log: Logger, traces: ViewerTraces | undefined): Tracing {
+  return createTracing(config.tracing, {
+    ...traces,
+    readSyscalls,
+    log: (level, message) => log[level](message),
+  })
 }
 
 /** One for all listeners: whoever fails at one is slowed at the other. */
@@ -116,6 +138,37 @@ function openAdmin(parts: SharedParts, admin: AdminConfig): Promise<Service> {
     serverLabel: 'admSrv',
     healthPath: undefined,
   })
+}
+
+/** The trace viewer, with the certificate of the S3 listeners where they have one. */
+async function openTraceViewer(
+  { config, iam, tracing, log }: SharedParts,
+  traces: ViewerTraces,
+): Promise<OpenViewer | undefined> {
+  if (config.viewer === undefined) return undefined
+  return openViewer(config.viewer, {
+    traces,
+    tracing,
+    accounts: iam,
+    tls: config.tls === undefined ? undefined : await readTlsFiles(config.tls),
+    about: {
+      version: GATEWAY_VERSION,
+      depth: config.tracing.depth,
+      sampleRate: config.tracing.sampleRate,
+    },
+    files: new Map(),
+    onFault: (error) => log.error({ err: error }, 'the trace viewer failed'),
+  })
+}
+
+/** Where it fails the S3 listeners' log line says so, for the files are theirs. */
+async function reloadViewerTls({ tls }: Config, viewer: OpenViewer | undefined): Promise<void> {
+  if (tls === undefined || viewer === undefined) return
+  try {
+    viewer.setTls(await readTlsFiles(tls))
+  } catch {
+    // The old pair stays.
+  }
 }
 
 /** Opens the account store that is configured, and says on standard output which it is, as VersityGW does. */

@@ -10,7 +10,11 @@ import { oneProcess } from './workers/one-process.ts'
 const GRACE_MS = 10_000
 
 /** Told once, when the gateway answers: what it was told to be and where it is. */
-export type OnListening = (config: Config, urls: readonly string[]) => void
+export type OnListening = (
+  config: Config,
+  urls: readonly string[],
+  viewerUrl: string | undefined,
+) => void
 
 /** Command line and environment in, a listening gateway out. What fails on the way is one line and exit code 1. */
 export async function main(argv: readonly string[], onListening?: OnListening): Promise<void> {
@@ -58,9 +62,10 @@ async function serve(config: Config, onListening: OnListening | undefined): Prom
   await gateway.listen()
   const urls = gateway.urls.map(reachable)
   const adminUrls = gateway.adminUrls.map(reachable)
+  const viewerUrl = gateway.viewerUrl === undefined ? undefined : reachable(gateway.viewerUrl)
   if (!config.quiet)
-    process.stdout.write(`${startUpLines(config, { urls, adminUrls }).join('\n')}\n`)
-  onListening?.(config, urls)
+    process.stdout.write(`${startUpLines(config, { urls, adminUrls, viewerUrl }).join('\n')}\n`)
+  onListening?.(config, urls, viewerUrl)
 }
 
 function obeySignals(gateway: Gateway, log: Logger): void {

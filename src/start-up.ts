@@ -6,7 +6,7 @@ import { GATEWAY_VERSION } from './version.ts'
 /** What a started gateway says of itself: where it is, what it serves, how safe writes are, where traces go. */
 export function startUpLines(
   config: Config,
-  { urls, adminUrls }: { readonly urls: readonly string[]; readonly adminUrls: readonly string[] },
+  { urls, adminUrls, viewerUrl }: Places,
 ): readonly string[] {
   const { posix, sources } = config
   return [
@@ -16,7 +16,14 @@ export function startUpLines(
     `  directory   ${posix.directory}`,
     `  durability  ${posix.durability} (${sources.durability})`,
     `  tracing     ${tracingLine(config)}`,
+    ...(viewerUrl === undefined ? [] : [`  viewer      ${viewerUrl}`]),
   ]
+}
+
+interface Places {
+  readonly urls: readonly string[]
+  readonly adminUrls: readonly string[]
+  readonly viewerUrl: string | undefined
 }
 
 /** Something to paste: a socket on every address is reached by this host's name for itself. */

@@ -122,11 +122,15 @@ export const urlPath: Parse<string> = (value) => (value.startsWith('/') ? value 
 const DEFAULT_PORT = 7070
 
 /** `:port`, `host:port`, `[v6]:port`, a bare host, a bare port, `/path` or `./path` of a socket, `@name` of an abstract one. */
-const listener: Parse<Listener> = (value) => {
+export function listenerOn(defaultPort: number): Parse<Listener> {
+  return (value) => readListener(value, defaultPort)
+}
+
+function readListener(value: string, defaultPort: number): Listener {
   if (value.startsWith('@')) return { path: socketPath(`\0${value.slice(1)}`, value) }
   if (/^\.?\//.test(value)) return { path: socketPath(resolvePath(value), value) }
   if (/^\d+$/.test(value)) return { host: undefined, port: port(value) }
-  if (isIPv6(value)) return { host: value, port: DEFAULT_PORT }
+  if (isIPv6(value)) return { host: value, port: defaultPort }
   const [, v6, name, digits] = /^(?:\[([^\]]+)\]|([^:[\]\s]*))(?::(\d+))?$/.exec(value) ?? []
   const host = v6 ?? name
   const isHost = v6 === undefined ? host !== undefined : isIPv6(v6)
@@ -137,7 +141,7 @@ const listener: Parse<Listener> = (value) => {
   }
   return {
     host: host === '' ? undefined : host,
-    port: digits === undefined ? DEFAULT_PORT : port(digits),
+    port: digits === undefined ? defaultPort : port(digits),
   }
 }
 
@@ -157,7 +161,7 @@ function port(digits: string): number {
 }
 
 export const listeners: Parse<readonly Listener[]> = (value) => {
-  const all = list(listener)(value)
+  const all = list(listenerOn(DEFAULT_PORT))(value)
   if (all.length === 0) throw new ConfigError('no port given')
   checkCollisions(all)
   return all

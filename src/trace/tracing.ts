@@ -1,4 +1,5 @@
 import type { SpanProcessor } from '@opentelemetry/sdk-trace-node'
+import type { Activity } from './activity.ts'
 import type { ConsoleOutput } from './console.ts'
 import { parseTraceContext } from './context.ts'
 import { parseEndpoint } from './endpoint.ts'
@@ -16,6 +17,8 @@ import type { Outcome, ReadSyscalls, Semconv, TraceLog, TracingConfig } from './
 /** Tracing as the HTTP layer sees it: one recorder a request, handed back when the request is over. */
 export interface Tracing {
   readonly enabled: boolean
+  /** What identifies this process in its traces. */
+  readonly resource: Attributes
   readonly semconv: Semconv
   /** The record of a request whose head has been parsed, continuing the caller's trace where there is one. */
   start(traceparent: string | undefined, tracestate: string | undefined, startNs: number): Recorder
@@ -51,6 +54,10 @@ export interface TracingParts {
   readonly readSyscalls: ReadSyscalls
   /** Where the console exporter writes; standard output unless given. */
   readonly output?: ConsoleOutput
+  /** Takes kept traces as well, also where tracing is off otherwise: what the viewer shows. */
+  readonly recent?: Sink | undefined
+  /** Counts every request, kept or not. */
+  readonly activity?: Activity | undefined
   /** Processors of whoever embeds the gateway: they see the spans of kept traces when these are over. */
   readonly processors?: readonly SpanProcessor[]
 }
@@ -59,7 +66,10 @@ export interface TracingParts {
 const CLOSE_LIMIT_MS = 5000
 
 export function createTracing(config: TracingConfig, parts: TracingParts): Tracing {
-  const sinks = config.enabled ? createSinks(config, parts) : []
+  const resource = resourceAttributes(config)
+  const { recent, activity } = parts
+  const sinks = config.enabled ? createSinks(config, resource, parts) : []
+  if (recent !== undefined) sinks.push(recent)
   const recording = sinks.length > 0
   const recordsAll = hasTailRule(config)
   const keptFor: Record<SamplingReason, number> = { head: 0, error: 0, slow: 0 }
@@ -75,6 +85,7 @@ export function createTracing(config: TracingConfig, parts: TracingParts): Traci
 
   return {
     enabled: config.enabled,
+    resource,
     semconv: config.semconv,
     start(traceparent, tracestate, startNs) {
       const caller = parseTraceContext({ traceparent, tracestate })
@@ -91,6 +102,7 @@ export function createTracing(config: TracingConfig, parts: TracingParts): Traci
     finish(recorder, outcome, describer) {
       recorder.root.end()
       if (!recording || recorder.decision !== 'open') return
+      activity?.add(recorder, outcome.status)
       const reason = recorder.recording ? decide(recorder, outcome, config) : undefined
       if (reason === undefined) {
         recorder.decision = 'dropped'
@@ -131,8 +143,7 @@ function give(sinks: readonly Sink[], log: TraceLog, to: (sink: Sink) => void): 
   }
 }
 
-function createSinks(config: TracingConfig, parts: TracingParts): Sink[] {
-  const resource = resourceAttributes(config)
+function createSinks(config: TracingConfig, resource: Attributes, parts: TracingParts): Sink[] {
   const sinks: Sink[] = []
   if (config.exporters.includes('otlp')) sinks.push(createOtlpSink(config, resource, parts))
   const isOnConsole = config.exporters.includes('console')

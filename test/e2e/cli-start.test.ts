@@ -65,7 +65,7 @@ describe('npm start', () => {
     await stop(program)
     expect(program.stdout).toContain('AWS_ACCESS_KEY_ID=mine ')
     expect(program.stdout + program.stderr).not.toContain('very-secret')
-    expect(statSync(join(cwd, '.local'), { throwIfNoEntry: false })).toBeUndefined()
+    expect(statSync(join(cwd, '.local/credentials'), { throwIfNoEntry: false })).toBeUndefined()
   })
 
   test('traces go where a flag or a variable says', async () => {

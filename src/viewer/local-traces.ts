@@ -1,0 +1,119 @@
+import type { ActivityReport, Activity } from '../trace/activity.ts'
+import type { AttributeValue } from '../trace/recorder.ts'
+import type { RecentTraces } from '../trace/recent.ts'
+import type { RecentTrace } from '../trace/trace-ring.ts'
+import type { TraceFilter, TraceRow, TraceView } from './api-types.ts'
+import { resourceSpans } from './otlp-json.ts'
+import { hasId, matches, mayMatch } from './trace-filter.ts'
+import { traceRow } from './trace-row.ts'
+import { traceView } from './trace-view.ts'
+
+/** What one process is asked about its traces; question and answer are plain JSON, for they may travel between workers. */
+export type Question =
+  | { readonly kind: 'size' }
+  | {
+      readonly kind: 'list'
+      readonly filter: TraceFilter
+      readonly limit: number
+      /** Only traces that ended before: Unix time, milliseconds. */
+      readonly beforeMs?: number | undefined
+    }
+  | {
+      readonly kind: 'news'
+      readonly filter: TraceFilter
+      readonly limit: number
+      /** Only traces taken after this one; undefined asks for no traces, only for where to go on. */
+      readonly after?: number | undefined
+    }
+  | { readonly kind: 'find'; readonly id: string; readonly limit: number }
+  | { readonly kind: 'otlp'; readonly id: string; readonly limit: number }
+  | { readonly kind: 'activity'; readonly slots: number }
+
+export interface ListAnswer {
+  readonly rows: readonly ListedRow[]
+  /** Where the search stopped before it had come to the end. */
+  readonly stoppedMs?: number | undefined
+}
+
+export interface ListedRow {
+  readonly endMs: number
+  readonly row: TraceRow
+}
+
+export interface NewsAnswer {
+  readonly rows: readonly TraceRow[]
+  readonly skipped: number
+  readonly last: number
+}
+
+export interface LocalTraces {
+  size(): { readonly traces: number; readonly bytes: number }
+  list(question: Extract<Question, { kind: 'list' }>): ListAnswer
+  news(question: Extract<Question, { kind: 'news' }>): NewsAnswer
+  find(question: Extract<Question, { kind: 'find' }>): readonly TraceView[]
+  /** OTLP's ResourceSpans. */
+  otlp(question: Extract<Question, { kind: 'otlp' }>): readonly object[]
+  activity(question: Extract<Question, { kind: 'activity' }>): ActivityReport
+}
+
+/** Traces decoded for one question, at some microseconds each: requests are being served meanwhile. */
+const MAX_DECODED = 2000
+
+export function createLocalTraces(
+  recent: RecentTraces,
+  activity: Activity,
+  resource: Readonly<Record<string, AttributeValue>>,
+): LocalTraces {
+  const found = (id: string, limit: number): RecentTrace[] => {
+    const traces: RecentTrace[] = []
+    recent.visit((trace) => {
+      if (hasId(trace, id)) traces.push(trace)
+      return traces.length < limit
+    })
+    return traces
+  }
+  return {
+    size: () => recent.size,
+    list({ filter, limit, beforeMs }) {
+      const rows: ListedRow[] = []
+      let decoded = 0
+      let stoppedMs: number | undefined
+      recent.visit((trace) => {
+        if (beforeMs !== undefined && trace.endMs >= beforeMs) return true
+        if (!mayMatch(trace, filter)) return true
+        const row = traceRow(trace)
+        decoded++
+        if (matches(row, filter)) rows.push({ endMs: trace.endMs, row })
+        if (rows.length < limit && decoded < MAX_DECODED) return true
+        stoppedMs = trace.endMs
+        return false
+      })
+      return { rows, stoppedMs }
+    },
+    news({ filter, limit, after }) {
+      const rows: TraceRow[] = []
+      const last = recent.sequence
+      let skipped = 0
+      if (after === undefined) return { rows, skipped, last }
+      let decoded = 0
+      recent.visit((trace) => {
+        if (trace.sequence <= after) return false
+        if (!mayMatch(trace, filter)) return true
+        if (rows.length >= limit || decoded >= MAX_DECODED) {
+          skipped++
+          return true
+        }
+        const row = traceRow(trace)
+        decoded++
+        if (matches(row, filter)) rows.push(row)
+        return true
+      })
+      return { rows: rows.toReversed(), skipped, last }
+    },
+    find: ({ id, limit }) =>
+      found(id, limit).map((trace) => traceView(trace, recent.spansOf(trace), resource)),
+    otlp: ({ id, limit }) =>
+      found(id, limit).map((trace) => resourceSpans(recent.spansOf(trace), resource)),
+    activity: ({ slots }) => activity.read(slots),
+  }
+}

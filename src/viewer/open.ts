@@ -1,0 +1,103 @@
+import { randomBytes } from 'node:crypto'
+import { FailureCounts } from '../auth/failure-counts.ts'
+import type { Iam } from '../auth/iam/iam.ts'
+import type { Listener } from '../http/listener.ts'
+import type { TlsPair } from '../http/server.ts'
+import { createActivity, type Activity } from '../trace/activity.ts'
+import { RecentTraces } from '../trace/recent.ts'
+import type { Tracing } from '../trace/tracing.ts'
+import type { GatewayView } from './api-types.ts'
+import { createGuard } from './guard.ts'
+import { createLocalTraces } from './local-traces.ts'
+import { createSessions } from './sessions.ts'
+import { ownTraces } from './trace-source.ts'
+import { createViewer, type PageFile } from './viewer.ts'
+
+export interface ViewerSettings {
+  readonly listener: Listener
+  readonly hosts: readonly string[]
+  readonly token: string | undefined
+  readonly maxBytes: number
+}
+
+/** What tracing hands its records to, where there is a viewer. */
+export interface ViewerTraces {
+  readonly recent: RecentTraces
+  readonly activity: Activity
+}
+
+/** So many of each kind (`RecentTraces`), as far as the memory reaches. */
+const MAX_TRACES = 20_000
+
+export function createViewerTraces({ maxBytes }: ViewerSettings): ViewerTraces {
+  return {
+    recent: new RecentTraces({ maxBytes, maxTraces: MAX_TRACES }),
+    activity: createActivity(),
+  }
+}
+
+export interface ViewerServices {
+  readonly traces: ViewerTraces
+  readonly tracing: Tracing
+  readonly accounts: Iam
+  readonly tls: TlsPair | undefined
+  readonly about: Pick<GatewayView, 'version' | 'depth' | 'sampleRate'>
+  readonly files: ReadonlyMap<string, PageFile>
+  readonly onFault: (error: unknown) => void
+}
+
+export interface OpenViewer {
+  listen(): Promise<void>
+  /** Where a browser finds it, once it listens; with the token behind `#`, where there is one to be told. */
+  readonly url: string | undefined
+  setTls(pair: TlsPair): void
+  close(): Promise<void>
+}
+
+export function openViewer(settings: ViewerSettings, services: ViewerServices): OpenViewer {
+  const { listener, hosts } = settings
+  const { traces, tracing, accounts, tls, about, files, onFault } = services
+  const isLocal = listensOnThisHost(listener)
+  const token = settings.token ?? (isLocal ? randomBytes(24).toString('base64url') : undefined)
+  const secure = tls !== undefined
+  const viewer = createViewer({
+    listener,
+    tls,
+    source: ownTraces(createLocalTraces(traces.recent, traces.activity, tracing.resource)),
+    sessions: createSessions({
+      accounts,
+      token,
+      failures: new FailureCounts(),
+      cookieName: `vgw-viewer-${'port' in listener ? listener.port : 'socket'}`,
+      secure,
+    }),
+    guard: createGuard({ hosts: [...hosts, ...ownName(listener)], secure }),
+    about,
+    files,
+    onFault,
+  })
+  let url: string | undefined
+  return {
+    async listen() {
+      const [place = ''] = await viewer.servers.listen()
+      // Behind `#` it stays in the browser: it is in no log, no referrer and no cache.
+      url = isLocal && token !== undefined ? `${place}/#token=${token}` : place
+    },
+    get url() {
+      return url
+    },
+    setTls: (pair) => viewer.servers.setTls(pair),
+    close: () => viewer.close(),
+  }
+}
+
+/** 127.0.0.0/8, ::1, `localhost`, or a socket of the file system that its owner alone may open. */
+function listensOnThisHost(listener: Listener): boolean {
+  if ('path' in listener) return true
+  const { host = '' } = listener
+  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)
+}
+
+function ownName(listener: Listener): readonly string[] {
+  return 'path' in listener || listener.host === undefined ? [] : [listener.host]
+}
