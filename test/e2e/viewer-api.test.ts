@@ -52,6 +52,21 @@ interface Rows {
   readonly next?: string
 }
 
+interface Operation {
+  readonly operation: string
+  readonly requests: readonly number[]
+  readonly clientErrors: readonly number[]
+  readonly bytesIn: readonly number[]
+  readonly bytesOut: readonly number[]
+  readonly latency: readonly (readonly number[])[]
+}
+
+interface Hour {
+  readonly slots: number
+  readonly operations: readonly Operation[]
+  readonly latencyBoundsMs: readonly number[]
+}
+
 describe('traces by JSON', () => {
   test('a request is listed, filtered, and told whole, with tracing off', async () => {
     const bucket = await at.bucket()
@@ -170,21 +185,19 @@ describe('traces by JSON', () => {
     await at.send('PUT', `/${bucket}/k`, { body: 'x'.repeat(1000) })
     await at.send('GET', `/${bucket}/k`)
     await at.send('GET', `/${bucket}/nix`)
-    const { operations, latencyBoundsMs, slots }: Record<string, never> =
-      await get('/api/activity?group=360')
+    const { operations, latencyBoundsMs, slots }: Hour = await get('/api/activity?group=360')
     expect(slots).toBe(1)
-    const sums = Object.fromEntries(
-      (operations as Record<string, never>[]).map(({ operation, ...rest }) => [operation, rest]),
-    ) as Record<string, Record<string, number[]>>
-    const gets = sums['S3.GetObject']
-    expect(gets?.['requests']?.[0]).toBeGreaterThanOrEqual(2)
-    expect(gets?.['clientErrors']?.[0]).toBeGreaterThanOrEqual(1)
-    expect(gets?.['bytesOut']?.[0]).toBeGreaterThanOrEqual(1000)
-    expect(sums['S3.PutObject']?.['bytesIn']?.[0]).toBeGreaterThanOrEqual(1000)
-    const bins = (gets?.['latency']?.[0] ?? []) as unknown as number[]
+    const named = (name: string): Operation | undefined =>
+      operations.find(({ operation }) => operation === name)
+    const gets = named('S3.GetObject')
+    expect(gets?.requests[0]).toBeGreaterThanOrEqual(2)
+    expect(gets?.clientErrors[0]).toBeGreaterThanOrEqual(1)
+    expect(gets?.bytesOut[0]).toBeGreaterThanOrEqual(1000)
+    expect(named('S3.PutObject')?.bytesIn[0]).toBeGreaterThanOrEqual(1000)
+    const bins = gets?.latency[0] ?? []
     const counted = bins.filter((_, i) => i % 2 === 1).reduce((sum, n) => sum + n, 0)
-    expect(counted).toBe(gets?.['requests']?.[0])
-    expect((latencyBoundsMs as number[])[bins[0] ?? 0]).toBeGreaterThan(0.04)
+    expect(counted).toBe(gets?.requests[0])
+    expect(latencyBoundsMs[bins[0] ?? 0]).toBeGreaterThan(0.04)
   })
 })
 
