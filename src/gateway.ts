@@ -67,17 +67,7 @@ export async function createGateway(
   const caches = { policies: createStoredPolicies(), cors: createStoredCors() }
   const documents = new DocumentParser()
   const parts = { config, io, backend, iam, authenticator, ...caches, tracing, log, documents }
-  const besideBuckets = config.admin === undefined ? adminOperations(iam, true) : []
-  const s3 = await openService(parts, {
-    router: createRouter([...besideBuckets, ...operations]),
-    accessLabel: 'vgw',
-    serverLabel: 'srv',
-    listeners: config.listeners,
-    tls: config.tls,
-    maxConnections: config.limits.maxConnections,
-    maxRequests: config.limits.maxRequests,
-    healthPath: config.healthPath,
-  })
+  const s3 = await openS3(parts)
   const admin = config.admin === undefined ? undefined : await openAdmin(parts, config.admin)
   const services = admin === undefined ? [s3] : [s3, admin]
   const viewer = traces === undefined ? undefined : await openTraceViewer(parts, traces)
@@ -126,6 +116,21 @@ function openAuthenticator({ region }: Config, accounts: Iam, log: Logger): Auth
   return slowFailures(createAuthenticator({ accounts, region }), {
     accounts,
     log: (level, facts, message) => log[level](facts, message),
+  })
+}
+
+function openS3(parts: SharedParts): Promise<Service> {
+  const { config, iam } = parts
+  const besideBuckets = config.admin === undefined ? adminOperations(iam, true) : []
+  return openService(parts, {
+    router: createRouter([...besideBuckets, ...operations]),
+    accessLabel: 'vgw',
+    serverLabel: 'srv',
+    listeners: config.listeners,
+    tls: config.tls,
+    maxConnections: config.limits.maxConnections,
+    maxRequests: config.limits.maxRequests,
+    healthPath: config.healthPath,
   })
 }
 

@@ -67,9 +67,8 @@ const CLOSE_LIMIT_MS = 5000
 
 export function createTracing(config: TracingConfig, parts: TracingParts): Tracing {
   const resource = resourceAttributes(config)
-  const { recent, activity } = parts
-  const sinks = config.enabled ? createSinks(config, resource, parts) : []
-  if (recent !== undefined) sinks.push(recent)
+  const { activity } = parts
+  const sinks = createSinks(config, resource, parts)
   const recording = sinks.length > 0
   const recordsAll = hasTailRule(config)
   const keptFor: Record<SamplingReason, number> = { head: 0, error: 0, slow: 0 }
@@ -144,7 +143,8 @@ function give(sinks: readonly Sink[], log: TraceLog, to: (sink: Sink) => void): 
 }
 
 function createSinks(config: TracingConfig, resource: Attributes, parts: TracingParts): Sink[] {
-  const sinks: Sink[] = []
+  const sinks: Sink[] = parts.recent === undefined ? [] : [parts.recent]
+  if (!config.enabled) return sinks
   if (config.exporters.includes('otlp')) sinks.push(createOtlpSink(config, resource, parts))
   const isOnConsole = config.exporters.includes('console')
   const processors = parts.processors ?? []
