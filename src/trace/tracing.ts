@@ -122,13 +122,13 @@ export function createTracing(config: TracingConfig, parts: TracingParts): Traci
       sampledOut,
       late,
     }),
-    async flush() {
-      await Promise.all(sinks.map((sink) => sink.flush()))
-    },
-    async close() {
-      await Promise.all(sinks.map((sink) => sink.close(CLOSE_LIMIT_MS)))
-    },
+    flush: () => all(sinks, (sink) => sink.flush()),
+    close: () => all(sinks, (sink) => sink.close(CLOSE_LIMIT_MS)),
   }
+}
+
+async function all(sinks: readonly Sink[], end: (sink: Sink) => Promise<void>): Promise<void> {
+  await Promise.all(sinks.map(end))
 }
 
 function give(sinks: readonly Sink[], log: TraceLog, to: (sink: Sink) => void): void {
