@@ -55,6 +55,7 @@ export interface Config {
   readonly admin: AdminConfig | undefined
   readonly root: { readonly access: string; readonly secret: string }
   readonly region: string
+  readonly sigv2: boolean
   readonly limits: Limits
   readonly keepAlive: boolean
   readonly healthPath: string | undefined
@@ -63,6 +64,8 @@ export interface Config {
   readonly readOnly: boolean
   readonly strictBucketNames: boolean
   readonly aclsEnabled: boolean
+  readonly dialect: 'versitygw' | 'aws'
+  readonly defaultOwnership: 'BucketOwnerEnforced' | 'BucketOwnerPreferred' | 'ObjectWriter'
   readonly versioningEnabled: boolean
   readonly maxPartNumber: number
   readonly copyObjectThreshold: number
@@ -239,6 +242,7 @@ function serverConfig(
     tls: tlsConfig(['--cert', server.cert], ['--key', server.key]),
     admin: adminConfig(server),
     region: server.region,
+    sigv2: server.sigv2,
     limits: {
       maxConnections: server.maxConnections,
       maxRequests: server.maxRequests,
@@ -253,6 +257,8 @@ function serverConfig(
     readOnly: server.readonly,
     strictBucketNames: !server.disableStrictBucketNames,
     aclsEnabled: !server.disableAcl,
+    dialect: server.dialect,
+    defaultOwnership: server.defaultOwnership,
     maxPartNumber: server.mpMaxParts,
     copyObjectThreshold: server.copyObjectThreshold,
     quiet: server.quiet,

@@ -112,8 +112,8 @@ function openTracing(config: Config, log: Logger, traces: ViewerTraces | undefin
 }
 
 /** One for all listeners: whoever fails at one is slowed at the other. */
-function openAuthenticator({ region }: Config, accounts: Iam, log: Logger): Authenticator {
-  return slowFailures(createAuthenticator({ accounts, region }), {
+function openAuthenticator({ region, sigv2 }: Config, accounts: Iam, log: Logger): Authenticator {
+  return slowFailures(createAuthenticator({ accounts, region, sigv2 }), {
     accounts,
     log: (level, facts, message) => log[level](facts, message),
   })

@@ -12,6 +12,7 @@ import { PAYLOAD, UNSIGNED, payloadHashOf, payloadUse, type PayloadUse } from '.
 import { readPostClaim, verifyPostSignature } from './post-claim.ts'
 import { checkPostPolicy } from './post-policy.ts'
 import { isPresigned, readPresignedClaim } from './presign.ts'
+import { FORM_FIELDS, readVersion2Claim, verifyVersion2 } from './sigv2.ts'
 import { signatureMismatch, verifySignature } from './sigv4.ts'
 import { parseTimestamp } from './timestamp.ts'
 
@@ -52,6 +53,8 @@ export interface AuthFacts {
 export interface AuthenticatorOptions {
   readonly accounts: Accounts
   readonly region: string
+  /** Signatures of version 2 are taken as well. */
+  readonly sigv2?: boolean
   /** Milliseconds since the epoch. */
   readonly now?: () => number
 }
@@ -78,19 +81,16 @@ const ANONYMOUS: Identity = {
 const NO_SECRET = 'no-such-account'
 
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
-  const { accounts } = options
+  const { accounts, sigv2 = false } = options
   const now = options.now ?? Date.now
   const keys = createSigningKeys()
   const regions = [options.region]
   const listRegions = options.region === 'us-east-1' ? regions : [options.region, 'us-east-1']
 
   return (request, operation, facts, span) => {
-    const claim = readClaim(
-      request,
-      operation,
-      operation === 'ListBuckets' ? listRegions : regions,
-      now(),
-    )
+    const claim =
+      (sigv2 ? readVersion2Claim(request, now()) : undefined) ??
+      readClaim(request, operation, operation === 'ListBuckets' ? listRegions : regions, now())
     facts.method = claim?.method ?? 'anonymous'
     if (claim === undefined) return anonymous(request, operation, facts)
     facts.accessKey = claim.accessKey
@@ -100,9 +100,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       claim.check()
       const use = payloadUse(claim.bodyHash, operation)
       facts.payload = use.payload
-      const key = keys(account.secret, claim.date, claim.region)
-      if (claim.method === 'post-policy') verifyPostSignature(request, claim, key)
-      else verifySignature(request, claim, key)
+      const key = checkSignature(request, claim, account.secret, keys)
       const identity = {
         accessKey: account.access,
         role: account.role,
@@ -110,7 +108,8 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
         userId: account.userId,
         groupId: account.groupId,
       }
-      const streaming = use.payload === 'streaming-signed' ? seedOf(request, claim, key) : undefined
+      const isChained = key !== undefined && use.payload === 'streaming-signed'
+      const streaming = isChained ? seedOf(request, claim, key) : undefined
       const { method } = claim
       if (method !== 'post-policy') return { identity, method, ...use, streaming }
       return {
@@ -140,6 +139,23 @@ function readClaim(
     return readPresignedClaim(request, regions, now)
   }
   return hasHeader ? readHeaderClaim(request, operation, regions, now) : undefined
+}
+
+/** Throws unless this secret made the signature. The key is what chunks are signed with, which version 2 does not know. */
+function checkSignature(
+  request: S3Request,
+  claim: Claim,
+  secret: string,
+  keys: SigningKeys,
+): HmacKey | undefined {
+  if (claim.toSign !== undefined) {
+    verifyVersion2(claim, claim.toSign, secret)
+    return undefined
+  }
+  const key = keys(secret, claim.date, claim.region)
+  if (claim.method === 'post-policy') verifyPostSignature(request, claim, key)
+  else verifySignature(request, claim, key)
+  return key
 }
 
 function anonymous(request: S3Request, operation: string, facts: AuthFacts): Authentication {
@@ -191,14 +207,20 @@ function allowedLength(
   claim: Claim,
   nowMs: number,
 ): LengthRange {
-  const signedMs = parseTimestamp(claim.timestamp) ?? 0
+  // Of version 2 it is not known: its policy's expiration is all there is.
+  const isVersion2 = claim.toSign !== undefined
+  const signedMs = isVersion2 ? nowMs : (parseTimestamp(claim.timestamp) ?? 0)
   return checkPostPolicy(form.get('policy') ?? '', {
     bucket,
     path: normalizeKey(key),
-    fields: form,
+    fields: isVersion2 ? withoutSignature(form) : form,
     signedMs,
     nowMs,
   })
+}
+
+function withoutSignature(form: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  return new Map([...form].filter(([name]) => !FORM_FIELDS.includes(name)))
 }
 
 const NO_FORM: ReadonlyMap<string, string> = new Map()
@@ -206,9 +228,7 @@ const NO_FORM: ReadonlyMap<string, string> = new Map()
 /** Takes as long as a wrong signature does, so that time does not tell which access keys exist. */
 function unknownKey(request: S3Request, claim: Claim, keys: SigningKeys): S3Error {
   try {
-    const key = keys(NO_SECRET, claim.date, claim.region)
-    if (claim.method === 'post-policy') verifyPostSignature(request, claim, key)
-    else verifySignature(request, claim, key)
+    checkSignature(request, claim, NO_SECRET, keys)
   } catch {
     // Whatever else is wrong with the request, that its key is unknown comes first.
   }

@@ -47,6 +47,7 @@ export function readPostClaim(fields: Fields, regions: readonly string[]): Claim
     signature: field('x-amz-signature'),
     payloadHash: PAYLOAD.unsigned,
     bodyHash: PAYLOAD.unsigned,
+    toSign: undefined,
     check: () => {},
   }
 }

@@ -66,6 +66,7 @@ export function readPresignedClaim(
     signature,
     payloadHash: PAYLOAD.unsigned,
     bodyHash: payloadHashOf(request) ?? PAYLOAD.unsigned,
+    toSign: undefined,
     check() {
       // Chunk signatures would be chained from a signature that everybody holding the URL knows.
       if (payloadHashOf(request)?.startsWith('STREAMING-') === true)

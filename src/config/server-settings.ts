@@ -173,6 +173,25 @@ export const SERVER_SETTINGS = {
     env: 'VGW_DISABLE_ACL',
     help: 'access by owner and policy alone: ACLs are neither set nor looked at',
   }),
+  dialect: setting({
+    flag: 'dialect',
+    env: 'VGW_DIALECT',
+    parse: choice('versitygw', 'aws'),
+    default: 'versitygw',
+    help: 'whose answers are given where the two differ in what clients rely on: versitygw or aws (see docs/compat.md)',
+  }),
+  defaultOwnership: setting({
+    flag: 'default-object-ownership',
+    env: 'VGW_DEFAULT_OBJECT_OWNERSHIP',
+    parse: ownership,
+    default: 'BucketOwnerEnforced',
+    help: 'of buckets whose maker says nothing of it: BucketOwnerEnforced (no ACLs), BucketOwnerPreferred or ObjectWriter',
+  }),
+  sigv2: toggle({
+    flag: 'sigv2',
+    env: 'VGW_SIGV2',
+    help: 'take signatures of version 2 as well, for clients that know no other',
+  }),
   mpMaxParts: setting({
     flag: 'mp-max-parts',
     env: 'VGW_MP_MAX_PARTS',
@@ -211,6 +230,14 @@ export const SERVER_SETTINGS = {
     env: 'VGW_QUIET',
     help: 'no start-up lines and no line per request',
   }),
+}
+
+const OWNERSHIPS = ['BucketOwnerEnforced', 'BucketOwnerPreferred', 'ObjectWriter'] as const
+
+function ownership(value: string): (typeof OWNERSHIPS)[number] {
+  const word = OWNERSHIPS.find((name) => name === value.trim())
+  if (word !== undefined) return word
+  throw new ConfigError(`"${value}" is not one of ${OWNERSHIPS.join(', ')}`)
 }
 
 function oneWorker(value: string): number {

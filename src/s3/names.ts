@@ -23,6 +23,11 @@ export function isBucketName(name: string, strict: boolean): boolean {
   return !BUCKET_PATH.test(name) && Buffer.byteLength(name) <= 255
 }
 
+/** InvalidBucketName for a name that S3 gives to no new bucket, though VersityGW does: its labels are those of DNS. */
+export function checkLabels(name: string): void {
+  if (/\.\.|\.-|-\./.test(name)) throw new S3Error('InvalidBucketName', { BucketName: name })
+}
+
 /** Answers 400 unless `key` names something inside its bucket: see `normalizeKey`. */
 export function checkKey(key: string): void {
   normalizeKey(key)

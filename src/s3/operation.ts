@@ -11,6 +11,7 @@ import type { StoredCors } from './cors/stored-cors.ts'
 import type { S3Error } from './errors.ts'
 import type { KeyAccess } from './key-access.ts'
 import { normalizeKey } from './names.ts'
+import type { ObjectOwnership } from './object-ownership.ts'
 import type { PostForm } from './post-form.ts'
 import type { S3Request } from './request.ts'
 
@@ -83,6 +84,10 @@ export interface S3Settings {
   readonly strictBucketNames: boolean
   /** Without them a bucket belongs to its owner and its policy alone. */
   readonly aclsEnabled: boolean
+  /** Whose answers are given where VersityGW's and S3's differ. */
+  readonly dialect: 'versitygw' | 'aws'
+  /** What a bucket gets whose maker says nothing about ACLs. */
+  readonly defaultOwnership: ObjectOwnership
   /** There is a place for old versions. */
   readonly versioningEnabled: boolean
   /** What pages may read of answers about buckets without a CORS configuration: an origin, or `*`. */

@@ -66,6 +66,7 @@ const v1 = {
   maxKeys: 1000,
   encodingType: undefined,
   owner: 'root',
+  dialect: 'versitygw',
 } as const
 const v2 = {
   bucket: 'lst',
@@ -76,6 +77,7 @@ const v2 = {
   maxKeys: 1000,
   encodingType: undefined,
   owner: undefined,
+  dialect: 'versitygw',
 } as const
 const ODD_KEYS = [
   'amp&<>"\'',

@@ -21,7 +21,7 @@ const OWNER = account('own', 'userplus')
 const OTHER = account('oth')
 const ANONYMOUS: Identity = { accessKey: undefined, role: undefined, isRoot: false }
 
-const SETTINGS = { readOnly: false, aclsEnabled: true }
+const SETTINGS = { readOnly: false, aclsEnabled: true, dialect: 'versitygw' } as const
 
 const right = (action: string, permission: Right['permission'] = 'READ'): Right => ({
   action,
@@ -209,5 +209,21 @@ describe('contract 4.6: anonymous callers', () => {
     expect(decide(right(action, permission), ANONYMOUS, bucket(open), SETTINGS).allowed).toBe(
       allowed,
     )
+  })
+})
+
+describe('--dialect aws: a policy that does not speak of the owner leaves him what he has', () => {
+  const granted = [grant('oth', 'FULL_CONTROL')]
+  test.each([
+    ['the owner', OWNER, SILENT, 'ObjectWriter', true, 'acl'],
+    ['the owner of a bucket without ACLs', OWNER, SILENT, 'BucketOwnerEnforced', true, 'owner'],
+    ['the owner whom it denies', OWNER, always('deny'), 'ObjectWriter', false, 'policy'],
+    ['others', OTHER, SILENT, 'ObjectWriter', false, 'none'],
+  ] as const)('%s', (_, caller, policy, ownership, allowed, rule) => {
+    const settings = { ...SETTINGS, dialect: 'aws' } as const
+    expect(decide(READ, caller, bucket(granted, policy, ownership), settings)).toMatchObject({
+      allowed,
+      rule,
+    })
   })
 })

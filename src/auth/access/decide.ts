@@ -29,6 +29,8 @@ export interface BucketAccess {
 export interface AccessSettings {
   /** Whatever writes is refused, to root too. */
   readonly readOnly: boolean
+  /** In S3's a bucket's policy leaves its owner what he has, unless it denies it; in VersityGW's he can lock himself out. */
+  readonly dialect: 'versitygw' | 'aws'
   /** Without (`--noacl`) the owner has access where no policy decides, and nobody else. */
   readonly aclsEnabled: boolean
 }
@@ -79,7 +81,7 @@ export function isWrite(permission: Right['permission']): boolean {
 
 /**
  * May a caller who is neither root nor admin use this right? For accounts a policy, where the bucket has one, decides
- * alone: the ACL is not asked, and the owner can lock himself out. Anonymous callers may have what a policy gives to
+ * alone: the ACL is not asked, and the owner can lock himself out (but see `dialect`). Anonymous callers may have what a policy gives to
  * everyone, and beyond that what a public ACL opens to them; an explicit Deny stops them.
  */
 export function decide(
@@ -96,7 +98,8 @@ export function decide(
       const { effect, statement } = decision
       return { allowed: effect === 'allow', rule: 'policy', statement }
     }
-    if (accessKey !== undefined) return DENIED
+    const isSpared = settings.dialect === 'aws' && accessKey === bucket.acl.owner
+    if (accessKey !== undefined && !isSpared) return DENIED
   }
   if (!settings.aclsEnabled || bucket.ownership === 'BucketOwnerEnforced') {
     return accessKey !== undefined && accessKey === bucket.acl.owner ? BY_OWNERSHIP : DENIED

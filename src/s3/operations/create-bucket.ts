@@ -11,8 +11,17 @@ import {
 } from '../acl-grants.ts'
 import { storeBucketLock } from '../bucket-lock.ts'
 import { S3Error } from '../errors.ts'
+import { checkLabels } from '../names.ts'
 import { parseOwnershipHeader, type ObjectOwnership } from '../object-ownership.ts'
-import { document, header, headers, label, operation, type OperationContext } from '../operation.ts'
+import {
+  document,
+  header,
+  headers,
+  label,
+  operation,
+  type OperationContext,
+  type S3Settings,
+} from '../operation.ts'
 import { parseTagElements, storeTags } from '../tags.ts'
 
 export const CreateBucket = operation(
@@ -31,6 +40,7 @@ export const CreateBucket = operation(
     access: signedOnly({ rights: [], makesBucket: true }, AUTHENTICATE),
     async handle({ bucket, acl, ownership, lock, configuration }, context) {
       const { backend, call, caller, settings } = context
+      if (settings.dialect === 'aws' && settings.strictBucketNames) checkLabels(bucket)
       const owner = caller.accessKey ?? ''
       const access = await chooseAccess(acl, ownership, context)
       checkLocation(configuration.location, settings.region)
@@ -45,7 +55,11 @@ export const CreateBucket = operation(
         subresources.set('bucket-lock', storeBucketLock(configured, new Date()))
         if (settings.versioningEnabled) subresources.set('versioning', VERSIONED)
       }
-      await backend.createBucket({ name: bucket, owner, subresources }, call)
+      try {
+        await backend.createBucket({ name: bucket, owner, subresources }, call)
+      } catch (error) {
+        if (!isWelcome(error, settings)) throw error
+      }
       return {
         status: 200,
         headers: ['Location', `/${bucket}`, 'x-amz-bucket-arn', `arn:aws:s3:::${bucket}`],
@@ -53,6 +67,12 @@ export const CreateBucket = operation(
     },
   },
 )
+
+/** In its first region S3 answers whoever makes his own bucket again as if he had not had it; it stays as it is. */
+function isWelcome(error: unknown, { dialect, region }: S3Settings): boolean {
+  const isOwn = error instanceof S3Error && error.code === 'BucketAlreadyOwnedByYou'
+  return isOwn && dialect === 'aws' && region === 'us-east-1'
+}
 
 /** Versioning is Enabled: what can be overwritten cannot be locked. */
 const VERSIONED = Buffer.from([1])
@@ -64,10 +84,10 @@ async function chooseAccess(
   { accounts, call, settings }: OperationContext,
 ): Promise<{ grants: readonly Grantee[]; ownership: ObjectOwnership }> {
   if (!settings.aclsEnabled)
-    return { grants: [], ownership: parseOwnershipHeader(given) ?? 'BucketOwnerEnforced' }
+    return { grants: [], ownership: parseOwnershipHeader(given) ?? settings.defaultOwnership }
   refuseBothKinds(acl)
   const canned = acl.canned === undefined ? [] : cannedGrants(acl.canned)
-  const ownership = chooseOwnership(acl, parseOwnershipHeader(given))
+  const ownership = chooseOwnership(acl, parseOwnershipHeader(given), settings.defaultOwnership)
   await checkGrantees(acl.grants, accounts, call.span)
   return { grants: [...canned, ...acl.grants], ownership }
 }
@@ -75,10 +95,10 @@ async function chooseAccess(
 /** Enforced ownership and grants to others exclude each other; a request for `private` alone leaves ACLs possible. */
 function chooseOwnership(
   { canned, grants }: AclHeaders,
-  ownership: ObjectOwnership | undefined,
+  asked: ObjectOwnership | undefined,
+  byDefault: ObjectOwnership,
 ): ObjectOwnership {
-  const chosen =
-    ownership ?? (canned === 'private' ? 'BucketOwnerPreferred' : 'BucketOwnerEnforced')
+  const chosen = asked ?? (canned === 'private' ? 'BucketOwnerPreferred' : byDefault)
   const isShared = grants.length > 0 || (canned !== undefined && canned !== 'private')
   if (chosen === 'BucketOwnerEnforced' && isShared)
     throw new S3Error('InvalidBucketAclWithObjectOwnership')

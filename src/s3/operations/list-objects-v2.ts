@@ -5,7 +5,7 @@ import { bucketOwner } from '../bucket-owner.ts'
 import { readToken, writeToken } from '../continuation-token.ts'
 import { keyEncoder, renderKeys } from '../list-answer.ts'
 import { orEmpty, parseEncodingType, parsePageSize } from '../list-params.ts'
-import { label, operation, query } from '../operation.ts'
+import { label, operation, query, type S3Settings } from '../operation.ts'
 
 export const ListObjectsV2 = operation(
   {
@@ -33,7 +33,7 @@ export const ListObjectsV2 = operation(
       return {
         status: 200,
         headers: ['x-amz-bucket-region', settings.region],
-        body: renderListingV2(listing, { ...input, after, owner }),
+        body: renderListingV2(listing, { ...input, after, owner, dialect: settings.dialect }),
       }
     },
   },
@@ -49,25 +49,28 @@ export interface ListObjectsV2Page {
   readonly maxKeys: number
   readonly encodingType: 'url' | undefined
   readonly owner: string | undefined
+  readonly dialect: S3Settings['dialect']
 }
 
 /**
  * Two habits of upstream that its clients know: `ContinuationToken` tells where the page begins even where only
- * start-after did, and `KeyCount` leaves common prefixes out.
+ * start-after did, and `KeyCount` leaves common prefixes out. S3 counts them, and tells the prefix even where it is empty.
  */
 export function renderListingV2(listing: ObjectListing, page: ListObjectsV2Page): string {
   const encode = keyEncoder(page.encodingType)
+  const isAws = page.dialect === 'aws'
+  const { objects, commonPrefixes } = listing
   return xmlDocument(
     'ListBucketResult',
     element('Name', page.bucket) +
-      optional('Prefix', encode(page.prefix)) +
+      (isAws ? element : optional)('Prefix', encode(page.prefix)) +
       optional('StartAfter', encode(page.startAfter)) +
       optional('ContinuationToken', writeToken(page.after)) +
       optional(
         'NextContinuationToken',
         listing.next === undefined ? '' : writeToken(listing.next),
       ) +
-      element('KeyCount', listing.objects.length) +
+      element('KeyCount', objects.length + (isAws ? commonPrefixes.length : 0)) +
       renderKeys(listing, page),
   )
 }

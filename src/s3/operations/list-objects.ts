@@ -4,7 +4,7 @@ import { onBucket } from '../access-rules.ts'
 import { bucketOwner } from '../bucket-owner.ts'
 import { keyEncoder, renderKeys } from '../list-answer.ts'
 import { orEmpty, parseEncodingType, parsePageSize } from '../list-params.ts'
-import { label, operation, query } from '../operation.ts'
+import { label, operation, query, type S3Settings } from '../operation.ts'
 
 export const ListObjects = operation(
   {
@@ -32,7 +32,7 @@ export const ListObjects = operation(
       return {
         status: 200,
         headers: ['x-amz-bucket-region', settings.region],
-        body: renderListing(listing, { ...input, owner }),
+        body: renderListing(listing, { ...input, owner, dialect: settings.dialect }),
       }
     },
   },
@@ -46,16 +46,18 @@ export interface ListObjectsPage {
   readonly maxKeys: number
   readonly encodingType: 'url' | undefined
   readonly owner: string
+  readonly dialect: S3Settings['dialect']
 }
 
 /** `NextMarker` comes with every truncated page, also without a delimiter. */
 export function renderListing(listing: ObjectListing, page: ListObjectsPage): string {
   const encode = keyEncoder(page.encodingType)
+  const told = page.dialect === 'aws' ? element : optional
   return xmlDocument(
     'ListBucketResult',
     element('Name', page.bucket) +
-      optional('Prefix', encode(page.prefix)) +
-      optional('Marker', encode(page.marker)) +
+      told('Prefix', encode(page.prefix)) +
+      told('Marker', encode(page.marker)) +
       optional('NextMarker', listing.next === undefined ? '' : encode(listing.next)) +
       renderKeys(listing, page),
   )
