@@ -361,7 +361,6 @@ describe('what is not available yet', () => {
     ['--webui-no-tls posix /d', '--webui-no-tls: not available yet'],
     ['posix --nometa /d', '--nometa: not available yet'],
     ['posix --sidecar /s /d', '--sidecar: not available yet'],
-    ['--sentry-enabled posix /d', '--sentry-enabled: not available yet'],
   ])('%s', async (line, expected) => {
     expect(await errorOf(line)).toBe(expected)
   })

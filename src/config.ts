@@ -9,6 +9,7 @@ import { IAM_STORE_SETTINGS } from './config/iam-store-settings.ts'
 import { readIamStore } from './config/iam-store.ts'
 import { LATER_COMMANDS, LATER_SETTINGS } from './config/later-settings.ts'
 import { POSIX_SETTINGS } from './config/posix-settings.ts'
+import { SENTRY_SETTINGS } from './config/sentry-settings.ts'
 import { SERVER_SETTINGS } from './config/server-settings.ts'
 import { readTable, resolve, type GivenFlags, type Setting, type Values } from './config/setting.ts'
 import { TRACING_SETTINGS } from './config/tracing-settings.ts'
@@ -30,6 +31,7 @@ export const SETTINGS: readonly Setting<unknown>[] = [
   ...Object.values(POSIX_SETTINGS),
   ...Object.values(TRACING_SETTINGS),
   ...Object.values(VIEWER_SETTINGS),
+  ...Object.values(SENTRY_SETTINGS),
   ...LATER_SETTINGS,
 ]
 
@@ -75,6 +77,8 @@ export interface Config {
   readonly posix: PosixConfig
   readonly tracing: TracingConfig
   readonly viewer: ViewerConfig | undefined
+  /** Undefined where no errors are reported. */
+  readonly sentry: { readonly dsn: string } | undefined
   /** Where values came from, for the start-up lines: `--flag`, a variable's name or `default`. */
   readonly sources: Sources
 }
@@ -145,7 +149,8 @@ type Table = typeof SERVER_SETTINGS &
   typeof IAM_STORE_SETTINGS &
   typeof POSIX_SETTINGS &
   typeof TRACING_SETTINGS &
-  typeof VIEWER_SETTINGS
+  typeof VIEWER_SETTINGS &
+  typeof SENTRY_SETTINGS
 export type Sources = Readonly<Record<keyof Table, string>>
 
 /** Reads command line and environment. Throws ConfigError with the one line that says what is wrong. */
@@ -170,6 +175,7 @@ export async function loadConfig(
   const posix = readTable(POSIX_SETTINGS, line.flags, env)
   const tracing = readTracing(line.flags, env)
   const viewer = readTable(VIEWER_SETTINGS, line.flags, env)
+  const sentry = readTable(SENTRY_SETTINGS, line.flags, env)
   const { access = '', secret = '' } = server.values
   if (access === '' || secret === '') {
     throw new ConfigError('root user access and secret key must be provided')
@@ -192,12 +198,14 @@ export async function loadConfig(
     versioningEnabled: posix.values.versioningDir !== undefined,
     tracing: tracing.config,
     viewer: viewerConfig(viewer.values, server.values),
+    sentry: sentryConfig(sentry.values),
     sources: {
       ...server.sources,
       ...iam.sources,
       ...posix.sources,
       ...tracing.sources,
       ...viewer.sources,
+      ...sentry.sources,
     },
   }
   return { kind: 'serve', config: deepFreeze(config) }
@@ -234,7 +242,15 @@ function serverConfig(
   server: Values<typeof SERVER_SETTINGS>,
 ): Omit<
   Config,
-  'root' | 'iam' | 'posix' | 'tracing' | 'viewer' | 'sources' | 'versioningEnabled' | 'logLevel'
+  | 'root'
+  | 'iam'
+  | 'posix'
+  | 'tracing'
+  | 'viewer'
+  | 'sentry'
+  | 'sources'
+  | 'versioningEnabled'
+  | 'logLevel'
 > {
   return {
     listeners: server.port,
@@ -348,6 +364,12 @@ function posixConfig(posix: Values<typeof POSIX_SETTINGS>, directory: string): P
     ioThreads: posix.ioThreads,
     ioBufferSize: posix.ioBufferSize,
   }
+}
+
+function sentryConfig(sentry: Values<typeof SENTRY_SETTINGS>): Config['sentry'] {
+  if (!sentry.sentryEnabled) return undefined
+  if (sentry.sentryDsn === undefined) throw new ConfigError('--sentry-enabled needs --sentry-dsn')
+  return { dsn: sentry.sentryDsn }
 }
 
 function deepFreeze<T>(value: T): T {

@@ -18,6 +18,7 @@ import { prepareRuntime } from './runtime.ts'
 import { createStoredCors } from './s3/cors/stored-cors.ts'
 import { operations } from './s3/operations/index.ts'
 import { createRouter } from './s3/route.ts'
+import { createErrorReports, type ErrorReports } from './sentry/error-reports.ts'
 import { openService, type Service, type SharedParts } from './service.ts'
 import { createTracing, type Tracing } from './trace/tracing.ts'
 import { GATEWAY_VERSION } from './version.ts'
@@ -36,6 +37,8 @@ export interface Gateway {
   reload(): Promise<void>
   /** Lets requests in flight finish for `graceMs`, flushes traces, ends the I/O pool. */
   close(graceMs: number): Promise<void>
+  /** Reports what nobody caught, and sends what is known by then, for `limitMs` at most: this process is about to end. */
+  crashed(thrown: unknown, origin: string, limitMs: number): Promise<void>
   /** Where clients reach it, once it listens. */
   readonly urls: readonly string[]
   /** Where the admin API has listeners of its own. */
@@ -63,14 +66,40 @@ export async function createGateway(
   const iam = await openIam(config, { io, log, workers })
   const traces = config.viewer === undefined ? undefined : createViewerTraces(config.viewer)
   const tracing = openTracing(config, log, traces)
+  const reports = await openReports(config, log)
   const authenticator = openAuthenticator(config, iam, log)
   const caches = { policies: createStoredPolicies(), cors: createStoredCors() }
   const documents = new DocumentParser()
-  const parts = { config, io, backend, iam, authenticator, ...caches, tracing, log, documents }
+  const parts = {
+    config,
+    io,
+    backend,
+    iam,
+    authenticator,
+    ...caches,
+    tracing,
+    log,
+    reports,
+    documents,
+  }
   const s3 = await openS3(parts)
   const admin = config.admin === undefined ? undefined : await openAdmin(parts, config.admin)
-  const services = admin === undefined ? [s3] : [s3, admin]
   const viewer = traces === undefined ? undefined : await openTraceViewer(parts, traces)
+  return asOne(parts, { s3, admin, viewer })
+}
+
+interface Listening {
+  readonly s3: Service
+  readonly admin: Service | undefined
+  readonly viewer: OpenViewer | undefined
+}
+
+/** What is made of the parts, and in which order they end. */
+function asOne(
+  { config, tracing, reports, iam, backend, io }: SharedParts,
+  { s3, admin, viewer }: Listening,
+): Gateway {
+  const services = admin === undefined ? [s3] : [s3, admin]
   let urls: readonly string[] = []
   let adminUrls: readonly string[] = []
   return {
@@ -85,11 +114,15 @@ export async function createGateway(
     },
     async close(graceMs) {
       await Promise.all([viewer?.close(), ...services.map((service) => service.close(graceMs))])
-      await tracing.close()
+      await Promise.all([tracing.close(), reports?.close(REPORTS_LIMIT_MS)])
       await iam.close()
       await backend.close()
       await io.close()
       for (const service of services) service.flush()
+    },
+    async crashed(thrown, origin, limitMs) {
+      reports?.crashed(thrown, origin)
+      await within(limitMs, Promise.all([tracing.flush(), reports?.close(limitMs)]))
     },
     get urls() {
       return urls
@@ -109,6 +142,27 @@ function openTracing(config: Config, log: Logger, traces: ViewerTraces | undefin
     readSyscalls,
     log: (level, message) => log[level](message),
   })
+}
+
+/** How long stopping waits for reports that have not left. */
+const REPORTS_LIMIT_MS = 3000
+
+async function openReports(
+  { sentry, tracing }: Config,
+  log: Logger,
+): Promise<ErrorReports | undefined> {
+  if (sentry === undefined) return undefined
+  // Loaded only where it is used: it takes a third of a second and 30 MB.
+  const { openSentry } = await import('./sentry/sentry.ts')
+  const { environment } = tracing
+  const client = await openSentry({ ...sentry, environment, release: GATEWAY_VERSION })
+  return createErrorReports(client, (facts, message) => log.warn(facts, message))
+}
+
+async function within(limitMs: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  await Promise.race([work, new Promise((resolve) => (timer = setTimeout(resolve, limitMs)))])
+  clearTimeout(timer)
 }
 
 /** One for all listeners: whoever fails at one is slowed at the other. */

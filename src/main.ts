@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { UsageError, loadConfig, type Command, type Config } from './config.ts'
+import { endWithCrashes } from './crash.ts'
 import type { Gateway } from './gateway.ts'
 import { createLogger } from './log.ts'
 import { reachable, startUpLines } from './start-up.ts'
@@ -59,6 +60,7 @@ async function serve(config: Config, onListening: OnListening | undefined): Prom
   )
   const gateway = await createGateway(config, log, workers)
   obeySignals(gateway, log)
+  endWithCrashes(gateway, log)
   await gateway.listen()
   const urls = gateway.urls.map(reachable)
   const adminUrls = gateway.adminUrls.map(reachable)

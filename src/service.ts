@@ -14,6 +14,7 @@ import type { Io } from './io/io.ts'
 import { readTlsFiles } from './io/tls-files.ts'
 import { createPipeline, type PipelineParts } from './s3/pipeline.ts'
 import type { Router } from './s3/route.ts'
+import type { ErrorReports } from './sentry/error-reports.ts'
 import { correlationIds } from './trace/correlation.ts'
 import type { Tracing } from './trace/tracing.ts'
 
@@ -34,6 +35,7 @@ export interface SharedParts {
   readonly cors: PipelineParts['cors']
   readonly tracing: Tracing
   readonly log: Logger
+  readonly reports: ErrorReports | undefined
   readonly documents: DocumentParser
 }
 
@@ -80,6 +82,7 @@ export async function openService(parts: SharedParts, options: ServiceOptions): 
     log,
     accessLog,
     requestLog: createRequestLog(log),
+    reports: parts.reports,
     virtualDomain: config.virtualDomain,
     keepAlive: config.keepAlive,
     maxRequests: options.maxRequests,

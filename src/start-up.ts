@@ -17,6 +17,7 @@ export function startUpLines(
     `  durability  ${posix.durability} (${sources.durability})`,
     `  tracing     ${tracingLine(config)}`,
     ...(viewerUrl === undefined ? [] : [`  viewer      ${viewerUrl}`]),
+    ...(config.sentry === undefined ? [] : [`  errors      ${sentryLine(config.sentry.dsn)}`]),
   ]
 }
 
@@ -24,6 +25,12 @@ interface Places {
   readonly urls: readonly string[]
   readonly adminUrls: readonly string[]
   readonly viewerUrl: string | undefined
+}
+
+/** The key of a DSN is nobody's business. */
+function sentryLine(dsn: string): string {
+  const { host, pathname } = new URL(dsn)
+  return `5xx and crashes to Sentry at ${host}${pathname}`
 }
 
 /** Something to paste: a socket on every address is reached by this host's name for itself. */

@@ -34,7 +34,6 @@ export const LATER_SETTINGS: readonly Setting<unknown>[] = [
     ['website-domain', '', 'VGW_WEBSITE_DOMAIN'],
     ['website-cert', '', 'VGW_WEBSITE_CERT'],
     ['website-key', '', 'VGW_WEBSITE_KEY'],
-    ['sentry-dsn', '', 'VGW_SENTRY_DSN'],
     ['metrics-port', '', 'VGW_METRICS_PORT'],
     ['otel-zipkin-endpoint', '', 'VGW_OTEL_ZIPKIN_ENDPOINT'],
     ['otel-file', '', 'VGW_OTEL_FILE'],
@@ -45,7 +44,6 @@ export const LATER_SETTINGS: readonly Setting<unknown>[] = [
   ...rows('global', 'switch', [
     ['webui-no-tls', '', 'VGW_WEBUI_NO_TLS'],
     ['website-no-tls', '', 'VGW_WEBSITE_NO_TLS'],
-    ['sentry-enabled', '', 'VGW_SENTRY_ENABLED'],
   ]),
   ...rows('posix', 'one', [
     ['sidecar', '', 'VGW_META_SIDECAR'],

@@ -11,6 +11,7 @@ import type { Exchange, Pipeline } from '../s3/pipeline.ts'
 import type { PostForm } from '../s3/post-form.ts'
 import type { S3Request } from '../s3/request.ts'
 import { parseTagging } from '../s3/tags.ts'
+import type { ErrorReports } from '../sentry/error-reports.ts'
 import { nowNs } from '../trace/clock.ts'
 import { correlationIds, requestId } from '../trace/correlation.ts'
 import type { Recorder, Span } from '../trace/recorder.ts'
@@ -35,6 +36,7 @@ export interface ExchangeParts {
   readonly log: Logger
   readonly accessLog: AccessLog | undefined
   readonly requestLog: RequestLog | undefined
+  readonly reports: ErrorReports | undefined
   readonly virtualDomain: string | undefined
   readonly keepAlive: boolean
   /** Requests in flight beyond this are answered SlowDown at once. */
@@ -65,6 +67,7 @@ export function createS3Server(parts: ExchangeParts): S3Server {
           const { root } = exchange.recorder
           root.fail({ type: 'InternalError', message: 'the answer broke off' })
           parts.log.error({ err: error, ...correlationIds(root) }, 'answer failed')
+          exchange.report(error)
           outgoing.destroy()
         })
         .finally(() => exchange.onSettled(() => active.delete(exchange)))
@@ -300,6 +303,7 @@ class HttpExchange implements Exchange, RootDescriber {
         { err: cause, ...correlationIds(root) },
         error.code,
       )
+      this.report(error)
     }
     const headers: string[] = []
     for (const [name, value] of Object.entries(error.headers)) headers.push(name, value)
@@ -309,6 +313,19 @@ class HttpExchange implements Exchange, RootDescriber {
       hostId: hostId(this.recorder),
     })
     return { status: error.status, headers, body }
+  }
+
+  /** An error of ours, not of the client's. */
+  report(error: unknown): void {
+    const { code, status } = error instanceof S3Error ? error : UNEXPECTED
+    const { root } = this.recorder
+    this.#parts.reports?.answered({
+      root,
+      error,
+      code,
+      status,
+      method: this.#incoming.method ?? '',
+    })
   }
 
   #drain(): void {
@@ -375,3 +392,5 @@ function checkHead({ method, url, rawHeaders, headers, httpVersionMinor }: Incom
 }
 
 const NEVER = new AbortController().signal
+
+const UNEXPECTED = new S3Error('InternalError')
