@@ -67,7 +67,7 @@ describe('contract 1.2: `--port` takes a unix path (`/…` or `./…`) and an ab
         expect(Buffer.compare(got, body)).toBe(0)
       }
     })
-    await gateway.waitFor(/\| 200 \| \S+ \| 0\.0\.0\.0 \| GET \| \/bucket\/k1000 /)
+    await gateway.waitFor(/\| 200 \| +\S+ \| 0\.0\.0\.0 \| GET \| \/bucket\/k1000 /)
   })
 
   test('--socket-perm: the octal mode of the file', async () => {
