@@ -23,6 +23,8 @@ const CONFIG = {
   protocol: 'grpc',
   insecure: true,
   headers: {},
+  compression: 'none',
+  requestTimeoutMs: 10_000,
   serviceName: 'versitygw',
   environment: 'bench',
   serviceVersion: '0',
@@ -35,6 +37,8 @@ const CONFIG = {
   depth: 'io',
   trustParent: 'authenticated',
   semconv: 'dup',
+  propagators: ['tracecontext'],
+  spanLimits: {},
   batch: {
     unit: 'spans',
     maxQueueSize: 2048,

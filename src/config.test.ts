@@ -208,7 +208,6 @@ describe('command line', () => {
       '--otel-exporter otlp,smoke posix /d',
       '--otel-exporter: "smoke" is not one of otlp, console, stdout, none, zipkin, jaeger, file',
     ],
-    ['--otel-exporter zipkin posix /d', '--otel-exporter: zipkin is not available yet'],
     [
       '--otel-endpoint ftp://x posix /d',
       '--otel-endpoint: not an OTLP endpoint: "ftp://x" (http://, https:// or host:port)',

@@ -11,10 +11,12 @@ import { DocumentParser } from './http/document-parser.ts'
 import { isBeneath } from './io/beneath.ts'
 import type { Io } from './io/io.ts'
 import { createIo } from './io/native.ts'
+import { RotatingFile } from './io/rotating-file.ts'
 import { readTlsFiles } from './io/tls-files.ts'
 import { openSharedFile } from './io/shared-file.ts'
 import { readSyscalls } from './io/syscalls.ts'
 import { prepareRuntime } from './runtime.ts'
+import { readTracingTls } from './tracing-tls.ts'
 import { createStoredCors } from './s3/cors/stored-cors.ts'
 import { operations } from './s3/operations/index.ts'
 import { createRouter } from './s3/route.ts'
@@ -65,7 +67,7 @@ export async function createGateway(
   const backend = await createPosixBackend({ ...config.posix, io })
   const iam = await openIam(config, { io, log, workers })
   const traces = config.viewer === undefined ? undefined : createViewerTraces(config.viewer)
-  const tracing = openTracing(config, log, traces)
+  const tracing = await openTracing(config, log, traces)
   const reports = await openReports(config, log)
   const authenticator = openAuthenticator(config, iam, log)
   const caches = { policies: createStoredPolicies(), cors: createStoredCors() }
@@ -136,10 +138,16 @@ function asOne(
   }
 }
 
-function openTracing(config: Config, log: Logger, traces: ViewerTraces | undefined): Tracing {
+async function openTracing(
+  config: Config,
+  log: Logger,
+  traces: ViewerTraces | undefined,
+): Promise<Tracing> {
   return createTracing(config.tracing, {
     ...traces,
     readSyscalls,
+    tls: await readTracingTls(config),
+    openFile: (file) => new RotatingFile(file),
     log: (level, message) => log[level](message),
   })
 }

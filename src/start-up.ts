@@ -45,12 +45,15 @@ function tracingLine({ tracing, sources }: Config): string {
       sources.otelSdkDisabled === 'default' ? sources.otelEnabled : sources.otelSdkDisabled
     return `off (${cause})`
   }
-  const { exporters, protocol, insecure, endpoint, depth } = tracing
+  const { exporters, protocol, insecure, endpoint, zipkinEndpoint, file, depth } = tracing
   const parts = [`${exporters.join(', ')} (${sources.otelExporter})`]
-  if (exporters.includes('otlp') && endpoint !== undefined) {
+  if (exporters.includes('otlp')) {
     const { url } = parseEndpoint(endpoint, { protocol, insecure })
     parts.push(`to ${url} (${sources.otelEndpoint})`, `by ${protocol} (${sources.otelUseHttp})`)
   }
+  if (exporters.includes('zipkin'))
+    parts.push(`zipkin to ${zipkinEndpoint} (${sources.otelZipkinEndpoint})`)
+  if (exporters.includes('file')) parts.push(`file ${file.path} (${sources.otelFile})`)
   const sampler = tracing.parentBased ? 'parent-based ratio' : 'ratio'
   parts.push(
     `${sampler} ${tracing.sampleRate} (${sources.sampler})`,

@@ -35,11 +35,6 @@ export const LATER_SETTINGS: readonly Setting<unknown>[] = [
     ['website-cert', '', 'VGW_WEBSITE_CERT'],
     ['website-key', '', 'VGW_WEBSITE_KEY'],
     ['metrics-port', '', 'VGW_METRICS_PORT'],
-    ['otel-zipkin-endpoint', '', 'VGW_OTEL_ZIPKIN_ENDPOINT'],
-    ['otel-file', '', 'VGW_OTEL_FILE'],
-    ['otel-ca', '', 'VGW_OTEL_CA'],
-    ['otel-cert', '', 'VGW_OTEL_CERT'],
-    ['otel-key', '', 'VGW_OTEL_KEY'],
   ]),
   ...rows('global', 'switch', [
     ['webui-no-tls', '', 'VGW_WEBUI_NO_TLS'],

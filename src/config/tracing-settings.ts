@@ -1,12 +1,12 @@
-import { parseEndpoint } from '../trace/endpoint.ts'
-import { DEFAULT_BATCH, type ExporterName, type Semconv } from '../trace/tracing-config.ts'
+import type { Propagator, Semconv } from '../trace/tracing-config.ts'
+import { EXPORTER_SETTINGS } from './exporter-settings.ts'
 import { setting, toggle, type ForeignVariable } from './setting.ts'
+import { SPAN_LIMIT_SETTINGS } from './span-limit-settings.ts'
 import {
   ConfigError,
   bytes,
   choice,
   durationOrZero,
-  integer,
   list,
   pairs,
   ratio,
@@ -20,12 +20,6 @@ export interface Sampler {
   readonly parentBased: boolean
 }
 
-/** Where OTLP goes. A base URL, from OTEL_EXPORTER_OTLP_ENDPOINT, is of all signals. */
-export interface EndpointText {
-  readonly text: string
-  readonly kind: 'ours' | 'otel' | 'otel-base'
-}
-
 /** `--otel-*` and the variables that are read beside it, each list in the order of the trace contract, section 1. */
 export const TRACING_SETTINGS = {
   otelEnabled: toggle({
@@ -34,48 +28,8 @@ export const TRACING_SETTINGS = {
     help: 'tracing on',
   }),
   otelSdkDisabled: toggle({ env: 'OTEL_SDK_DISABLED', help: 'tracing off, whatever else is set' }),
-  otelExporter: setting({
-    flag: 'otel-exporter',
-    env: ['VGW_OTEL_EXPORTER', 'OTEL_TRACES_EXPORTER', 'TRACING_EXPORTER'],
-    form: 'many',
-    parse: exporters,
-    default: ['otlp'],
-    help: 'where traces go: otlp, console (also stdout), none; a list (default otlp)',
-  }),
-  otelEndpoint: setting({
-    flag: 'otel-endpoint',
-    env: [
-      'VGW_OTEL_ENDPOINT',
-      { name: 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', read: (value) => endpoint(value, 'otel') },
-      { name: 'OTEL_EXPORTER_OTLP_ENDPOINT', read: (value) => endpoint(value, 'otel-base') },
-      'OTLP_ENDPOINT',
-    ],
-    parse: (value) => endpoint(value, 'ours'),
-    default: { text: 'localhost', kind: 'ours' },
-    help: 'OTLP receiver: http://… without TLS, https://… with it, or host:port (default localhost:4317, 4318 for HTTP)',
-  }),
-  otelUseHttp: toggle({
-    flag: 'otel-use-http',
-    env: [
-      'VGW_OTEL_USE_HTTP',
-      protocol('OTEL_EXPORTER_OTLP_TRACES_PROTOCOL'),
-      protocol('OTEL_EXPORTER_OTLP_PROTOCOL'),
-    ],
-    help: 'OTLP over HTTP/protobuf instead of gRPC',
-  }),
-  otelInsecure: toggle({
-    flag: 'otel-insecure',
-    env: ['VGW_OTEL_INSECURE', 'OTEL_EXPORTER_OTLP_TRACES_INSECURE', 'OTEL_EXPORTER_OTLP_INSECURE'],
-    help: 'no TLS towards a receiver given as host:port',
-  }),
-  otelHeaders: setting({
-    flag: 'otel-headers',
-    env: ['VGW_OTEL_HEADERS', 'OTEL_EXPORTER_OTLP_TRACES_HEADERS', 'OTEL_EXPORTER_OTLP_HEADERS'],
-    parse: pairs,
-    default: {},
-    secret: true,
-    help: 'k=v,k=v sent with each export, such as API keys',
-  }),
+  ...EXPORTER_SETTINGS,
+  ...SPAN_LIMIT_SETTINGS,
   otelServiceName: setting({
     flag: 'otel-service-name',
     env: ['VGW_OTEL_SERVICE_NAME', 'OTEL_SERVICE_NAME', resourceAttribute('service.name')],
@@ -153,6 +107,12 @@ export const TRACING_SETTINGS = {
     default: 'authenticated',
     help: 'whose traceparent decides sampling: always, authenticated or never',
   }),
+  propagators: setting({
+    env: 'OTEL_PROPAGATORS',
+    parse: propagators,
+    default: ['tracecontext'],
+    help: 'headers that carry the context of a trace: tracecontext, b3, b3multi, baggage (without effect) or none',
+  }),
   otelSemconv: setting({
     flag: 'otel-semconv',
     env: ['VGW_OTEL_SEMCONV', { name: 'OTEL_SEMCONV_STABILITY_OPT_IN', read: stabilityOptIn }],
@@ -160,78 +120,6 @@ export const TRACING_SETTINGS = {
     default: 'dup',
     help: 'HTTP attribute names of the root span: stable, legacy or dup (both)',
   }),
-  scheduleDelayMs: setting({
-    env: 'OTEL_BSP_SCHEDULE_DELAY',
-    parse: integer(1, 0x7fff_ffff),
-    default: DEFAULT_BATCH.scheduleDelayMs,
-    help: 'milliseconds after which a batch is sent that has not filled',
-  }),
-  exportTimeoutMs: setting({
-    env: 'OTEL_BSP_EXPORT_TIMEOUT',
-    parse: integer(1, 0x7fff_ffff),
-    default: DEFAULT_BATCH.exportTimeoutMs,
-    help: 'milliseconds an export may take',
-  }),
-  maxQueueSize: setting({
-    env: 'OTEL_BSP_MAX_QUEUE_SIZE',
-    parse: integer(1),
-    help: `spans that may wait, more are dropped and counted; unset: ${DEFAULT_BATCH.maxQueueSize} traces`,
-  }),
-  maxExportBatchSize: setting({
-    env: 'OTEL_BSP_MAX_EXPORT_BATCH_SIZE',
-    parse: integer(1),
-    help: `spans of one export; unset: ${DEFAULT_BATCH.maxExportBatchSize} traces`,
-  }),
-}
-
-const EXPORTERS = new Map<string, ExporterName | 'later'>([
-  ['otlp', 'otlp'],
-  ['console', 'console'],
-  ['stdout', 'console'],
-  ['none', 'none'],
-  ['zipkin', 'later'],
-  ['jaeger', 'later'],
-  ['file', 'later'],
-])
-
-function exporters(value: string): readonly ExporterName[] {
-  const names = list(exporter)(value)
-  if (names.length === 0) throw new ConfigError('names no exporter')
-  if (names.length > 1 && names.includes('none')) throw new ConfigError('none stands alone')
-  return [...new Set(names)]
-}
-
-function exporter(word: string): ExporterName {
-  const name = EXPORTERS.get(word.toLowerCase())
-  if (name === 'later') throw new ConfigError(`${word} is not available yet`)
-  if (name === undefined)
-    throw new ConfigError(`"${word}" is not one of ${[...EXPORTERS.keys()].join(', ')}`)
-  return name
-}
-
-/** Checked here, so that the error names its source; protocol and `--otel-insecure` complete it later. */
-function endpoint(value: string, kind: EndpointText['kind']): EndpointText {
-  try {
-    parseEndpoint(value, { protocol: 'grpc', insecure: true })
-  } catch (error) {
-    throw new ConfigError(error instanceof Error ? error.message : 'not an OTLP endpoint', {
-      cause: error,
-    })
-  }
-  return { text: value.trim(), kind }
-}
-
-function protocol(name: string): ForeignVariable<boolean> {
-  const words = choice('grpc', 'http/protobuf', 'http/json')
-  return {
-    name,
-    read: (value) => {
-      const word = words(value)
-      if (word === 'http/json')
-        throw new ConfigError('http/json is not available, only grpc and http/protobuf')
-      return word === 'http/protobuf'
-    },
-  }
 }
 
 function resourceAttribute(attribute: string): ForeignVariable<string> {
@@ -286,6 +174,29 @@ function stabilityOptIn(value: string): Semconv | undefined {
   const areas = list(bareWord)(value)
   if (areas.includes('http/dup')) return 'dup'
   return areas.includes('http') ? 'stable' : undefined
+}
+
+const PROPAGATORS = new Map<string, Propagator | undefined>([
+  ['tracecontext', 'tracecontext'],
+  ['b3', 'b3'],
+  ['b3multi', 'b3multi'],
+  // Known, and never handed on (trace contract, section 2).
+  ['baggage', undefined],
+])
+
+/** https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#general-sdk-configuration */
+function propagators(value: string): readonly Propagator[] {
+  const words = list(bareWord)(value)
+  if (words.includes('none')) {
+    if (words.length > 1) throw new ConfigError('none stands alone')
+    return []
+  }
+  const unknown = words.find((word) => !PROPAGATORS.has(word))
+  if (unknown !== undefined)
+    throw new ConfigError(
+      `"${unknown}" is not one of ${[...PROPAGATORS.keys(), 'none'].join(', ')}`,
+    )
+  return [...new Set(words.flatMap((word) => PROPAGATORS.get(word) ?? []))]
 }
 
 function bareWord(word: string): string {

@@ -75,6 +75,65 @@ describe('tracing', () => {
     [{ OTEL_TRACES_EXPORTER: 'console' }, { exporters: ['console'] }],
     [{ OTEL_TRACES_EXPORTER: 'none' }, { exporters: ['none'] }],
     [{ TRACING_EXPORTER: 'stdout,console' }, { exporters: ['console'] }],
+    [{ TRACING_EXPORTER: 'jaeger' }, { exporters: ['otlp'], protocol: 'grpc' }],
+    [{ VGW_OTEL_EXPORTER: 'otlp,Zipkin,file' }, { exporters: ['otlp', 'zipkin', 'file'] }],
+    // Whoever asks for Jaeger means its variable, whoever does not means the other.
+    [
+      { TRACING_EXPORTER: 'jaeger', JAEGER_ENDPOINT: 'http://j:1', OTLP_ENDPOINT: 'http://o:2' },
+      { endpoint: 'http://j:1' },
+    ],
+    [
+      { JAEGER_ENDPOINT: 'http://j:1/api/traces', OTLP_ENDPOINT: 'http://o:2' },
+      { endpoint: 'http://o:2' },
+    ],
+    [{ JAEGER_ENDPOINT: 'http://j:1' }, { endpoint: 'http://j:1' }],
+    [
+      { OTLP_ENDPOINT: 'http://o:4318/v1/traces' },
+      { endpoint: 'http://o:4318/v1/traces', protocol: 'http' },
+    ],
+    [
+      { OTLP_ENDPOINT: 'http://o:4318/v1/traces', VGW_OTEL_USE_HTTP: 'false' },
+      { protocol: 'grpc' },
+    ],
+    [{ OTEL_EXPORTER_OTLP_COMPRESSION: 'gzip' }, { compression: 'gzip' }],
+    [
+      { OTEL_EXPORTER_OTLP_COMPRESSION: 'gzip', OTEL_EXPORTER_OTLP_TRACES_COMPRESSION: 'none' },
+      { compression: 'none' },
+    ],
+    [{ OTEL_EXPORTER_OTLP_TIMEOUT: '2500' }, { requestTimeoutMs: 2500 }],
+    [
+      {
+        OTEL_EXPORTER_OTLP_CERTIFICATE: '/ca.pem',
+        OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: '/c.pem',
+        OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY: '/k.pem',
+      },
+      { tlsFiles: { ca: '/ca.pem', cert: '/c.pem', key: '/k.pem' } },
+    ],
+    [
+      { OTEL_EXPORTER_ZIPKIN_ENDPOINT: 'http://z:9411' },
+      { zipkinEndpoint: 'http://z:9411/api/v2/spans' },
+    ],
+    [
+      { VGW_OTEL_FILE: '/t.jsonl', VGW_OTEL_FILE_MAX_SIZE: '2MiB' },
+      { file: { path: '/t.jsonl', maxBytes: 2_097_152 } },
+    ],
+    [
+      { OTEL_PROPAGATORS: 'baggage,b3multi,tracecontext' },
+      { propagators: ['b3multi', 'tracecontext'] },
+    ],
+    [{ OTEL_PROPAGATORS: 'none' }, { propagators: [] }],
+    [
+      {
+        OTEL_ATTRIBUTE_COUNT_LIMIT: '20',
+        OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT: '30',
+        OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT: '64',
+      },
+      { spanLimits: { attributeCount: 30, eventAttributeCount: 20, attributeValueLength: 64 } },
+    ],
+    [
+      { VGW_OTEL_KEEP_ERRORS: '5xx', VGW_OTEL_SLOW_THRESHOLD: '0', VGW_OTEL_SLOW_RATE: '1.5MB' },
+      { keepErrors: '5xx', slowThresholdMs: 0, slowBytesPerSecond: 1_500_000 },
+    ],
     [
       { OTEL_SERVICE_NAME: 's', OTEL_RESOURCE_ATTRIBUTES: 'service.name=r,team=x' },
       { serviceName: 's', resourceAttributes: { team: 'x' } },
@@ -108,7 +167,7 @@ describe('tracing', () => {
     ],
     [
       { OTEL_BSP_MAX_QUEUE_SIZE: '10', OTEL_BSP_SCHEDULE_DELAY: '20' },
-      { batch: { unit: 'spans', maxQueueSize: 10, scheduleDelayMs: 20 } },
+      { batch: { unit: 'spans', maxQueueSize: 10, maxExportBatchSize: 10, scheduleDelayMs: 20 } },
     ],
   ])('%j', async (env, expected) => {
     expect(await tracingOf({ ...ON, ...env })).toMatchObject(expected)
@@ -128,7 +187,38 @@ describe('tracing', () => {
       /^OTEL_EXPORTER_OTLP_PROTOCOL: http\/json is not available/,
     ],
     [{ OTEL_BSP_SCHEDULE_DELAY: 'soon' }, /^OTEL_BSP_SCHEDULE_DELAY: /],
-    [{ TRACING_EXPORTER: 'jaeger' }, /^TRACING_EXPORTER: jaeger is not available yet$/],
+    [{ TRACING_EXPORTER: 'jager' }, /^TRACING_EXPORTER: "jager" is not one of otlp, /],
+    [
+      { TRACING_EXPORTER: 'jaeger', JAEGER_ENDPOINT: 'http://j:14268/api/traces' },
+      /^JAEGER_ENDPOINT: .* Jaeger takes OTLP: http:\/\/j:4317, or http:\/\/j:4318 with --otel-use-http$/,
+    ],
+    [
+      { VGW_OTEL_ENDPOINT: 'https://j/api/traces/' },
+      /^VGW_OTEL_ENDPOINT: .* https:\/\/j:4317, or https:\/\/j:4318 /,
+    ],
+    [
+      { VGW_OTEL_ZIPKIN_ENDPOINT: 'zipkin:9411' },
+      /^VGW_OTEL_ZIPKIN_ENDPOINT: "zipkin:9411" is not the http/,
+    ],
+    [
+      { OTEL_EXPORTER_ZIPKIN_ENDPOINT: 'http://u:pw@z' },
+      /^OTEL_EXPORTER_ZIPKIN_ENDPOINT: a Zipkin endpoint holds no user/,
+    ],
+    [
+      { OTEL_EXPORTER_OTLP_COMPRESSION: 'zstd' },
+      /^OTEL_EXPORTER_OTLP_COMPRESSION: "zstd" is not one of none, gzip$/,
+    ],
+    [{ OTEL_EXPORTER_OTLP_TRACES_TIMEOUT: '0' }, /^OTEL_EXPORTER_OTLP_TRACES_TIMEOUT: "0" is not/],
+    [{ OTEL_SPAN_EVENT_COUNT_LIMIT: 'few' }, /^OTEL_SPAN_EVENT_COUNT_LIMIT: "few" is not/],
+    [
+      { OTEL_PROPAGATORS: 'tracecontext,xray' },
+      /^OTEL_PROPAGATORS: "xray" is not one of tracecontext, b3, /,
+    ],
+    [{ OTEL_PROPAGATORS: 'none,b3' }, /^OTEL_PROPAGATORS: none stands alone$/],
+    [{ VGW_OTEL_KEEP_ERRORS: '4xx' }, /^VGW_OTEL_KEEP_ERRORS: "4xx" is not one of all, 5xx, none$/],
+    [{ VGW_OTEL_SLOW_THRESHOLD: 'soon' }, /^VGW_OTEL_SLOW_THRESHOLD: "soon" is not a time/],
+    [{ VGW_OTEL_SLOW_RATE: 'fast' }, /^VGW_OTEL_SLOW_RATE: "fast" is not a number of bytes/],
+    [{ VGW_OTEL_CERT: '/c.pem' }, /^--otel-cert and --otel-key need each other$/],
   ])('%j is refused', async (env, expected) => {
     expect(await errorOf({ ...ON, ...env })).toMatch(expected)
   })

@@ -1,8 +1,10 @@
-import { DEFAULT_BATCH, type TracingConfig } from '../trace/tracing-config.ts'
+import { resolve as resolvePath } from 'node:path'
+import { DEFAULT_BATCH, type BatchConfig, type TracingConfig } from '../trace/tracing-config.ts'
 import { GATEWAY_VERSION } from '../version.ts'
+import { endpointSetting, type EndpointText } from './exporter-settings.ts'
 import { readTable, resolve, type GivenFlags, type Values } from './setting.ts'
-import { TRACING_SETTINGS, type EndpointText } from './tracing-settings.ts'
-import type { Environment } from './values.ts'
+import { TRACING_SETTINGS } from './tracing-settings.ts'
+import { ConfigError, type Environment } from './values.ts'
 
 type TracingValues = Values<typeof TRACING_SETTINGS>
 type TracingSources = Readonly<Record<keyof typeof TRACING_SETTINGS, string>>
@@ -16,8 +18,26 @@ export function readTracing(
   const enabled =
     resolve(otelEnabled, flags, env).value && !resolve(otelSdkDisabled, flags, env).value
   const ours = Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith('VGW_')))
-  const { values, sources } = readTable(TRACING_SETTINGS, flags, enabled ? env : ours)
-  return { config: tracingConfig(enabled, values), sources }
+  const counted = enabled ? env : ours
+  const { isJaeger } = resolve(TRACING_SETTINGS.otelExporter, flags, counted).value
+  const table = { ...TRACING_SETTINGS, otelEndpoint: endpointSetting(isJaeger) }
+  const { values, sources } = readTable(table, flags, counted)
+  if ((values.otelCert === undefined) !== (values.otelKey === undefined))
+    throw new ConfigError('--otel-cert and --otel-key need each other')
+  const isHttp = isOfHttp(values, sources)
+  return {
+    config: tracingConfig(enabled, { ...values, otelUseHttp: isHttp }),
+    sources:
+      isHttp === values.otelUseHttp
+        ? sources
+        : { ...sources, otelUseHttp: `path of ${sources.otelEndpoint}` },
+  }
+}
+
+/** gRPC has no paths: where nobody has chosen a protocol, an address with OTLP/HTTP's path means that one. */
+function isOfHttp({ otelUseHttp, otelEndpoint }: TracingValues, sources: TracingSources): boolean {
+  if (sources.otelUseHttp !== 'default') return otelUseHttp
+  return /\/v1\/traces\/?$/.test(otelEndpoint.text)
 }
 
 function tracingConfig(enabled: boolean, values: TracingValues): TracingConfig {
@@ -25,11 +45,20 @@ function tracingConfig(enabled: boolean, values: TracingValues): TracingConfig {
   const { rate, parentBased } = values.sampler
   return {
     enabled,
-    exporters: values.otelExporter,
+    exporters: values.otelExporter.names,
     endpoint: endpointText(values.otelEndpoint, protocol),
     protocol,
     insecure: values.otelInsecure,
     headers: values.otelHeaders,
+    tlsFiles: {
+      ca: absolute(values.otelCa),
+      cert: absolute(values.otelCert),
+      key: absolute(values.otelKey),
+    },
+    compression: values.otelCompression,
+    requestTimeoutMs: values.otelTimeoutMs,
+    zipkinEndpoint: values.otelZipkinEndpoint,
+    file: { path: resolvePath(values.otelFile), maxBytes: values.otelFileMaxSize },
     serviceName: values.otelServiceName,
     environment: values.otelEnvironment,
     serviceVersion: values.serviceVersion ?? GATEWAY_VERSION,
@@ -42,16 +71,34 @@ function tracingConfig(enabled: boolean, values: TracingValues): TracingConfig {
     depth: values.otelDepth,
     trustParent: values.otelTrustParent,
     semconv: values.otelSemconv,
-    batch: {
-      unit:
-        values.maxQueueSize === undefined && values.maxExportBatchSize === undefined
-          ? 'traces'
-          : 'spans',
-      maxQueueSize: values.maxQueueSize ?? DEFAULT_BATCH.maxQueueSize,
-      maxExportBatchSize: values.maxExportBatchSize ?? DEFAULT_BATCH.maxExportBatchSize,
-      scheduleDelayMs: values.scheduleDelayMs,
-      exportTimeoutMs: values.exportTimeoutMs,
+    propagators: values.propagators,
+    spanLimits: {
+      attributeValueLength: values.attributeValueLength,
+      attributeCount: values.attributeCount,
+      eventCount: values.eventCount,
+      linkCount: values.linkCount,
+      eventAttributeCount: values.eventAttributeCount,
+      linkAttributeCount: values.linkAttributeCount,
     },
+    batch: batchConfig(values),
+  }
+}
+
+function absolute(path: string | undefined): string | undefined {
+  return path === undefined ? undefined : resolvePath(path)
+}
+
+/** Who sets a size means spans, as OpenTelemetry does. */
+function batchConfig(values: TracingValues): BatchConfig {
+  const { maxQueueSize, maxExportBatchSize, scheduleDelayMs, exportTimeoutMs } = values
+  const isOurs = maxQueueSize === undefined && maxExportBatchSize === undefined
+  const queue = maxQueueSize ?? DEFAULT_BATCH.maxQueueSize
+  return {
+    unit: isOurs ? 'traces' : 'spans',
+    maxQueueSize: queue,
+    maxExportBatchSize: Math.min(maxExportBatchSize ?? DEFAULT_BATCH.maxExportBatchSize, queue),
+    scheduleDelayMs,
+    exportTimeoutMs,
   }
 }
 

@@ -14,3 +14,8 @@ export async function readTlsFiles({
   const [cert, key] = await Promise.all([readFile(certFile), readFile(keyFile)])
   return { cert, key }
 }
+
+/** A PEM file as text; rejects with the file system's error. */
+export function readPemFile(path: string): Promise<string> {
+  return readFile(path, 'utf8')
+}

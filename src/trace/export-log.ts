@@ -1,5 +1,11 @@
-import type { Endpoint } from './endpoint.ts'
 import type { TraceLog } from './tracing-config.ts'
+
+/** Where traces should arrive, as a person is told it. */
+export interface ExportTarget {
+  readonly url: string
+  /** It is spoken to with TLS, and may not know TLS. */
+  readonly tls: boolean
+}
 
 /** Between two lines about the same trouble. */
 const INTERVAL_MS = 60_000
@@ -10,27 +16,30 @@ const INTERVAL_MS = 60_000
  */
 export class ExportLog {
   readonly #log: TraceLog
-  readonly #endpoint: Endpoint | undefined
+  readonly #target: ExportTarget
   #nextMs = 0
   #lost = 0
   #isReported = false
   #everWorked = false
 
-  constructor(log: TraceLog, endpoint: Endpoint | undefined) {
+  constructor(log: TraceLog, target: ExportTarget) {
     this.#log = log
-    this.#endpoint = endpoint
+    this.#target = target
   }
 
   succeeded(): void {
     this.#everWorked = true
     if (!this.#isReported) return
     this.#isReported = false
-    this.#log('info', `traces are leaving again (${this.#target()}); ${this.#lost} spans were lost`)
+    this.#log(
+      'info',
+      `traces are leaving again (${this.#target.url}); ${this.#lost} spans were lost`,
+    )
     this.#lost = 0
   }
 
   failed(error: Error, spans: number): void {
-    this.#log('debug', `export of ${spans} spans to ${this.#target()} failed: ${error.message}`)
+    this.#log('debug', `export of ${spans} spans to ${this.#target.url} failed: ${error.message}`)
     this.#trouble(`${error.message}${this.#hint(error)}`, spans)
   }
 
@@ -43,7 +52,10 @@ export class ExportLog {
   }
 
   stopped(spans: number): void {
-    this.#log('warn', `${spans} spans had not left for ${this.#target()} when the gateway stopped`)
+    this.#log(
+      'warn',
+      `${spans} spans had not left for ${this.#target.url} when the gateway stopped`,
+    )
   }
 
   #trouble(what: string, spans: number): void {
@@ -54,17 +66,13 @@ export class ExportLog {
     this.#isReported = true
     this.#log(
       'warn',
-      `traces are not leaving for ${this.#target()}: ${what}; ${this.#lost} spans lost so far`,
+      `traces are not leaving for ${this.#target.url}: ${what}; ${this.#lost} spans lost so far`,
     )
-  }
-
-  #target(): string {
-    return this.#endpoint?.url ?? 'the OTLP endpoint of the environment'
   }
 
   /** A receiver that speaks no TLS answers its greeting with something else, or not at all. */
   #hint(error: Error): string {
-    if (this.#endpoint?.tls !== true || this.#everWorked) return ''
+    if (!this.#target.tls || this.#everWorked) return ''
     const text = `${error.message} ${'code' in error ? String(error.code) : ''}`
     if (/certificate|CERT_|self.signed|altnames/i.test(text))
       return " (the receiver's certificate is not trusted here)"

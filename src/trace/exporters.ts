@@ -16,16 +16,26 @@ export interface Transport {
 export type Done = (error: Error | undefined, block: ArrayBuffer | undefined) => void
 
 /** What a transport takes from the configuration; it is handed to another thread, so it holds nothing but data. */
-export type TransportOptions = Pick<TracingConfig, 'protocol' | 'headers' | 'serviceVersion'> & {
-  /** Undefined leaves it to OTEL_EXPORTER_OTLP_[TRACES_]ENDPOINT. */
-  readonly endpoint: Endpoint | undefined
+export type TransportOptions = Pick<
+  TracingConfig,
+  'protocol' | 'headers' | 'serviceVersion' | 'compression' | 'requestTimeoutMs'
+> & {
+  readonly endpoint: Endpoint
+  readonly tls: TlsTexts
+}
+
+/** PEM texts; undefined is what Node trusts, and no certificate of our own. */
+export interface TlsTexts {
+  readonly ca?: string | undefined
+  readonly cert?: string | undefined
+  readonly key?: string | undefined
 }
 
 /** Is told of spans that the receiver did not accept though its answer was a success. */
 export type OnRejected = (spans: number) => void
 
 /**
- * The official OTLP transports (TLS, retries, compression, OTEL_EXPORTER_OTLP_* variables), given bytes instead of span
+ * The official OTLP transports (TLS, retries, compression), given bytes instead of span
  * objects: their base packages take a serializer, and ours has nothing left to do. The packages are loaded with the
  * first batch unless `open` was called before.
  */
@@ -86,10 +96,16 @@ async function openGrpc(options: TransportOptions, onRejected: OnRejected): Prom
   const base = await import('@opentelemetry/otlp-grpc-exporter-base')
   const metadata = base.createEmptyMetadata()
   for (const [name, value] of Object.entries(options.headers)) metadata.set(name, value)
-  const url = options.endpoint === undefined ? {} : { url: options.endpoint.url }
+  const { url, tls } = options.endpoint
+  const { ca, cert, key } = options.tls
+  const pem = (text: string | undefined): Buffer | undefined =>
+    text === undefined ? undefined : Buffer.from(text)
+  const credentials = tls
+    ? base.createSslCredentials(pem(ca), pem(key), pem(cert))
+    : base.createInsecureCredentials()
   return base.createOtlpGrpcExportDelegate(
     base.convertLegacyOtlpGrpcOptions(
-      { ...url, metadata, userAgent: userAgent(options) },
+      { url, metadata, credentials, userAgent: userAgent(options), ...(await shared(options)) },
       'TRACES',
     ),
     passThrough(onRejected),
@@ -103,8 +119,19 @@ async function openGrpc(options: TransportOptions, onRejected: OnRejected): Prom
 
 async function openHttp(options: TransportOptions, onRejected: OnRejected): Promise<Delegate> {
   const base = await import('@opentelemetry/otlp-exporter-base/node-http')
-  const url = options.endpoint === undefined ? {} : { url: options.endpoint.url }
-  const given = { ...url, headers: { ...options.headers }, userAgent: userAgent(options) }
+  const { ca, cert, key } = options.tls
+  const given = {
+    url: options.endpoint.url,
+    headers: { ...options.headers },
+    userAgent: userAgent(options),
+    httpAgentOptions: {
+      keepAlive: true,
+      ...(ca === undefined ? {} : { ca }),
+      ...(cert === undefined ? {} : { cert }),
+      ...(key === undefined ? {} : { key }),
+    },
+    ...(await shared(options)),
+  }
   const required = { 'Content-Type': 'application/x-protobuf' }
   return base.createOtlpHttpExportDelegate(
     base.convertLegacyHttpOptions(given, 'TRACES', 'v1/traces', required),
@@ -113,6 +140,15 @@ async function openHttp(options: TransportOptions, onRejected: OnRejected): Prom
     METRICS,
     undefined,
   )
+}
+
+/** All of them, so that nothing is left for the packages to look up in the environment. */
+async function shared({ compression, requestTimeoutMs }: TransportOptions) {
+  const { CompressionAlgorithm } = await import('@opentelemetry/otlp-exporter-base')
+  return {
+    compression: compression === 'gzip' ? CompressionAlgorithm.GZIP : CompressionAlgorithm.NONE,
+    timeoutMillis: requestTimeoutMs,
+  }
 }
 
 function userAgent({ serviceVersion }: TransportOptions): string {

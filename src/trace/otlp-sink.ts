@@ -9,7 +9,7 @@ import type { BatchConfig, TraceLog } from './tracing-config.ts'
 export interface OtlpSinkOptions {
   readonly resource: Attributes
   readonly serviceVersion: string
-  readonly endpoint: Endpoint | undefined
+  readonly endpoint: Endpoint
   readonly batch: BatchConfig
   readonly log: TraceLog
   readonly createTransport: (onRejected: OnRejected) => Transport

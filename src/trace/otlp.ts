@@ -1,15 +1,16 @@
 import type { Anchor } from './clock.ts'
 import { wordAt } from './ids.ts'
+import type { Lost } from './limits.ts'
 import { attributeKey, writeAttribute, type AttributeKey } from './otlp-attribute.ts'
 import { prepare, preparedFrom, type Prepared, type ProtobufWriter } from './protobuf.ts'
 import type {
   Attributes,
   AttributeValue,
   Recorder,
-  RemoteParent,
   Span,
   SpanEvent,
   SpanFailure,
+  SpanLink,
 } from './recorder.ts'
 import { durationMs, nameRules, throughputMbps, type NameRules } from './span-kinds.ts'
 
@@ -55,7 +56,9 @@ export class OtlpEncoder {
     if (span.events !== undefined)
       for (const event of span.events) this.#event(event, recorder.anchor)
     if (span.failure !== undefined) this.#failure(span.failure, span.endNs, recorder.anchor)
-    if (parent === undefined && recorder.linked !== undefined) this.#link(recorder.linked)
+    if (parent === undefined && recorder.links !== undefined)
+      for (const link of recorder.links) this.#link(link)
+    if (span.lost !== undefined) this.#lost(span.lost)
     writer.close(start)
     return true
   }
@@ -198,13 +201,15 @@ export class OtlpEncoder {
     writer.close(start)
   }
 
-  #link({ traceId, spanId, sampled, traceState }: RemoteParent): void {
+  #link({ context, attributes }: SpanLink): void {
+    const { traceId, spanId, sampled, traceState } = context
     const writer = this.#writer
     writer.reserve(64)
     const start = writer.open(TAG.link)
     writer.bytes(TAG.linkTraceId, Buffer.from(traceId, 'hex'))
     writer.bytes(TAG.linkSpanId, Buffer.from(spanId, 'hex'))
     if (traceState !== undefined) writer.string(TAG.linkTraceState, traceState)
+    this.attributes(TAG.linkAttribute, attributes)
     writer.reserve(8)
     writer.byte(TAG.linkFlags)
     writer.view.setUint32(
@@ -214,6 +219,17 @@ export class OtlpEncoder {
     )
     writer.at += 4
     writer.close(start)
+  }
+
+  #lost({ attributes, events, links }: Lost): void {
+    const writer = this.#writer
+    writer.reserve(32)
+    writer.byte(TAG.droppedAttributes)
+    writer.varint(attributes)
+    writer.byte(TAG.droppedEvents)
+    writer.varint(events)
+    writer.byte(TAG.droppedLinks)
+    writer.varint(links)
   }
 
   #nameEntry(name: string): NameEntry {
@@ -299,7 +315,11 @@ const TAG = {
   linkTraceId: 0x0a,
   linkSpanId: 0x12,
   linkTraceState: 0x1a,
+  linkAttribute: 0x22,
   linkFlags: 0x35,
+  droppedAttributes: 0x50,
+  droppedEvents: 0x60,
+  droppedLinks: 0x70,
   status: 0x7a,
   statusMessage: 0x12,
   statusCode: 0x18,

@@ -48,9 +48,9 @@ function toReadable(span: Span, shared: Shared): ReadableSpan {
   const context = contextOf(recorder.traceId, span.spanId, traceState)
   const parentContext =
     parent === undefined
-      ? remoteContext(recorder.parent)
+      ? recorder.parent && remoteContext(recorder.parent)
       : contextOf(recorder.traceId, parent.spanId, traceState)
-  const link = parent === undefined ? remoteContext(recorder.linked) : undefined
+  const links = parent === undefined ? (recorder.links ?? []) : []
   return {
     ...shared,
     name: span.name,
@@ -66,11 +66,14 @@ function toReadable(span: Span, shared: Shared): ReadableSpan {
         ? { code: SpanStatusCode.UNSET }
         : { code: SpanStatusCode.ERROR, message: failure.message },
     attributes: { ...span.attributes, ...derivedAttributes(span) },
-    links: link === undefined ? [] : [{ context: link }],
+    links: links.map(({ context: linked, attributes }) => ({
+      context: remoteContext(linked),
+      attributes: { ...attributes },
+    })),
     events: eventsOf(span),
-    droppedAttributesCount: 0,
-    droppedEventsCount: 0,
-    droppedLinksCount: 0,
+    droppedAttributesCount: span.lost?.attributes ?? 0,
+    droppedEventsCount: span.lost?.events ?? 0,
+    droppedLinksCount: span.lost?.links ?? 0,
   }
 }
 
@@ -107,8 +110,7 @@ function contextOf(
   }
 }
 
-function remoteContext(remote: RemoteParent | undefined): SpanContext | undefined {
-  if (remote === undefined) return undefined
+function remoteContext(remote: RemoteParent): SpanContext {
   const traceState =
     remote.traceState === undefined ? {} : { traceState: createTraceState(remote.traceState) }
   const traceFlags = remote.sampled ? TraceFlags.SAMPLED : TraceFlags.NONE

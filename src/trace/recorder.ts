@@ -1,4 +1,5 @@
 import { currentAnchor, nowNs, type Anchor } from './clock.ts'
+import type { Lost } from './limits.ts'
 import { newTraceId, randomWord, spanIdText } from './ids.ts'
 
 export type AttributeValue = string | number | boolean
@@ -25,6 +26,14 @@ export interface RemoteParent {
   readonly traceState: string | undefined
 }
 
+const NONE: Attributes = Object.freeze({})
+
+/** A span of another trace that has to do with this one. */
+export interface SpanLink {
+  readonly context: RemoteParent
+  readonly attributes: Attributes
+}
+
 /**
  * What happened in one request: its ids and a flat list of spans, cheap enough to be kept for every request.
  *
@@ -40,8 +49,8 @@ export class Recorder {
   /** In the order of their creation: a parent stands before its children. */
   readonly spans: Span[] = []
   readonly root: Span
-  /** A caller whose trace was not continued, only linked to. */
-  linked: RemoteParent | undefined
+  /** Other traces that this one's root is linked to, such as that of a caller who was not continued. */
+  links: readonly SpanLink[] | undefined
   /** Whether the head sampler chose this trace, once that is known; the tail rule may keep it all the same. */
   headSampled: boolean | undefined
   /** How deep it goes where it is kept (`span-kinds.ts`). */
@@ -59,9 +68,11 @@ export class Recorder {
     this.root = new Span(this, undefined, 'S3.Unknown', startNs)
     this.spans.push(this.root)
   }
-}
 
-const NONE: Attributes = Object.freeze({})
+  link(context: RemoteParent, attributes: Attributes = NONE): void {
+    this.links = [...(this.links ?? []), { context, attributes }]
+  }
+}
 
 /**
  * One span under construction; it may grow until the decision is made.
@@ -83,6 +94,8 @@ export class Span {
   failure: SpanFailure | undefined
   /** Raw system-call records under this span, as the addon wrote them; see `io/syscalls.ts` for their layout. */
   syscalls: Float64Array | undefined
+  /** What limits have cut off (`limits.ts`). */
+  lost: Lost | undefined
   #idHigh = 0
   #idLow = 0
 

@@ -2,16 +2,22 @@
 export interface TracingConfig {
   readonly enabled: boolean
   readonly exporters: readonly ExporterName[]
-  /**
-   * Where OTLP goes, as the user wrote it (see `endpoint.ts`). Undefined leaves it to the exporter packages, which then
-   * read OTEL_EXPORTER_OTLP_[TRACES_]ENDPOINT: say so only where one of these is set.
-   */
-  readonly endpoint: string | undefined
+  /** Where OTLP goes, as the user wrote it (see `endpoint.ts`). */
+  readonly endpoint: string
   readonly protocol: 'grpc' | 'http'
   /** A bare `host:port` endpoint is spoken to without TLS. */
   readonly insecure: boolean
-  /** Sent with each export; secret. OTEL_EXPORTER_OTLP_[TRACES_]HEADERS are added by the exporter packages. */
+  /** Sent with each export; secret. */
   readonly headers: Readonly<Record<string, string>>
+  /** Paths of PEM files: whom TLS towards the OTLP receiver trusts, and what it shows of itself. */
+  readonly tlsFiles: TlsFiles
+  /** Of what is sent by OTLP. */
+  readonly compression: 'none' | 'gzip'
+  /** An OTLP request that has no answer after this time is given up. */
+  readonly requestTimeoutMs: number
+  readonly zipkinEndpoint: string
+  /** Where the `file` exporter writes; see `io/rotating-file.ts`. */
+  readonly file: { readonly path: string; readonly maxBytes: number }
   readonly serviceName: string
   readonly environment: string
   readonly serviceVersion: string
@@ -30,10 +36,32 @@ export interface TracingConfig {
   readonly depth: Depth
   readonly trustParent: TrustParent
   readonly semconv: Semconv
+  readonly propagators: readonly Propagator[]
+  readonly spanLimits: SpanLimits
   readonly batch: BatchConfig
 }
 
-export type ExporterName = 'otlp' | 'console' | 'none'
+export type ExporterName = 'otlp' | 'zipkin' | 'console' | 'file' | 'none'
+
+export interface TlsFiles {
+  readonly ca: string | undefined
+  readonly cert: string | undefined
+  readonly key: string | undefined
+}
+
+/** Headers that carry a trace's context: W3C's, or one of the two ways of Zipkin's B3. */
+export type Propagator = 'tracecontext' | 'b3' | 'b3multi'
+
+/** How much a span may hold; undefined: all there is. */
+export interface SpanLimits {
+  /** Characters of a text. */
+  readonly attributeValueLength: number | undefined
+  readonly attributeCount: number | undefined
+  readonly eventCount: number | undefined
+  readonly linkCount: number | undefined
+  readonly eventAttributeCount: number | undefined
+  readonly linkAttributeCount: number | undefined
+}
 
 /** How far down a trace goes: `http` the root, `backend` also Auth, IAM and Backend, `io` also Posix.IO, `syscall` all. */
 export type Depth = 'http' | 'backend' | 'io' | 'syscall'

@@ -1,17 +1,12 @@
-import type { SpanProcessor } from '@opentelemetry/sdk-trace-node'
 import type { Activity } from './activity.ts'
-import type { ConsoleOutput } from './console.ts'
 import { parseTraceContext } from './context.ts'
-import { parseEndpoint } from './endpoint.ts'
-import { PackageTransport } from './exporters.ts'
-import { OtlpSink } from './otlp-sink.ts'
-import { ReadableSink } from './readable-sink.ts'
+import { applyLimits, hasLimits, limitSpan } from './limits.ts'
 import { Recorder, type Attributes, type Span } from './recorder.ts'
 import { resourceAttributes } from './resource.ts'
 import { decide, decideEarly, hasTailRule, type SamplingReason } from './sampling.ts'
 import { addSyscallSpans, settle, syscallSpans } from './settle.ts'
 import { sumOfStats, type Sink, type SinkStats } from './sink.ts'
-import { ThreadedTransport } from './threaded-transport.ts'
+import { createSinks, type SinkParts } from './sinks.ts'
 import type { Outcome, ReadSyscalls, Semconv, TraceLog, TracingConfig } from './tracing-config.ts'
 
 /** Tracing as the HTTP layer sees it: one recorder a request, handed back when the request is over. */
@@ -49,17 +44,10 @@ export interface TracingStats extends SinkStats {
   readonly late: number
 }
 
-export interface TracingParts {
-  readonly log: TraceLog
+export interface TracingParts extends SinkParts {
   readonly readSyscalls: ReadSyscalls
-  /** Where the console exporter writes; standard output unless given. */
-  readonly output?: ConsoleOutput
-  /** Takes kept traces as well, also where tracing is off otherwise: what the viewer shows. */
-  readonly recent?: Sink | undefined
   /** Counts every request, kept or not. */
   readonly activity?: Activity | undefined
-  /** Processors of whoever embeds the gateway: they see the spans of kept traces when these are over. */
-  readonly processors?: readonly SpanProcessor[]
 }
 
 /** How long `close` waits for a receiver. */
@@ -71,6 +59,7 @@ export function createTracing(config: TracingConfig, parts: TracingParts): Traci
   const sinks = createSinks(config, resource, parts)
   const recording = sinks.length > 0
   const recordsAll = hasTailRule(config)
+  const isLimited = hasLimits(config.spanLimits)
   const keptFor: Record<SamplingReason, number> = { head: 0, error: 0, slow: 0 }
   let sampledOut = 0
   let late = 0
@@ -79,7 +68,10 @@ export function createTracing(config: TracingConfig, parts: TracingParts): Traci
     late++
     const spans =
       config.depth === 'syscall' ? [span, ...syscallSpans(span, parts.readSyscalls)] : [span]
-    for (const one of spans) give(sinks, parts.log, (sink) => sink.addLate(one, one.recorder.level))
+    for (const one of spans) {
+      if (isLimited) limitSpan(one, config.spanLimits)
+      give(sinks, parts.log, (sink) => sink.addLate(one, one.recorder.level))
+    }
   }
 
   return {
@@ -90,7 +82,7 @@ export function createTracing(config: TracingConfig, parts: TracingParts): Traci
       const caller = parseTraceContext({ traceparent, tracestate })
       const continued = config.trustParent === 'never' ? undefined : caller
       const recorder = new Recorder(recording, continued, startNs)
-      if (continued === undefined) recorder.linked = caller
+      if (continued === undefined && caller !== undefined) recorder.link(caller)
       if (recording && !recordsAll) {
         recorder.headSampled = decideEarly(recorder, config)
         // Nothing but the head decides: what it leaves out need not be recorded.
@@ -112,6 +104,7 @@ export function createTracing(config: TracingConfig, parts: TracingParts): Traci
       describer?.describeRoot(recorder.root)
       settle(recorder)
       if (config.depth === 'syscall') addSyscallSpans(recorder, parts.readSyscalls)
+      if (isLimited) applyLimits(recorder, config.spanLimits)
       give(sinks, parts.log, (sink) => sink.add(recorder, recorder.level))
       recorder.late = addLate
     },
@@ -141,43 +134,3 @@ function give(sinks: readonly Sink[], log: TraceLog, to: (sink: Sink) => void): 
     }
   }
 }
-
-function createSinks(config: TracingConfig, resource: Attributes, parts: TracingParts): Sink[] {
-  const sinks: Sink[] = parts.recent === undefined ? [] : [parts.recent]
-  if (!config.enabled) return sinks
-  if (config.exporters.includes('otlp')) sinks.push(createOtlpSink(config, resource, parts))
-  const isOnConsole = config.exporters.includes('console')
-  const processors = parts.processors ?? []
-  if (isOnConsole || processors.length > 0) {
-    const load = async () => {
-      const { createSpanReader } = await import('./readable-spans.ts')
-      const { consoleConsumer, processorConsumer } = await import('./consumers.ts')
-      const consumers = processors.map(processorConsumer)
-      if (isOnConsole) consumers.push(consoleConsumer(parts.output ?? process.stdout))
-      return { read: createSpanReader(resource, config.serviceVersion), consumers }
-    }
-    sinks.push(new ReadableSink({ load, maxQueueSize: config.batch.maxQueueSize }))
-  }
-  return sinks
-}
-
-function createOtlpSink(config: TracingConfig, resource: Attributes, { log }: TracingParts): Sink {
-  const endpoint =
-    config.endpoint === undefined ? undefined : parseEndpoint(config.endpoint, config)
-  const { protocol, headers, serviceVersion } = config
-  const options = { protocol, headers, serviceVersion, endpoint }
-  return new OtlpSink({
-    resource,
-    serviceVersion,
-    endpoint,
-    batch: config.batch,
-    log,
-    createTransport: (onRejected) =>
-      COMPILED
-        ? new ThreadedTransport(options, onRejected)
-        : new PackageTransport(options, onRejected),
-  })
-}
-
-/** A thread cannot be started from TypeScript sources on Node 20, as tests do. */
-const COMPILED = import.meta.url.endsWith('.js')

@@ -30,6 +30,7 @@ export type FromThread =
 
 const port = parentPort
 if (port !== null) {
+  forgetSettings()
   const post = (message: FromThread, transfer: ArrayBuffer[] = []): void =>
     port.postMessage(message, transfer)
   const options: TransportOptions = workerData
@@ -48,6 +49,15 @@ if (port !== null) {
       ])
     })
   })
+}
+
+/**
+ * Settings have been read from these variables (src/config), which win only where no flag says otherwise. The packages
+ * would read them again, and send headers that a flag has replaced. The thread's environment is a copy of its own.
+ */
+function forgetSettings(): void {
+  const { env } = process
+  for (const name of Object.keys(env)) if (name.startsWith('OTEL_')) delete env[name]
 }
 
 function describe(error: Error): { message: string; code: string } {

@@ -15,6 +15,8 @@ export interface ReceivedSpan {
   readonly attributes: ReceivedAttributes
   readonly events: readonly ReceivedEvent[]
   readonly links: readonly ReceivedLink[]
+  /** What limits have cut off. */
+  readonly dropped: { readonly attributes: number; readonly events: number; readonly links: number }
   readonly status: { readonly code: 'UNSET' | 'OK' | 'ERROR'; readonly message: string }
   readonly resource: ReceivedAttributes
   readonly scope: { readonly name: string; readonly version: string }
@@ -112,6 +114,11 @@ function decodeSpan(
       attributes: attributes(messages(link, 4)),
       flags: Number(integer(link, 6)),
     })),
+    dropped: {
+      attributes: Number(integer(span, 10)),
+      events: Number(integer(span, 12)),
+      links: Number(integer(span, 14)),
+    },
     status: { message: text(status, 2), code: STATUS[Number(integer(status, 3))] ?? 'UNSET' },
     flags: Number(integer(span, 16)),
     resource,

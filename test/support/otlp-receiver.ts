@@ -19,8 +19,8 @@ import { decodeExportRequest, type ReceivedSpan } from './otlp-protobuf.ts'
 
 export interface ReceiverOptions {
   readonly protocol: 'grpc' | 'http'
-  /** Speaks TLS with this certificate. */
-  readonly tls?: { readonly key: string; readonly cert: string }
+  /** Speaks TLS with this certificate, and where `ca` is given asks for one that it has signed. */
+  readonly tls?: { readonly key: string; readonly cert: string; readonly ca?: string }
   /** Chosen by the system unless given: one that was closed comes back on its old port. */
   readonly port?: number
   /** Answers every export with partial success and this many rejected spans. */
@@ -191,12 +191,16 @@ function httpServer({ tls }: ReceiverOptions, handle: Handle, fault: () => Fault
   const listener = (request: IncomingMessage, response: ServerResponse): void => {
     onRequest(request, response).catch((error: unknown) => response.destroy(error as Error))
   }
-  return tls === undefined ? createHttp(listener) : createHttps(tls, listener)
+  return tls === undefined ? createHttp(listener) : createHttps(tlsOptions(tls), listener)
+}
+
+function tlsOptions(tls: NonNullable<ReceiverOptions['tls']>) {
+  return { ...tls, requestCert: tls.ca !== undefined, rejectUnauthorized: tls.ca !== undefined }
 }
 
 /** gRPC over HTTP/2: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md */
 function grpcServer({ tls }: ReceiverOptions, handle: Handle, fault: () => Fault): Server {
-  const server = tls === undefined ? createHttp2() : createSecureServer(tls)
+  const server = tls === undefined ? createHttp2() : createSecureServer(tlsOptions(tls))
   const onStream = async (stream: ServerHttp2Stream, headers: Http2Headers): Promise<void> => {
     const frame = await collect(stream)
     if (headers[':path'] !== '/opentelemetry.proto.collector.trace.v1.TraceService/Export') {

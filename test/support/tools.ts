@@ -1,5 +1,6 @@
 import { execFile, execFileSync } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, existsSync } from 'node:fs'
+import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 
 /** Programs that tests drive, found by a variable of their own or on the path. */
@@ -11,6 +12,7 @@ const VARIABLES = {
   strace: 'STRACE',
   getfattr: 'GETFATTR',
   slapd: 'SLAPD',
+  java: 'JAVA',
 } as const
 
 export type Tool = keyof typeof VARIABLES
@@ -103,4 +105,22 @@ export function run(
       },
     )
   })
+}
+
+/** Zipkin's server with all it needs, as Maven Central has it, and the Java that runs it. */
+export function findZipkin(): { readonly java: string; readonly jar: string } | undefined {
+  const version = '3.5.1'
+  const jar =
+    process.env['ZIPKIN_JAR'] ??
+    join(
+      homedir(),
+      `.m2/repository/io/zipkin/zipkin-server/${version}/zipkin-server-${version}-exec.jar`,
+    )
+  const java = findTool('java')
+  if (java !== undefined && existsSync(jar)) return { java, jar }
+  console.warn(
+    `no Zipkin here (mvn dependency:get -Dartifact=io.zipkin:zipkin-server:${version}:jar:exec, ` +
+      'or set ZIPKIN_JAR): its test is skipped',
+  )
+  return undefined
 }

@@ -66,7 +66,8 @@ async function bothWays(
     endpoint,
     batch: config.batch,
     log: () => {},
-    createTransport: (onRejected) => new PackageTransport({ ...config, endpoint }, onRejected),
+    createTransport: (onRejected) =>
+      new PackageTransport({ ...config, endpoint, tls: {} }, onRejected),
   })
   settle(recorder)
   addSyscallSpans(recorder, readTestSyscalls)
@@ -121,7 +122,7 @@ describe.each(['http', 'grpc'] as const)(
 
 function linked(): Recorder {
   const recorder = putObjectRecord(nowNs())
-  recorder.linked = CALLER
+  recorder.link(CALLER, { 'link.kind': 'test', 'link.number': 3 })
   return recorder
 }
 

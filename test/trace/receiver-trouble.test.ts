@@ -1,7 +1,5 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { TlsTexts } from '../../src/trace/exporters.ts'
 import type { TracingConfig } from '../../src/trace/tracing-config.ts'
 import { makeCertificate } from '../support/otlp-certificate.ts'
 import { startOtlpReceiver, type Fault, type OtlpReceiver } from '../support/otlp-receiver.ts'
@@ -16,26 +14,30 @@ const BATCH = {
 }
 const LOSES: readonly Fault[] = ['disconnect', 'hang', 'unavailable', 'bad-request']
 
-const dir = mkdtempSync(join(tmpdir(), 'vgw-otlp-'))
-afterAll(() => rmSync(dir, { recursive: true }))
-
 describe.each(['grpc', 'http'] as const)('over %s', (protocol) => {
   let receiver: OtlpReceiver
   let tracing: LoggedTracing
 
   beforeEach(async () => {
-    // So that what a hanging receiver holds up is given up sooner than after ten seconds.
-    vi.stubEnv('OTEL_EXPORTER_OTLP_TIMEOUT', '1000')
     receiver = await startOtlpReceiver({ protocol })
   })
   afterEach(async () => {
-    vi.unstubAllEnvs()
     await receiver.close()
     await tracing.close()
   })
 
-  const start = (config: Partial<TracingConfig> = {}): void => {
-    tracing = loggedTracing({ protocol, endpoint: receiver.url, batch: BATCH, ...config })
+  const start = (config: Partial<TracingConfig> = {}, tls: TlsTexts = {}): void => {
+    tracing = loggedTracing(
+      {
+        protocol,
+        endpoint: receiver.url,
+        batch: BATCH,
+        // What a hanging receiver holds up is given up sooner than after ten seconds.
+        requestTimeoutMs: 1000,
+        ...config,
+      },
+      { tls },
+    )
   }
 
   test.each(LOSES)('a receiver that does this: %s costs a line and a counter', async (fault) => {
@@ -116,9 +118,8 @@ describe.each(['grpc', 'http'] as const)('over %s', (protocol) => {
   })
 
   test('a stop does not wait for a receiver that hangs', async () => {
-    vi.stubEnv('OTEL_EXPORTER_OTLP_TIMEOUT', '60000')
     receiver.fault = 'hang'
-    start({ batch: { ...BATCH, exportTimeoutMs: 60_000 } })
+    start({ requestTimeoutMs: 60_000, batch: { ...BATCH, exportTimeoutMs: 60_000 } })
     for (let i = 0; i < 50; i++) traceRequest(tracing)
     const started = performance.now()
     await tracing.close()
@@ -149,17 +150,27 @@ describe.each(['grpc', 'http'] as const)('over %s', (protocol) => {
     await receiver.waitForTrace(traceId)
   })
 
-  test('TLS with a certificate from OTEL_EXPORTER_OTLP_CERTIFICATE', async () => {
+  const SECURE = { insecure: false, batch: { ...BATCH, exportTimeoutMs: 5000 } }
+
+  test('TLS towards a receiver whose certificate --otel-ca trusts', async () => {
     const certificate = makeCertificate()
-    const file = join(dir, 'ca.pem')
-    writeFileSync(file, certificate.cert)
-    vi.stubEnv('OTEL_EXPORTER_OTLP_CERTIFICATE', file)
     const secure = await startOtlpReceiver({ protocol, tls: certificate })
-    start({
-      endpoint: `localhost:${secure.port}`,
-      insecure: false,
-      batch: { ...BATCH, exportTimeoutMs: 5000 },
-    })
+    start({ ...SECURE, endpoint: `localhost:${secure.port}` }, { ca: certificate.cert })
+    const { traceId } = traceRequest(tracing)
+    await secure.waitForTrace(traceId)
+    await secure.close()
+  })
+
+  test('mutual TLS: a receiver that asks for a certificate gets ours, and nobody else in', async () => {
+    const [theirs, ours] = [makeCertificate(), makeCertificate()]
+    const secure = await startOtlpReceiver({ protocol, tls: { ...theirs, ca: ours.cert } })
+    const tls = { ca: theirs.cert }
+    start({ ...SECURE, endpoint: secure.url }, tls)
+    traceRequest(tracing)
+    await tracing.flush()
+    expect(tracing.stats()).toMatchObject({ exported: 0, failed: 3 })
+    await tracing.close()
+    start({ ...SECURE, endpoint: secure.url }, { ...tls, cert: ours.cert, key: ours.key })
     const { traceId } = traceRequest(tracing)
     await secure.waitForTrace(traceId)
     await secure.close()
@@ -175,16 +186,13 @@ describe.each(['grpc', 'http'] as const)('over %s', (protocol) => {
     await secure.close()
   })
 
-  test('OTEL_EXPORTER_OTLP_COMPRESSION, _HEADERS and _ENDPOINT are obeyed where no option is given', async () => {
-    vi.stubEnv('OTEL_EXPORTER_OTLP_COMPRESSION', 'gzip')
-    vi.stubEnv('OTEL_EXPORTER_OTLP_HEADERS', 'x-from=environment')
-    vi.stubEnv('OTEL_EXPORTER_OTLP_ENDPOINT', receiver.url)
-    start({ endpoint: undefined })
+  test('compression and headers', async () => {
+    start({ compression: 'gzip', headers: { 'x-api-key': 'of the tenant' } })
     const { traceId } = traceRequest(tracing)
     await receiver.waitForTrace(traceId)
     expect(receiver.exports[0]).toMatchObject({
       compressed: true,
-      headers: { 'x-from': 'environment' },
+      headers: { 'x-api-key': 'of the tenant' },
     })
   })
 })
