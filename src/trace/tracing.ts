@@ -58,7 +58,6 @@ export function createTracing(config: TracingConfig, parts: TracingParts): Traci
   const { activity } = parts
   const sinks = createSinks(config, resource, parts)
   const recording = sinks.length > 0
-  const recordsAll = hasTailRule(config)
   const isLimited = hasLimits(config.spanLimits)
   const keptFor: Record<SamplingReason, number> = { head: 0, error: 0, slow: 0 }
   let sampledOut = 0
@@ -78,18 +77,7 @@ export function createTracing(config: TracingConfig, parts: TracingParts): Traci
     enabled: config.enabled,
     resource,
     semconv: config.semconv,
-    start(traceparent, tracestate, startNs) {
-      const caller = parseTraceContext({ traceparent, tracestate })
-      const continued = config.trustParent === 'never' ? undefined : caller
-      const recorder = new Recorder(recording, continued, startNs)
-      if (continued === undefined && caller !== undefined) recorder.link(caller)
-      if (recording && !recordsAll) {
-        recorder.headSampled = decideEarly(recorder, config)
-        // Nothing but the head decides: what it leaves out need not be recorded.
-        recorder.recording = recorder.headSampled !== false
-      }
-      return recorder
-    },
+    start: starter(config, recording),
     finish(recorder, outcome, describer) {
       recorder.root.end()
       if (!recording || recorder.decision !== 'open') return
@@ -117,6 +105,22 @@ export function createTracing(config: TracingConfig, parts: TracingParts): Traci
     }),
     flush: () => all(sinks, (sink) => sink.flush()),
     close: () => all(sinks, (sink) => sink.close(CLOSE_LIMIT_MS)),
+  }
+}
+
+function starter(config: TracingConfig, recording: boolean): Tracing['start'] {
+  const recordsAll = hasTailRule(config)
+  return (traceparent, tracestate, startNs) => {
+    const caller = parseTraceContext({ traceparent, tracestate })
+    const continued = config.trustParent === 'never' ? undefined : caller
+    const recorder = new Recorder(recording, continued, startNs)
+    if (continued === undefined && caller !== undefined) recorder.link(caller)
+    if (recording && !recordsAll) {
+      recorder.headSampled = decideEarly(recorder, config)
+      // Nothing but the head decides: what it leaves out need not be recorded.
+      recorder.recording = recorder.headSampled !== false
+    }
+    return recorder
   }
 }
 

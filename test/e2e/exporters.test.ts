@@ -1,0 +1,128 @@
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { runProgram, startGateway, type Gateway } from '../support/gateway.ts'
+import { makeCertificate } from '../support/otlp-certificate.ts'
+import { startOtlpReceiver, type OtlpReceiver } from '../support/otlp-receiver.ts'
+
+interface ZipkinSpan {
+  readonly traceId: string
+  readonly name: string
+  readonly timestamp: number
+}
+
+describe('several exporters at once, by TLS where asked', () => {
+  let dir: string
+  let receiver: OtlpReceiver
+  let zipkin: Server
+  const zipkinSpans: ZipkinSpan[] = []
+  let gateway: Gateway
+
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'vgw-exporters-'))
+    const [theirs, ours] = [makeCertificate(), makeCertificate()]
+    await writeFile(join(dir, 'ca.pem'), theirs.cert)
+    await writeFile(join(dir, 'cert.pem'), ours.cert)
+    await writeFile(join(dir, 'key.pem'), ours.key)
+    receiver = await startOtlpReceiver({ protocol: 'grpc', tls: { ...theirs, ca: ours.cert } })
+    zipkin = createServer((request, response) => {
+      const pieces: Buffer[] = []
+      request.on('data', (piece: Buffer) => pieces.push(piece))
+      request.on('end', () => {
+        zipkinSpans.push(...(JSON.parse(Buffer.concat(pieces).toString()) as ZipkinSpan[]))
+        response.writeHead(202).end()
+      })
+    })
+    zipkin.listen(0, '127.0.0.1')
+    await once(zipkin, 'listening')
+    const { port } = zipkin.address() as AddressInfo
+    gateway = await startGateway({
+      flags: [
+        '--otel-enabled',
+        '--otel-exporter=jaeger,zipkin,file,console',
+        '--otel-headers=x-tenant=flag',
+        `--otel-file=${join(dir, 'traces.jsonl')}`,
+        `--otel-ca=${join(dir, 'ca.pem')}`,
+        `--otel-cert=${join(dir, 'cert.pem')}`,
+        `--otel-key=${join(dir, 'key.pem')}`,
+      ],
+      env: {
+        JAEGER_ENDPOINT: `localhost:${receiver.port}`,
+        OTLP_ENDPOINT: 'localhost:1',
+        OTEL_EXPORTER_OTLP_HEADERS: 'x-tenant=variable,x-other=variable',
+        OTEL_EXPORTER_OTLP_COMPRESSION: 'gzip',
+        OTEL_EXPORTER_ZIPKIN_ENDPOINT: `http://127.0.0.1:${port}`,
+        OTEL_BSP_SCHEDULE_DELAY: '20',
+      },
+    })
+  })
+  afterAll(async () => {
+    await gateway.stop()
+    await receiver.close()
+    zipkin.closeAllConnections()
+    zipkin.close()
+    await rm(dir, { recursive: true })
+  })
+
+  test('one line at start says where traces go, what is kept, and who said so', () => {
+    const line = gateway.stdout.split('\n').find((text) => text.includes('  tracing '))
+    expect(line).toContain('otlp, zipkin, file, console (--otel-exporter)')
+    expect(line).toContain(`to https://localhost:${receiver.port} (JAEGER_ENDPOINT)`)
+    expect(line).toContain('by grpc (default)')
+    expect(line).toMatch(/zipkin to http:\/\/127\.0\.0\.1:\d+\/api\/v2\/spans \(OTEL_EXPORTER_ZIP/)
+    expect(line).toContain(`file ${join(dir, 'traces.jsonl')} (--otel-file)`)
+    expect(line).toContain('parent-based ratio 1 (default)')
+    expect(line).toContain(
+      'always kept: failed requests (default), requests slower than 1000 ms + bytes at 10 MiB/s (default, default)',
+    )
+    expect(line).not.toContain('x-tenant')
+  })
+
+  test('a request arrives at all of them', async () => {
+    const answer = await fetch(`${gateway.endpoint}/no-bucket/no-key`)
+    const traceId = answer.headers.get('x-trace-id') ?? ''
+    const spans = await receiver.waitForTrace(traceId)
+    const names = spans.map(({ name }) => name).toSorted()
+    expect(names).toContain('S3.GetObject')
+    const { headers, compressed } = receiver.exports[0] ?? {}
+    // A flag wins whole: what a variable has beside it is not sent.
+    expect([headers?.['x-tenant'], headers?.['x-other'], compressed]).toEqual([
+      'flag',
+      undefined,
+      true,
+    ])
+    const atZipkin = await vi.waitFor(() => {
+      const found = zipkinSpans.filter((span) => span.traceId === traceId)
+      expect(found).toHaveLength(spans.length)
+      return found
+    })
+    expect(atZipkin.map(({ name }) => name).toSorted()).toEqual(names)
+    expect(atZipkin.every(({ timestamp }) => Number.isInteger(timestamp))).toBe(true)
+    await vi.waitFor(async () => {
+      const text = await readFile(join(dir, 'traces.jsonl'), 'utf8')
+      expect(text.split('\n').filter((line) => line.includes(traceId))).toHaveLength(1)
+    })
+    await gateway.waitFor(new RegExp(`"trace_id":"${traceId}"`))
+  })
+})
+
+describe('what cannot work ends the start with one line', () => {
+  test.each([
+    [['--otel-ca', '/nowhere/ca.pem'], '--otel-ca: /nowhere/ca.pem cannot be read: ENOENT'],
+    [['--otel-ca', '/etc/hostname'], '--otel-ca: /etc/hostname is not a PEM file'],
+    [
+      ['--otel-endpoint', 'http://jaeger:14268/api/traces'],
+      '--otel-endpoint: "http://jaeger:14268/api/traces" is the address of Jaeger\'s old protocol; ' +
+        'Jaeger takes OTLP: http://jaeger:4317, or http://jaeger:4318 with --otel-use-http',
+    ],
+  ])('%j', async (flags, expected) => {
+    const argv = ['--port', '127.0.0.1:0', '--otel-enabled', ...flags, 'posix', '/tmp']
+    const { code, stderr } = await runProgram(argv)
+    expect(code).toBe(1)
+    expect(stderr.trim().split('\n')).toEqual([expect.stringContaining(expected)])
+  })
+})
