@@ -1,17 +1,12 @@
-import { spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { checksum, md5Base64, md5Hex, multipartEtag } from '../support/checksums.ts'
 import { comparableHeaders, errorElements } from '../support/compat.ts'
 import { useGateway, type RawRequest } from '../support/fixture.ts'
-import { accepts, freePort } from '../support/gateway.ts'
 import { completeXml, MiB, startUpload, type Upload } from '../support/multipart.ts'
 import { encodeKey } from '../support/sigv4.ts'
 import { exchange, type RawResponse } from '../support/raw-http.ts'
-
-/** Path of a VersityGW binary; it is not part of this repository, so without one there is nothing to do here. */
-const versitygw = process.env['VERSITYGW']
+import { startVersitygw, versitygw, type PeerGateway } from '../support/versitygw.ts'
 
 describe.skipIf(versitygw === undefined)('A directory that we wrote, served by VersityGW', () => {
   const at = useGateway()
@@ -49,8 +44,7 @@ describe.skipIf(versitygw === undefined)('A directory that we wrote, served by V
     ['nest/b/c', {}],
     ['nest/b-', {}],
   ]
-  let child: ChildProcess | undefined
-  let port = 0
+  let peer: PeerGateway | undefined
   let unfinished: Upload
   let etag = ''
 
@@ -61,11 +55,11 @@ describe.skipIf(versitygw === undefined)('A directory that we wrote, served by V
     body?: Buffer | string,
   ): Promise<RawResponse> => {
     const request = {
-      headers: { Host: `127.0.0.1:${port}`, ...headers },
+      headers: { Host: `127.0.0.1:${peer?.port}`, ...headers },
       ...(body === undefined ? {} : { body }),
     }
     const bytes = Buffer.concat([at.head(method, target, request), Buffer.from(body ?? '')])
-    return exchange(port, bytes, { head: method === 'HEAD' })
+    return exchange(peer?.port ?? 0, bytes, { head: method === 'HEAD' })
   }
 
   const document = (body: string): RawRequest => ({
@@ -150,25 +144,10 @@ describe.skipIf(versitygw === undefined)('A directory that we wrote, served by V
     etag = (await upload.complete()).element('ETag') ?? ''
     unfinished = await startUpload(at, [first, last], { bucket, key: 'unfinished' })
 
-    port = await freePort()
-    child = spawn(
-      versitygw ?? '',
-      [
-        '--access',
-        at.credentials.access,
-        '--secret',
-        at.credentials.secret,
-        '--port',
-        `127.0.0.1:${port}`,
-        '--quiet',
-        'posix',
-        at.gateway.dir,
-      ],
-      { stdio: 'ignore' },
-    )
-    for (let i = 0; i < 200 && !(await accepts(port)); i++) await delay(50)
+    const { credentials } = at
+    peer = await startVersitygw({ credentials, flags: [], data: at.gateway.dir })
   })
-  afterAll(() => void child?.kill('SIGTERM'))
+  afterAll(() => peer?.[Symbol.asyncDispose]())
 
   test('every object has the same headers, body and checksum', async () => {
     const targets = [

@@ -13,6 +13,7 @@ import {
 import { SUB_ACTIONS, TABLE } from '../support/access-operations.ts'
 import { useGateway } from '../support/fixture.ts'
 import { scratch } from '../support/gateway.ts'
+import { versitygw } from '../support/versitygw.ts'
 
 const iamDir = mkdtempSync(join(scratch(), 'vgw-matrix-iam-'))
 writeAccounts(iamDir)
@@ -56,9 +57,6 @@ describe('contract 4.6 and 6.2: operation × what hangs on the bucket × caller'
 })
 
 const WITHOUT_FAULT = TABLE.filter(({ body }) => body === '')
-
-/** A binary that is not part of this repository: without it there is nothing to compare with. */
-const versitygw = process.env['VERSITYGW']
 
 describe.skipIf(versitygw === undefined)('The same matrix, answered by VersityGW', () => {
   const at = useGateway({

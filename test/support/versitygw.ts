@@ -1,43 +1,52 @@
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
-import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { freePort, scratch } from './gateway.ts'
+import { promisify } from 'node:util'
+import { accepts, freePort, scratch } from './gateway.ts'
 import type { Credentials } from './sigv4.ts'
 
 /** Path of a VersityGW binary; it is not part of this repository, so tests that compare with it may have to be skipped. */
-export const versitygw = process.env['VERSITYGW']
+export const versitygw = process.env['VERSITYGW'] || undefined
+
+export interface PeerOptions {
+  /** Its root account. */
+  readonly credentials?: Credentials
+  /** Flags before `posix`; without any it keeps accounts in a directory of its own. */
+  readonly flags?: readonly string[]
+  /** What it serves; a directory of its own unless given. */
+  readonly data?: string
+}
 
 export interface PeerGateway extends AsyncDisposable {
   readonly endpoint: string
+  readonly port: number
   readonly credentials: Credentials
+  /** Runs its admin tool against it, as root; resolves to what that prints. */
+  admin(...args: readonly string[]): Promise<string>
 }
 
-/** VersityGW with accounts of its own, over a directory of its own. */
-export async function startVersitygw(): Promise<PeerGateway> {
+const CREDENTIALS: Credentials = { access: 'VGWTESTACCESS', secret: 'test/secret+0123' }
+const run = promisify(execFile)
+
+/** VersityGW, stopped when it is disposed of. */
+export async function startVersitygw(options: PeerOptions = {}): Promise<PeerGateway> {
   if (versitygw === undefined) throw new Error('VERSITYGW names no binary')
+  const program = versitygw
   const dir = mkdtempSync(join(scratch(), 'vgw-peer-'))
   for (const name of ['data', 'iam']) mkdirSync(join(dir, name))
-  const credentials = { access: 'VGWTESTACCESS', secret: 'test/secret+0123' }
+  const { credentials = CREDENTIALS, flags = ['--iam-dir', join(dir, 'iam')] } = options
   const port = await freePort()
-  const child = spawn(
-    versitygw,
-    [
-      '--port',
-      `127.0.0.1:${port}`,
-      '--iam-dir',
-      join(dir, 'iam'),
-      '-q',
-      'posix',
-      join(dir, 'data'),
-    ],
-    {
-      env: { ROOT_ACCESS_KEY: credentials.access, ROOT_SECRET_KEY: credentials.secret },
-      stdio: 'ignore',
+  const listen = ['--port', `127.0.0.1:${port}`, ...flags, '--quiet']
+  const child = spawn(program, [...listen, 'posix', options.data ?? join(dir, 'data')], {
+    env: {
+      PATH: process.env['PATH'],
+      ROOT_ACCESS_KEY: credentials.access,
+      ROOT_SECRET_KEY: credentials.secret,
     },
-  )
+    stdio: 'ignore',
+  })
   const gone = once(child, 'exit')
   const stop = async (): Promise<void> => {
     child.kill()
@@ -51,16 +60,16 @@ export async function startVersitygw(): Promise<PeerGateway> {
     }
     await sleep(10)
   }
-  return { endpoint: `http://127.0.0.1:${port}`, credentials, [Symbol.asyncDispose]: stop }
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1')
-    socket.on('connect', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.on('error', () => resolve(false))
-  })
+  const endpoint = `http://127.0.0.1:${port}`
+  const root = ['--access', credentials.access, '--secret', credentials.secret]
+  return {
+    endpoint,
+    port,
+    credentials,
+    async admin(...args) {
+      const { stdout } = await run(program, ['admin', ...root, '--endpoint-url', endpoint, ...args])
+      return stdout
+    },
+    [Symbol.asyncDispose]: stop,
+  }
 }
