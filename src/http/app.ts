@@ -27,7 +27,7 @@ export function createApp(
     getPath: (request, context) => (request === CATCH_ALL ? '/' : rawPath(context?.env?.incoming)),
   })
   if (healthPath !== undefined)
-    app.get(healthPath, (c) => c.text('OK', 200, { 'X-Trace-ID': newTraceId() }))
+    app.get(healthPath, (c) => c.text('OK', 200, { ...PLAIN_TEXT, 'X-Trace-ID': newTraceId() }))
   app.all('*', (c) => {
     options.serveS3(c.env.incoming, c.env.outgoing)
     return RESPONSE_ALREADY_SENT
@@ -35,6 +35,8 @@ export function createApp(
   const listener = getRequestListener(app.fetch, {
     overrideGlobalObjects: false,
     autoCleanupIncoming: false,
+    // HTTP/1.0 needs none, and that is what some load balancers ask in.
+    hostname: 'localhost',
   })
   return (incoming, outgoing) => {
     if (healthPath !== undefined && incoming.method === 'GET' && rawPath(incoming) === healthPath) {
@@ -44,6 +46,8 @@ export function createApp(
     }
   }
 }
+
+const PLAIN_TEXT = { 'Content-Type': 'text/plain; charset=utf-8' }
 
 /**
  * All that Hono looks at to find the catch-all. Its path says nothing, because the router looks paths up as property names, and

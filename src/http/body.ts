@@ -45,15 +45,16 @@ export async function readWholeBody(
   if (use.required && !hasBody(request)) throw new S3Error('MissingRequestBodyError')
   if (use.checksumOf === 'object') payload.leaveChecksum()
   const { md5, checksum } = payload.digests
-  if (use.checksumRequired && md5 === undefined && checksum === undefined) {
-    const message = 'Missing required header for this request: Content-MD5 OR x-amz-checksum-*'
-    throw new S3Error('InvalidRequest', {}, { message })
-  }
   const bytes = await payload.readWhole(use.maxBytes)
   if (use.required && bytes.length === 0) throw new S3Error('MissingRequestBodyError')
   for (const check of payload.checks()) {
     const actual = computeDigest(check.kind, bytes)
     if (!actual.equals(check.expected)) throw check.mismatch(actual)
+  }
+  // The signature covers the body, so that one which is not what was signed is told first.
+  if (use.checksumRequired && md5 === undefined && checksum === undefined) {
+    const message = 'Missing required header for this request: Content-MD5 OR x-amz-checksum-*'
+    throw new S3Error('InvalidRequest', {}, { message })
   }
   return bytes
 }

@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { useGateway, type RawRequest } from '../support/fixture.ts'
 import { openConnection, type RawConnection } from '../support/raw-http.ts'
+import { sha256 } from '../support/sigv4.ts'
 import { strayFiles } from '../support/tree.ts'
 
 const at = useGateway({ flags: ['--stall-timeout', '4s'] })
@@ -194,4 +195,12 @@ test('an SDK with an HTTP server between that cuts the connection leaves nothing
   proxy.close()
   await delay(300)
   expect(strayFiles(at.path(bucket))).toEqual([])
+})
+
+test('a document that is not what was signed is told so before that it lacks a checksum (contract 4.2, 8)', async () => {
+  const signed = { payloadHash: sha256('another document') }
+  const wrong = await at.send('PUT', `/${bucket}?tagging`, { body: '<Tagging/>', ...signed })
+  expect([wrong.status, wrong.code]).toEqual([400, 'XAmzContentSHA256Mismatch'])
+  const unchecked = await at.send('PUT', `/${bucket}?tagging`, { body: '<Tagging/>' })
+  expect([unchecked.status, unchecked.code]).toEqual([400, 'InvalidRequest'])
 })

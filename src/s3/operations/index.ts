@@ -50,6 +50,7 @@ import { PutObjectRetention } from './put-object-retention.ts'
 import { PutObjectTagging } from './put-object-tagging.ts'
 import { PutObject } from './put-object.ts'
 import * as refusals from './refusals.ts'
+import { SelectObjectContent } from './select-object-content.ts'
 import { UploadPartCopy } from './upload-part-copy.ts'
 import { UploadPart } from './upload-part.ts'
 
@@ -112,6 +113,7 @@ export const operations: readonly Operation[] = [
   AbortMultipartUpload,
   DeleteObject,
   ...later.objectPosts,
+  SelectObjectContent,
   refusals.CompleteWithCopySource,
   CompleteMultipartUpload,
   CreateMultipartUpload,

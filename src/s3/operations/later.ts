@@ -19,7 +19,6 @@ const family = (
 /** What S3 tells anonymous callers of these. */
 const REFUSALS: Readonly<Record<string, string>> = {
   PutObjectAcl: AUTHENTICATE,
-  SelectObjectContent: AUTHENTICATE,
 }
 
 /** Sub-resources that VersityGW does not implement either: accounts are told so before anything else. */
@@ -32,7 +31,7 @@ function accessTo(
   target: Route['target'],
   action: string,
 ): AccessRules {
-  const reads = method === 'GET' || name === 'SelectObjectContent'
+  const reads = method === 'GET'
   const acl = reads ? 'READ_ACP' : 'WRITE_ACP'
   const permission = name.endsWith('Acl') ? acl : reads ? 'READ' : 'WRITE'
   const access = target === 'bucket' ? onBucket(action, permission) : onObject(action, permission)
@@ -111,9 +110,6 @@ export const bucketGetsAfterPolicyStatus = family('GET', 'bucket', [
 
 export const objectGets = family('GET', 'object', [['GetObjectAcl', 'acl']])
 
-export const objectPosts = family('POST', 'object', [
-  ['RestoreObject', 'restore'],
-  ['SelectObjectContent', { select: '', 'select-type': '2' }, 'GetObject'],
-])
+export const objectPosts = family('POST', 'object', [['RestoreObject', 'restore']])
 
 export const objectPuts = family('PUT', 'object', [['PutObjectAcl', 'acl']])
