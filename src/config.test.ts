@@ -44,6 +44,7 @@ describe('defaults', () => {
       maxPartNumber: 10_000,
       copyObjectThreshold: 5_368_709_120,
       logLevel: 'info',
+      workers: 1,
       quiet: false,
       posix: {
         directory: '/data',
@@ -199,7 +200,7 @@ describe('command line', () => {
     ['--cert c posix /d', '--cert and --key need each other'],
     ['--admin-cert c posix /d', '--admin-cert and --admin-cert-key need each other'],
     ['--port :1 --admin-port 127.0.0.1:1 posix /d', 'port 1 is given twice'],
-    ['--workers 2 posix /d', '--workers: more than one worker is not available yet'],
+    ['--workers 1025 posix /d', '--workers: "1025" is not a whole number from 1 to 1024'],
     ['--idle-timeout 5 posix /d', '--idle-timeout: "5" is not a time such as 500ms, 30s or 10m'],
     ['posix --durability some /d', '--durability: "some" is not one of full, none'],
     ['posix --dir-perms 0999 /d', '--dir-perms: "0999" is not a whole number from 0 to 4095'],

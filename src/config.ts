@@ -71,6 +71,8 @@ export interface Config {
   readonly versioningEnabled: boolean
   readonly maxPartNumber: number
   readonly copyObjectThreshold: number
+  /** Processes that serve; of several each is told its share of the limits. */
+  readonly workers: number
   readonly logLevel: LogLevel
   readonly quiet: boolean
   readonly iam: IamConfig
@@ -277,6 +279,7 @@ function serverConfig(
     defaultOwnership: server.defaultOwnership,
     maxPartNumber: server.mpMaxParts,
     copyObjectThreshold: server.copyObjectThreshold,
+    workers: server.workers,
     quiet: server.quiet,
   }
 }

@@ -1,8 +1,11 @@
 import type { Logger } from 'pino'
 import { adminOperations, noAdminRoute } from './admin/index.ts'
 import { createAuthenticator, type Authenticator } from './auth/authenticate.ts'
+import type { KnownAccount } from './auth/iam/account-cache.ts'
 import { createIam, type AccountChange, type Iam } from './auth/iam/iam.ts'
 import { selectStore } from './auth/iam/select.ts'
+import { FailureCounts } from './auth/failure-counts.ts'
+import { FailureNews, type FailureNote } from './auth/failure-news.ts'
 import { createStoredPolicies } from './auth/policy/stored-policies.ts'
 import { slowFailures } from './auth/slow-failures.ts'
 import { createPosixBackend } from './backend/posix/index.ts'
@@ -30,13 +33,13 @@ import {
   type OpenViewer,
   type ViewerTraces,
 } from './viewer/open.ts'
-import type { Workers } from './workers/workers.ts'
+import type { ServingProcess } from './workers/workers.ts'
 
-/** Everything that serves, put together. */
-export interface Gateway {
+/** What serves, in this process or in others. */
+export interface Serving {
   listen(): Promise<void>
-  /** Takes anew what an operator may have changed under it: certificates and keys. Never rejects. */
-  reload(): Promise<void>
+  /** Takes anew what an operator may have changed under it, certificates and keys; what to say of it. Never rejects. */
+  reload(): Promise<readonly string[]>
   /** Lets requests in flight finish for `graceMs`, flushes traces, ends the I/O pool. */
   close(graceMs: number): Promise<void>
   /** Reports what nobody caught, and sends what is known by then, for `limitMs` at most: this process is about to end. */
@@ -49,6 +52,12 @@ export interface Gateway {
   readonly viewerUrl: string | undefined
 }
 
+/** Everything that serves, put together. */
+export interface Gateway extends Serving {
+  /** What VersityGW says on standard output when it starts, be it quiet or not. */
+  readonly notices: readonly string[]
+}
+
 /**
  * Builds the gateway from the bottom up and passes each part to those above it; nothing else constructs or looks up a
  * part. Throws where the directory cannot be served or the addon is missing.
@@ -56,7 +65,7 @@ export interface Gateway {
 export async function createGateway(
   config: Config,
   log: Logger,
-  workers: Workers,
+  workers: ServingProcess,
 ): Promise<Gateway> {
   prepareRuntime()
   const io = createIo({
@@ -65,11 +74,11 @@ export async function createGateway(
     syscalls: config.tracing.depth === 'syscall',
   })
   const backend = await createPosixBackend({ ...config.posix, io })
-  const iam = await openIam(config, { io, log, workers })
+  const { iam, notice } = await openIam(config, { io, log, workers })
   const traces = config.viewer === undefined ? undefined : createViewerTraces(config.viewer)
   const tracing = await openTracing(config, log, traces)
   const reports = await openReports(config, log)
-  const authenticator = openAuthenticator(config, iam, log)
+  const authenticator = openAuthenticator(config, iam, { log, workers })
   const caches = { policies: createStoredPolicies(), cors: createStoredCors() }
   const documents = new DocumentParser()
   const parts = {
@@ -86,20 +95,24 @@ export async function createGateway(
   }
   const s3 = await openS3(parts)
   const admin = config.admin === undefined ? undefined : await openAdmin(parts, config.admin)
-  const viewer = traces === undefined ? undefined : await openTraceViewer(parts, traces)
-  return asOne(parts, { s3, admin, viewer })
+  // Of several workers one has the viewer.
+  const hasViewer = workers.number === 1
+  const viewer =
+    traces === undefined || !hasViewer ? undefined : await openTraceViewer(parts, traces)
+  return asOne(parts, { s3, admin, viewer, notices: [notice] })
 }
 
 interface Listening {
   readonly s3: Service
   readonly admin: Service | undefined
   readonly viewer: OpenViewer | undefined
+  readonly notices: Gateway['notices']
 }
 
 /** What is made of the parts, and in which order they end. */
 function asOne(
   { config, tracing, reports, iam, backend, io }: SharedParts,
-  { s3, admin, viewer }: Listening,
+  { s3, admin, viewer, notices }: Listening,
 ): Gateway {
   const services = admin === undefined ? [s3] : [s3, admin]
   let urls: readonly string[] = []
@@ -111,8 +124,10 @@ function asOne(
       await viewer?.listen()
     },
     async reload() {
-      for (const service of services) await service.reloadTls()
+      const lines = []
+      for (const service of services) lines.push(await service.reloadTls())
       await reloadViewerTls(config, viewer)
+      return lines.filter((line) => line !== undefined)
     },
     async close(graceMs) {
       await Promise.all([viewer?.close(), ...services.map((service) => service.close(graceMs))])
@@ -135,6 +150,7 @@ function asOne(
     get viewerUrl() {
       return viewer?.url
     },
+    notices,
   }
 }
 
@@ -173,10 +189,20 @@ async function within(limitMs: number, work: Promise<unknown>): Promise<void> {
   clearTimeout(timer)
 }
 
-/** One for all listeners: whoever fails at one is slowed at the other. */
-function openAuthenticator({ region, sigv2 }: Config, accounts: Iam, log: Logger): Authenticator {
+/** One for all listeners and all workers: whoever fails at one is slowed at the others. */
+function openAuthenticator(
+  { region, sigv2 }: Config,
+  accounts: Iam,
+  { log, workers }: { readonly log: Logger; readonly workers: ServingProcess },
+): Authenticator {
+  const counts = new FailureCounts()
+  workers.answer(FAILURES, (notes) => {
+    for (const note of notes as readonly FailureNote[]) counts.addElsewhere(note)
+  })
   return slowFailures(createAuthenticator({ accounts, region, sigv2 }), {
     accounts,
+    counts,
+    news: new FailureNews((notes) => workers.tell(FAILURES, notes)),
     log: (level, facts, message) => log[level](facts, message),
   })
 }
@@ -238,11 +264,11 @@ async function reloadViewerTls({ tls }: Config, viewer: OpenViewer | undefined):
   }
 }
 
-/** Opens the account store that is configured, and says on standard output which it is, as VersityGW does. */
+/** Opens the account store that is configured; the notice says which it is. */
 async function openIam(
   config: Config,
-  { io, log, workers }: { readonly io: Io; readonly log: Logger; readonly workers: Workers },
-): Promise<Iam> {
+  { io, log, workers }: { readonly io: Io; readonly log: Logger; readonly workers: ServingProcess },
+): Promise<{ readonly iam: Iam; readonly notice: string }> {
   const { store, notice } = await selectStore({
     internal: config.iam.internal,
     remote: config.iam.remote,
@@ -253,25 +279,35 @@ async function openIam(
       return openSharedFile(io, directory, name)
     },
   })
-  process.stdout.write(`${notice}\n`)
   const iam = createIam({
     root: config.root,
     store,
-    cache: config.iam.cache,
+    cache: {
+      ...config.iam.cache,
+      elsewhere: async (access) => {
+        const { answers } = await workers.ask(KNOWN_ACCOUNT, access, { others: true })
+        return answers.map(({ value }) => value as KnownAccount | undefined).find(Boolean)
+      },
+    },
     debug: config.iam.debug,
     log: (level, facts, message) => log[level](facts, message),
     async tellOthers(change) {
       const { silent } = await workers.ask(ACCOUNT_CHANGED, change, { others: true })
-      if (silent.length === 0) return
+      // One that is not there has nothing to forget.
+      const deaf = silent.filter(({ reason }) => reason !== 'gone')
+      if (deaf.length === 0) return
       log.warn(
-        { workers: silent },
-        'workers were not told of a changed account; it is looked up again in time',
+        { workers: deaf },
+        'workers were not told of a changed account; they look it up when its time is over',
       )
     },
   })
-  // Only our own processes ask.
   workers.answer(ACCOUNT_CHANGED, (change) => iam.onChangedElsewhere(change as AccountChange))
-  return iam
+  workers.answer(KNOWN_ACCOUNT, (access) => iam.known(access as string))
+  return { iam, notice }
 }
 
+/** Questions among workers: only our own processes ask them. */
 const ACCOUNT_CHANGED = 'iam.account-changed'
+const KNOWN_ACCOUNT = 'iam.known-account'
+const FAILURES = 'auth.failures'

@@ -1,14 +1,13 @@
 import type { Logger } from 'pino'
 import { UsageError, loadConfig, type Command, type Config } from './config.ts'
 import { endWithCrashes } from './crash.ts'
-import type { Gateway } from './gateway.ts'
+import type { Serving } from './gateway.ts'
 import { createLogger } from './log.ts'
+import { obeySignals } from './signals.ts'
+import { explain } from './start-error.ts'
 import { reachable, startUpLines } from './start-up.ts'
 import { versionText } from './version.ts'
 import { oneProcess } from './workers/one-process.ts'
-
-/** How long requests may take to finish once the gateway has been told to stop. */
-const GRACE_MS = 10_000
 
 /** Told once, when the gateway answers: what it was told to be and where it is. */
 export type OnListening = (
@@ -52,13 +51,8 @@ async function run(command: Exclude<Command, { kind: 'serve' }>): Promise<string
 }
 
 async function serve(config: Config, onListening: OnListening | undefined): Promise<void> {
-  // Loaded only now, so that help and start-up errors answer at once.
-  const { createGateway } = await import('./gateway.ts')
   const log = await createLogger(config.logLevel)
-  const workers = oneProcess((question, error) =>
-    log.error({ err: error, question }, 'a question to this process could not be answered'),
-  )
-  const gateway = await createGateway(config, log, workers)
+  const gateway = await openGateway(config, log)
   obeySignals(gateway, log)
   endWithCrashes(gateway, log)
   await gateway.listen()
@@ -70,33 +64,23 @@ async function serve(config: Config, onListening: OnListening | undefined): Prom
   onListening?.(config, urls, viewerUrl)
 }
 
-function obeySignals(gateway: Gateway, log: Logger): void {
-  let stoppingSince: number | undefined
-  const stop = (signal: NodeJS.Signals): void => {
-    if (stoppingSince !== undefined) {
-      // npm passes on a Ctrl-C that the terminal has sent to us already; one that comes later is meant.
-      if (Date.now() - stoppingSince > 1000) process.exit(1)
-      return
-    }
-    stoppingSince = Date.now()
-    process.stderr.write(`caught signal ${signal}\nterminating signal caught, shutting down\n`)
-    setTimeout(() => process.exit(0), GRACE_MS + 1000).unref()
-    gateway.close(GRACE_MS).then(
-      () => process.exit(0),
-      (error: unknown) => {
-        log.error({ err: error }, 'shutting down failed')
-        process.exit(1)
-      },
-    )
+/** In this process or, of several workers, one that only supervises. Loaded only now, so that help and errors answer at once. */
+async function openGateway(config: Config, log: Logger): Promise<Serving> {
+  if (config.workers > 1) {
+    const { createPrimary } = await import('./primary.ts')
+    return createPrimary(config, log, printNotices)
   }
-  process.on('SIGINT', stop)
-  process.on('SIGTERM', stop)
-  // One after the other: of two, what the later one reads counts.
-  let reloaded = Promise.resolve()
-  process.on('SIGHUP', () => {
-    process.stderr.write('caught signal SIGHUP\n')
-    reloaded = reloaded.then(() => gateway.reload())
-  })
+  const { createGateway } = await import('./gateway.ts')
+  const alone = oneProcess((question, error) =>
+    log.error({ err: error, question }, 'a question to this process could not be answered'),
+  )
+  const gateway = await createGateway(config, log, alone)
+  printNotices(gateway.notices)
+  return gateway
+}
+
+function printNotices(notices: readonly string[]): void {
+  for (const notice of notices) process.stdout.write(`${notice}\n`)
 }
 
 /** As Go's log package: `2026/11/21 10:05:00`, local time. */
@@ -104,19 +88,4 @@ function timestamp(date: Date): string {
   const two = (number: number): string => String(number).padStart(2, '0')
   const day = `${date.getFullYear()}/${two(date.getMonth() + 1)}/${two(date.getDate())}`
   return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`
-}
-
-/** One line, whatever went wrong. */
-function explain(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  const { code, port, address }: NodeJS.ErrnoException & { port?: number; address?: string } = error
-  if (code === 'EADDRINUSE') {
-    const place = port === undefined || port < 0 ? socketName(address) : `port ${port}`
-    return `${place} is in use: choose another with --port`
-  }
-  return error.message.replaceAll('\n', ' ')
-}
-
-function socketName(path = ''): string {
-  return `socket ${path.replace(/^\0/, '@')}`
 }

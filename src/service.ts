@@ -55,8 +55,11 @@ interface ServiceOptions {
 /** Operations behind listeners of their own. */
 export interface Service {
   listen(): Promise<readonly string[]>
-  /** Reads certificate and key anew; those in use stay where that fails, which the log tells. Never rejects. */
-  reloadTls(): Promise<void>
+  /**
+   * Reads certificate and key anew; those in use stay where that fails, which the log tells. Never rejects. Resolves with the
+   * line that tells of success.
+   */
+  reloadTls(): Promise<string | undefined>
   close(graceMs: number): Promise<void>
   /** Writes what is left of the access log. */
   flush(): void
@@ -112,6 +115,7 @@ async function openServers(
     server.serve(incoming, outgoing)
   return createServers({
     listeners,
+    isShared: config.workers > 1,
     socketMode: config.socketMode,
     tls: tls === undefined ? undefined : await readTlsFiles(tls),
     maxConnections,
@@ -124,19 +128,19 @@ async function openServers(
   })
 }
 
-/** Prints what VersityGW prints, also with --quiet: scripts that renew certificates wait for it. */
+/** What VersityGW prints, also with --quiet: scripts that renew certificates wait for it. */
 async function reloadTls(
   servers: HttpServers,
   { tls, serverLabel }: ServiceOptions,
   log: Logger,
-): Promise<void> {
-  if (tls === undefined) return
+): Promise<string | undefined> {
+  if (tls === undefined) return undefined
   try {
     servers.setTls(await readTlsFiles(tls))
   } catch (error) {
     log.error({ err: error }, `${serverLabel} cert reload failed`)
-    return
+    return undefined
   }
   const { certFile, keyFile } = tls
-  process.stdout.write(`${serverLabel} cert reloaded (cert: ${certFile}, key: ${keyFile})\n`)
+  return `${serverLabel} cert reloaded (cert: ${certFile}, key: ${keyFile})`
 }

@@ -1,4 +1,5 @@
 import { isIPv6 } from 'node:net'
+import type { FailureNote } from './failure-news.ts'
 
 /** A count is half of what it was after this time without failures. */
 const HALF_LIFE_MS = 30_000
@@ -34,6 +35,13 @@ export class FailureCounts {
     return Math.min(LONGEST_MS, Math.max(0, Math.round(count - FREE) * STEP_MS))
   }
 
+  /** Counts what failed in another process of the gateway, and is in its `total`. */
+  addElsewhere({ address, accessKey, times }: FailureNote): void {
+    const now = this.#now()
+    addTo(this.#byAddress, networkOf(address), now, times)
+    addTo(this.#byAccessKey, accessKey.slice(0, LONGEST_KEY), now, times)
+  }
+
   /** Addresses and access keys held. */
   get size(): number {
     return this.#byAddress.size + this.#byAccessKey.size
@@ -45,7 +53,7 @@ interface Count {
   readonly atMs: number
 }
 
-function addTo(counts: Map<string, Count>, key: string, now: number): number {
+function addTo(counts: Map<string, Count>, key: string, now: number, times = 1): number {
   const known = counts.get(key)
   const faded = known === undefined ? 0 : known.value * 2 ** ((known.atMs - now) / HALF_LIFE_MS)
   counts.delete(key)
@@ -53,8 +61,8 @@ function addTo(counts: Map<string, Count>, key: string, now: number): number {
     if (counts.size < MAX_KEYS) break
     counts.delete(oldest)
   }
-  counts.set(key, { value: faded + 1, atMs: now })
-  return faded + 1
+  counts.set(key, { value: faded + times, atMs: now })
+  return faded + times
 }
 
 /** Whoever has one IPv6 address has all of its /64: https://www.rfc-editor.org/rfc/rfc4291#section-2.5.1 */

@@ -3,6 +3,7 @@ import { S3Error } from '../s3/errors.ts'
 import { correlationIds, type CorrelationIds } from '../trace/correlation.ts'
 import type { Authentication, Authenticator } from './authenticate.ts'
 import { FailureCounts } from './failure-counts.ts'
+import type { FailureNews } from './failure-news.ts'
 import type { Iam, IamLog } from './iam/iam.ts'
 import { printable } from './printable.ts'
 
@@ -10,6 +11,8 @@ export interface SlowFailuresOptions {
   readonly accounts: Pick<Iam, 'recheck'>
   readonly log: IamLog
   readonly counts?: FailureCounts
+  /** Told of each failure: where other processes count them too. */
+  readonly news?: FailureNews
 }
 
 /** Answers held back at one time; more are given at once. */
@@ -29,7 +32,7 @@ const GUESSES: ReadonlySet<string> = new Set(['InvalidAccessKeyId', 'SignatureDo
  */
 export function slowFailures(
   authenticator: Authenticator,
-  { accounts, log, counts = new FailureCounts() }: SlowFailuresOptions,
+  { accounts, log, counts = new FailureCounts(), news }: SlowFailuresOptions,
 ): Authenticator {
   const report = createReport(counts, log)
   let waiting = 0
@@ -39,6 +42,7 @@ export function slowFailures(
     if (!isGuess(error)) throw error
     if ((await accounts.recheck(accessKey, span)) === true) return authenticator(...request)
     const delayMs = counts.add(clientAddress, accessKey)
+    news?.add(clientAddress, accessKey)
     report({
       ...(span === undefined ? {} : correlationIds(span)),
       address: clientAddress,

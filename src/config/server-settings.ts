@@ -209,9 +209,9 @@ export const SERVER_SETTINGS = {
   workers: setting({
     flag: 'workers',
     env: 'VGW_WORKERS',
-    parse: oneWorker,
+    parse: integer(1, 1024),
     default: 1,
-    help: 'processes that serve (only 1 yet)',
+    help: 'processes that serve; limits of connections, requests and concurrency are divided among them',
   }),
   debug: toggle({
     flag: 'debug',
@@ -238,12 +238,6 @@ function ownership(value: string): (typeof OWNERSHIPS)[number] {
   const word = OWNERSHIPS.find((name) => name === value.trim())
   if (word !== undefined) return word
   throw new ConfigError(`"${value}" is not one of ${OWNERSHIPS.join(', ')}`)
-}
-
-function oneWorker(value: string): number {
-  const workers = integer(1, 1024)(value)
-  if (workers !== 1) throw new ConfigError('more than one worker is not available yet')
-  return workers
 }
 
 /** The words of OpenTelemetry's SDKs: https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/ */

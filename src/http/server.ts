@@ -8,21 +8,28 @@ import { createServer as createHttpsServer, Server as HttpsServer } from 'node:h
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { createSecureContext } from 'node:tls'
-import { bindClosed, clearSocketPath, openSocket } from '../io/unix-socket.ts'
+import { bindClosed, openSocket } from '../io/unix-socket.ts'
 import { S3Error } from '../s3/errors.ts'
 import { requestId } from '../trace/correlation.ts'
 import { Recorder } from '../trace/recorder.ts'
 import { expandNames } from './addresses.ts'
+import { countConnections, type ConnectionCounts } from './connections.ts'
 import { hostId } from './ids.ts'
 import { unixUrl, type Listener, type UnixListener } from './listener.ts'
+import { clearSocketFile } from './places.ts'
 import { errorDocument } from './xml.ts'
 
 export interface ServerOptions {
   readonly listeners: readonly Listener[]
+  /** Whether they are `sharedPlaces`, which another process binds for this one: false unless said otherwise. */
+  readonly isShared?: boolean
   /** Mode of socket files; undefined leaves it to the umask. */
   readonly socketMode: number | undefined
   readonly tls: TlsPair | undefined
+  /** Over all listeners. */
   readonly maxConnections: number
+  /** Counted here, where somebody wants to know. */
+  readonly connections?: ConnectionCounts
   /** For a request's head to arrive whole. */
   readonly headerTimeoutMs: number
   /** Between two requests of a connection. */
@@ -69,13 +76,15 @@ const NODE_OPTIONS = {
 
 export function createServers(options: ServerOptions): HttpServers {
   const servers: Server[] = []
+  const { connections = { open: 0, accepted: 0, refused: 0 } } = options
   let { tls } = options
   return {
     async listen() {
-      const listeners = await expandNames(options.listeners)
+      const { listeners: given, isShared = false } = options
+      const listeners = isShared ? given : await expandNames(given)
       return Promise.all(
         listeners.map((listener) => {
-          const server = createServer(options, tls)
+          const server = createServer(options, tls, connections)
           servers.push(server)
           return listenOn(server, listener, options)
         }),
@@ -96,7 +105,11 @@ export function createServers(options: ServerOptions): HttpServers {
 
 const TLS_OPTIONS = { minVersion: 'TLSv1.2' } as const
 
-function createServer(options: ServerOptions, tls: TlsPair | undefined): Server {
+function createServer(
+  options: ServerOptions,
+  tls: TlsPair | undefined,
+  connections: ConnectionCounts,
+): Server {
   const node = {
     ...NODE_OPTIONS,
     headersTimeout: options.headerTimeoutMs,
@@ -106,7 +119,7 @@ function createServer(options: ServerOptions, tls: TlsPair | undefined): Server 
     tls === undefined
       ? createHttpServer(node)
       : createHttpsServer({ ...node, ...tls, ...TLS_OPTIONS, ALPNProtocols: ['http/1.1'] })
-  server.maxConnections = options.maxConnections
+  countConnections(server, connections, options.maxConnections)
   server.on('request', options.onRequest)
   server.on('checkContinue', options.onExpectContinue)
   server.on('checkExpectation', options.onRequest)
@@ -119,25 +132,25 @@ function createServer(options: ServerOptions, tls: TlsPair | undefined): Server 
 async function listenOn(
   server: Server,
   listener: Listener,
-  { tls, socketMode }: ServerOptions,
+  options: ServerOptions,
 ): Promise<string> {
-  if ('path' in listener) return listenOnPath(server, listener, socketMode)
+  if ('path' in listener) return listenOnPath(server, listener, options)
   await bound(server, () => server.listen({ ...listener, backlog: BACKLOG }))
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('not a TCP listener')
-  return urlOf(address, tls !== undefined)
+  return urlOf(address, options.tls !== undefined)
 }
 
 async function listenOnPath(
   server: Server,
   listener: UnixListener,
-  mode: number | undefined,
+  { socketMode: mode, isShared = false }: ServerOptions,
 ): Promise<string> {
   const { path } = listener
   const isFile = !path.startsWith('\0')
-  if (isFile) await clearSocketPath(path)
+  if (!isShared) await clearSocketFile(path)
   const listen = (): Server => server.listen({ path, backlog: BACKLOG })
-  if (!isFile || mode === undefined) {
+  if (!isFile || isShared || mode === undefined) {
     await bound(server, listen)
   } else {
     await bound(server, () => bindClosed(listen))

@@ -6,11 +6,11 @@ import {
   MAX_OPEN,
   type AskBounds,
   type Answers,
-  type Workers,
+  type ServingProcess,
 } from './workers.ts'
 
 /** A gateway of one process: the first worker, which asks itself. */
-export function oneProcess(onFault: OnFault): Workers {
+export function oneProcess(onFault: OnFault): ServingProcess {
   const answering = new Answering(onFault)
   let open = 0
   const ask = async (question: string, argument: unknown, bounds: AskBounds): Promise<Answers> => {
@@ -33,6 +33,7 @@ export function oneProcess(onFault: OnFault): Workers {
   return {
     number: 1,
     answer: (question, answerer) => answering.add(question, answerer),
+    tell: () => undefined,
     ask: (question, argument, bounds = {}) => ask(question, argument, bounds),
   }
 }

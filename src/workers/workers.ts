@@ -6,12 +6,18 @@
  * time. Whoever asks is asked too, if it serves; without workers it asks itself, within the same bounds.
  */
 export interface Workers {
-  /** 1 … N of a process that serves, 0 of one that only supervises. A worker that is started anew keeps its number. */
+  /** Resolves when all have answered or time is up. Never rejects. */
+  ask(question: string, argument?: unknown, bounds?: AskBounds): Promise<Answers>
+}
+
+/** A process that serves, among the others. The one that only supervises them is none. */
+export interface ServingProcess extends Workers {
+  /** 1 … N. A worker that is started anew has the number of the one in whose place it is. */
   readonly number: number
   /** What this process answers from now on. Each question has one answerer; what it throws goes to nobody but the log. */
   answer(question: string, answerer: Answerer): void
-  /** Resolves when all have answered or time is up. Never rejects. */
-  ask(question: string, argument?: unknown, bounds?: AskBounds): Promise<Answers>
+  /** Asks the others without waiting for, or hearing of, what they answer. */
+  tell(question: string, argument?: unknown): void
 }
 
 export type Answerer = (argument: unknown) => unknown
@@ -21,7 +27,7 @@ export interface AskBounds {
   readonly timeoutMs?: number
   /** Of one worker's answer: 4 MiB unless said otherwise. */
   readonly maxBytes?: number
-  /** Only the others: for what this process knows already. */
+  /** Only the others: tells them what this process knows already. */
   readonly others?: boolean
 }
 

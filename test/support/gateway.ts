@@ -39,6 +39,9 @@ export interface GatewayOptions extends ProgramOptions {
   readonly tls?: { readonly cert: string; readonly key: string }
 }
 
+/** Runs the same tests against a gateway of as many workers. */
+const WORKERS = process.env['VGW_TEST_WORKERS']
+
 /** The built program as a child process, answering on a port of its own. */
 export interface Gateway extends AsyncDisposable {
   readonly endpoint: string
@@ -158,7 +161,7 @@ export class Program {
     this.root = { ...ROOT, ...options.env }
     this.#child = spawn(command, [...args, options.script ?? GATEWAY, ...argv], {
       cwd: options.cwd,
-      env: { PATH, HOME, ...this.root },
+      env: { PATH, HOME, ...(WORKERS === undefined ? {} : { VGW_WORKERS: WORKERS }), ...this.root },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.#child.stdout.setEncoding('utf8').on('data', (text: string) => (this.stdout += text))

@@ -206,3 +206,56 @@ describe('while the store is down', () => {
     expect(store.asked).toBe(1000)
   })
 })
+
+describe('what another process of the gateway knows', () => {
+  test('goes on while the store is down, for as long as it would there', async () => {
+    const there = cacheOf()
+    await there.cache.find('alice', there.store.get)
+    there.clock.ms = 200_000
+    let asked = 0
+    const elsewhere = (access: string) => {
+      asked++
+      return Promise.resolve(there.cache.known(access))
+    }
+    const here = cacheOf({ elsewhere })
+    here.store.isDown = true
+    const find = () => here.cache.find('alice', here.store.get)
+    expect(await Promise.all([find(), find(), find()])).toEqual([ALICE, ALICE, ALICE])
+    expect(await find()).toEqual(ALICE)
+    expect(asked).toBe(1)
+    // 120 s + 3,600 s after the look-up there, which was 200 s before.
+    here.clock.ms = 3_519_000
+    expect(await find()).toEqual(ALICE)
+    here.clock.ms = 3_521_000
+    there.clock.ms = 3_721_000
+    await expect(find()).rejects.toBe(DOWN)
+  })
+
+  test('is not asked for where the store answers, and is nothing where nobody knows it', async () => {
+    let asked = 0
+    const elsewhere = () => Promise.resolve(void asked++)
+    const { cache, store } = cacheOf({ elsewhere })
+    store.account = undefined
+    expect(await cache.find('alice', store.get)).toBeUndefined()
+    expect(asked).toBe(0)
+    store.isDown = true
+    await expect(cache.find('bob', store.get)).rejects.toBe(DOWN)
+    expect(asked).toBe(1)
+  })
+
+  test('an account forgotten meanwhile is not kept', async () => {
+    let answer = (): void => undefined
+    const elsewhere = () =>
+      new Promise<{ account: Account; staleMs: number }>((resolve) => {
+        answer = () => resolve({ account: ALICE, staleMs: 1000 })
+      })
+    const { cache, store } = cacheOf({ elsewhere })
+    store.isDown = true
+    const found = cache.find('alice', store.get)
+    await sleep(5)
+    cache.forget('alice')
+    answer()
+    await found
+    expect(cache.known('alice')).toBeUndefined()
+  })
+})

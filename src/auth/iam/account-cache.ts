@@ -14,6 +14,14 @@ export interface CacheOptions {
   readonly patienceMs?: number
   /** Milliseconds since any moment. */
   readonly now?: () => number
+  /** For an account unknown here while the store cannot be asked: what another process of the gateway knows of it. Never rejects. */
+  readonly elsewhere?: (access: string) => Promise<KnownAccount | undefined>
+}
+
+export interface KnownAccount {
+  readonly account: Account
+  /** How long it may yet be answered while the store cannot be asked. */
+  readonly staleMs: number
 }
 
 /** Asks the store. Rejects where it cannot be asked. */
@@ -45,6 +53,7 @@ export class AccountCache {
   /** Names without an account, and when that was found out. */
   readonly #absent = new Map<string, number>()
   readonly #pending = new Map<string, Promise<Account | undefined>>()
+  readonly #elsewhere = new Map<string, Promise<KnownAccount | undefined>>()
   readonly #pruning: NodeJS.Timeout
 
   constructor(options: CacheOptions) {
@@ -66,9 +75,18 @@ export class AccountCache {
       return entry.account
     }
     if (this.#isAbsent(access, now)) return undefined
-    if (entry === undefined || now >= entry.staleUntil) return this.#ask(access, lookUp)
+    if (entry === undefined || now >= entry.staleUntil)
+      return this.#ask(access, lookUp).catch((error: unknown) => this.#askElsewhere(access, error))
     entry.used = true
     return this.#outOfDate(access, entry, lookUp)
+  }
+
+  /** What other processes may go on with. */
+  known(access: string): KnownAccount | undefined {
+    const entry = this.#entries.get(access)
+    if (entry === undefined) return undefined
+    const staleMs = entry.staleUntil - this.#now()
+    return staleMs > 0 ? { account: entry.account, staleMs } : undefined
   }
 
   /** Whether the store has another secret by now; undefined where it was asked only just now. Never rejects. */
@@ -97,6 +115,7 @@ export class AccountCache {
   /** Nothing is known of this account any more. */
   forget(access: string): void {
     this.#pending.delete(access)
+    this.#elsewhere.delete(access)
     this.#entries.delete(access)
     this.#absent.delete(access)
   }
@@ -104,6 +123,7 @@ export class AccountCache {
   /** What is known of this account may have changed: it is asked for again, and goes on if it cannot be. */
   doubt(access: string): void {
     this.#pending.delete(access)
+    this.#elsewhere.delete(access)
     const entry = this.#entries.get(access)
     if (entry !== undefined) entry.freshUntil = 0
     this.#absent.delete(access)
@@ -142,6 +162,39 @@ export class AccountCache {
     )
     this.#pending.set(access, pending)
     return pending
+  }
+
+  /** However many requests wait, the others are asked once. Rejects with `error` where they know nothing. */
+  async #askElsewhere(access: string, error: unknown): Promise<Account | undefined> {
+    const { elsewhere } = this.#options
+    if (elsewhere === undefined || isSlowDown(error)) throw error
+    let asked = this.#elsewhere.get(access)
+    if (asked === undefined) {
+      asked = elsewhere(access)
+      this.#elsewhere.set(access, asked)
+      void asked.then((known) => {
+        // Forgotten meanwhile, it is not what is known any more.
+        if (this.#elsewhere.get(access) !== asked) return
+        this.#elsewhere.delete(access)
+        if (known !== undefined) this.#takeOver(access, known)
+      })
+    }
+    const known = await asked
+    if (known === undefined) throw error
+    return known.account
+  }
+
+  #takeOver(access: string, known: KnownAccount): void {
+    const now = this.#now()
+    this.#makeRoom()
+    this.#entries.set(access, {
+      account: known.account,
+      askedAt: now,
+      freshUntil: 0,
+      staleUntil: now + known.staleMs,
+      retryAt: now + RETRY_MS,
+      used: true,
+    })
   }
 
   /** False where the account was changed since it was asked for. */
@@ -208,6 +261,10 @@ export class AccountCache {
       if (entry.used) this.#entries.set(access, { ...entry, used: false })
     }
   }
+}
+
+function isSlowDown(error: unknown): boolean {
+  return error instanceof S3Error && error.code === 'SlowDown'
 }
 
 const LATE = Symbol('the store has not answered yet')

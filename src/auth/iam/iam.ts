@@ -5,7 +5,7 @@ import { SPAN } from '../../trace/names.ts'
 import type { Span } from '../../trace/recorder.ts'
 import type { Accounts } from '../identity.ts'
 import { printable } from '../printable.ts'
-import { AccountCache, type CacheOptions } from './account-cache.ts'
+import { AccountCache, type CacheOptions, type KnownAccount } from './account-cache.ts'
 import {
   UnusableAccount,
   type Account,
@@ -34,6 +34,8 @@ export interface Iam extends Accounts {
   list(under: Span | undefined): Promise<readonly Account[]>
   /** Another process of this gateway has changed an account, or tried to: what the cache has of it counts no more. */
   onChangedElsewhere(change: AccountChange): void
+  /** What another process of this gateway may go on with while the store cannot be asked. */
+  known(access: string): KnownAccount | undefined
   close(): Promise<void>
 }
 
@@ -158,6 +160,10 @@ class StoredAccounts implements Iam {
   onChangedElsewhere({ access, isCertain }: AccountChange): void {
     if (isCertain) this.#cache.forget(access)
     else this.#cache.doubt(access)
+  }
+
+  known(access: string): KnownAccount | undefined {
+    return this.#cache.known(access)
   }
 
   async close(): Promise<void> {
