@@ -137,10 +137,10 @@ napi_value cancel_send(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
-/* takeSend(id, out): {errno, bytes, queued, started, ended, client wait, io, records, lost, records
- * …} into a Float64Array, and the send is forgotten. */
+/* takeSend(id, out): {errno, bytes, queued, started, ended, client wait, io, records, lost, cached
+ * percent, records …} into a Float64Array, and the send is forgotten. */
 napi_value take_send(napi_env env, napi_callback_info info) {
-  enum { HEAD = 9 };
+  enum { HEAD = 10 };
   napi_value values[2];
   double n[2] = {0};
   struct io *io = arguments(env, info, 2, values, n);
@@ -150,9 +150,9 @@ napi_value take_send(napi_env env, napi_callback_info info) {
   if (s == NULL) return fail(env);
   CHECK(napi_get_typedarray_info(env, values[1], NULL, &length, (void **)&out, NULL, NULL));
   if (length < HEAD + SEND_RECORDS * SYS_RECORD_DOUBLES) return fail(env);
-  const double head[HEAD] = {s->err,        (double)s->sent, s->queued_ns,
-                             s->started_ns, s->ended_ns,     s->client_wait_ns,
-                             s->io_ns,      s->sys.count,    s->sys.lost};
+  const double head[HEAD] = {s->err,      (double)s->sent,   s->queued_ns, s->started_ns,
+                             s->ended_ns, s->client_wait_ns, s->io_ns,     s->sys.count,
+                             s->sys.lost, s->cached_percent};
   memcpy(out, head, sizeof head);
   memcpy(out + HEAD, s->records, s->sys.count * SYS_RECORD_DOUBLES * sizeof(double));
   io->sends[(uint32_t)n[0] - SEND_ID] = NULL;

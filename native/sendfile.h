@@ -19,6 +19,7 @@ struct send {
   double progress_ns, waits_since; /* last byte; since when the socket is full */
   int err;
   double queued_ns, started_ns, ended_ns, client_wait_ns, io_ns;
+  int cached_percent; /* of the first bytes, before they were read; -1: the kernel does not say */
   struct sys sys;
   double records[SEND_RECORDS * SYS_RECORD_DOUBLES]; /* neighbouring calls are one record */
 };

@@ -3,7 +3,7 @@ import { readAdminCommand, type AdminCommand } from './config/admin-command.ts'
 import { parseCommandLine, type CommandLine } from './config/command-line.ts'
 import { isCompletion, printCompletion } from './config/completion.ts'
 import { refuseWellKnown } from './config/default-credentials.ts'
-import { adminHelp, helpText, utilsHelp } from './config/help.ts'
+import { adminHelp, helpText, utilsHelp, viewerHelp } from './config/help.ts'
 import { IAM_SETTINGS } from './config/iam-settings.ts'
 import { IAM_STORE_SETTINGS } from './config/iam-store-settings.ts'
 import { readIamStore } from './config/iam-store.ts'
@@ -14,6 +14,7 @@ import { SERVER_SETTINGS } from './config/server-settings.ts'
 import { readTable, resolve, type GivenFlags, type Setting, type Values } from './config/setting.ts'
 import { TRACING_SETTINGS } from './config/tracing-settings.ts'
 import { readTracing } from './config/tracing.ts'
+import { readViewerCommand, type ViewerCommand } from './config/viewer-command.ts'
 import { VIEWER_SETTINGS } from './config/viewer-settings.ts'
 import { readUtilsCommand, type UtilsCommand } from './config/utils-command.ts'
 import { ConfigError, UsageError, checkCollisions, type Environment } from './config/values.ts'
@@ -40,6 +41,7 @@ export type Command =
   | { readonly kind: 'serve'; readonly config: Config }
   | { readonly kind: 'admin'; readonly command: Extract<AdminCommand, { kind: 'run' }> }
   | { readonly kind: 'utils'; readonly command: Extract<UtilsCommand, { kind: 'run' }> }
+  | { readonly kind: 'viewer'; readonly command: Exclude<ViewerCommand, { kind: 'help' }> }
   | { readonly kind: 'help'; readonly text: string }
   | { readonly kind: 'version' }
   | { readonly kind: 'completion'; readonly print: () => Promise<void> }
@@ -220,6 +222,11 @@ async function loadOther(line: CommandLine, env: Environment): Promise<Command |
     const command = readAdminCommand(line.rest, line.flags, env)
     if (command.kind === 'run') return { kind: 'admin', command }
     return { kind: 'help', text: await adminHelp(command.action) }
+  }
+  if (line.command === 'explain' || line.command === 'traces') {
+    const command = readViewerCommand(line.command, line.rest, { global: line.flags, env })
+    if (command.kind !== 'help') return { kind: 'viewer', command }
+    return { kind: 'help', text: await viewerHelp(command.name) }
   }
   if (line.command === 'utils') {
     const command = readUtilsCommand(line.rest)

@@ -13,6 +13,7 @@ import type { AdminConfig, Config } from './config.ts'
 import { DocumentParser } from './http/document-parser.ts'
 import { isBeneath } from './io/beneath.ts'
 import type { Io } from './io/io.ts'
+import { mountOf, type MountFacts } from './io/mount-of.ts'
 import { createIo } from './io/native.ts'
 import { RotatingFile } from './io/rotating-file.ts'
 import { readTlsFiles } from './io/tls-files.ts'
@@ -250,8 +251,13 @@ async function openTraceViewer(
       sampleRate: config.tracing.sampleRate,
     },
     files: new Map(),
+    facts: placeFacts(await mountOf(config.posix.directory)),
     onFault: (error) => log.error({ err: error }, 'the trace viewer failed'),
   })
+}
+
+function placeFacts(mount: MountFacts | undefined): readonly string[] {
+  return mount === undefined ? [] : [`The data lies on ${mount.type} (${mount.source}).`]
 }
 
 /** Where it fails the S3 listeners' log line says so, for the files are theirs. */

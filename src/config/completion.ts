@@ -3,6 +3,7 @@ import { ADMIN_ACTIONS, ADMIN_SETTINGS } from './admin-settings.ts'
 import { OTHER_COMMANDS, optionsOf, plainYargs } from './help.ts'
 import type { Scope, Setting } from './setting.ts'
 import { UTILS } from './utils-command.ts'
+import { VIEWER_COMMANDS, type ViewerCommandName } from './viewer-command.ts'
 
 /** What a shell asks, with its words behind it. */
 const ASKED = '--get-yargs-completions'
@@ -25,6 +26,8 @@ export async function printCompletion(
     .command('posix', 'serve a directory', (posix) => posix.options(ownOptions(settings, 'posix')))
     .command('admin', OTHER_COMMANDS.admin, addActions)
     .command('utils', OTHER_COMMANDS.utils, addTools)
+    .command('explain', OTHER_COMMANDS.explain, viewerFlags('explain'))
+    .command('traces', OTHER_COMMANDS.traces, viewerFlags('traces'))
     .completion('completion', OTHER_COMMANDS.completion)
     .exitProcess(false)
     .parseAsync()
@@ -41,6 +44,11 @@ function addTools(utils: Argv): Argv {
   for (const [name, { help, flags }] of Object.entries(UTILS))
     utils.command(name, help, (tool) => tool.options(ownOptions(Object.values(flags), 'utils')))
   return utils
+}
+
+function viewerFlags(name: ViewerCommandName): (command: Argv) => Argv {
+  return (command) =>
+    command.options(ownOptions(Object.values(VIEWER_COMMANDS[name].flags), 'viewer'))
 }
 
 /** yargs would offer the flags before a command behind it too. */

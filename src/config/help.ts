@@ -2,6 +2,7 @@ import type { Argv, Options } from 'yargs'
 import { ADMIN_ACTIONS, ADMIN_SETTINGS, type AdminActionName } from './admin-settings.ts'
 import type { Scope, Setting } from './setting.ts'
 import { UTILS, type UtilName } from './utils-command.ts'
+import { VIEWER_COMMANDS, type ViewerCommandName } from './viewer-command.ts'
 
 /** Everything this gateway can be told, with its variables; what is not available yet is left out. */
 export async function helpText(settings: readonly Setting<unknown>[]): Promise<string> {
@@ -20,6 +21,8 @@ export async function helpText(settings: readonly Setting<unknown>[]): Promise<s
 export const OTHER_COMMANDS = {
   admin: 'manage users and buckets of a running gateway (admin --help)',
   utils: 'small tools for the directory and the configuration (utils --help)',
+  explain: 'say in words where the time of a request went (explain --help)',
+  traces: 'list or follow the last traces of a running gateway (traces --help)',
   completion: 'print the completion script of your shell: versitygw-ts completion >> ~/.bashrc',
 }
 
@@ -54,6 +57,15 @@ export async function utilsHelp(name: UtilName | undefined): Promise<string> {
   }
   for (const { usage, help: about } of Object.values(UTILS)) help.command(usage, about)
   return help.usage('$0 TOOL').options({ help: ABOUT.help }).getHelp()
+}
+
+/** `explain --help`, `traces --help`. */
+export async function viewerHelp(name: ViewerCommandName): Promise<string> {
+  const { usage, help: about, flags } = VIEWER_COMMANDS[name]
+  return (await plainYargs())
+    .usage(`versitygw-ts ${usage}\n\n${about}`)
+    .options({ help: ABOUT.help, ...optionsOf(Object.values(flags), 'viewer') })
+    .getHelp()
 }
 
 /** Loaded when asked for: laying out help takes yargs longer than the gateway takes to start. */

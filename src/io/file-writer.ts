@@ -179,6 +179,7 @@ class Facts {
   #startNs = 0
   #endNs = 0
   #queueNs = 0
+  #laterQueueNs = 0
   #ioNs = 0
   #hashNs = 0
   #idleNs = 0
@@ -194,6 +195,7 @@ class Facts {
       this.#queueNs = queueNs
     } else {
       // Between the end of one piece and the hand-over of the next there was none to write.
+      this.#laterQueueNs += queueNs
       this.#idleNs += Math.max(0, startNs - queueNs - this.#endNs)
     }
     this.#endNs = endNs
@@ -219,6 +221,8 @@ class Facts {
       'posix.io_ms': this.#ioNs / 1e6,
       'posix.hash_ms': this.#hashNs / 1e6,
       'posix.client_wait_ms': this.#idleNs / 1e6,
+      // Of the pieces after the first.
+      'posix.later_queue_ms': this.#laterQueueNs / 1e6,
     }
     if (failure !== undefined) facts['error.type'] = errnoName(failure.errno)
     const child = span.child(SPAN.writeData, facts, startNs)

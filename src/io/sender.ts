@@ -14,7 +14,7 @@ interface Sending {
 }
 
 const ECANCELED = 125
-const HEAD = 9
+const HEAD = 10
 const MAX_RECORDS = 32
 
 /** Files on their way to sockets. */
@@ -82,6 +82,8 @@ function record({ span, request }: Sending, facts: Float64Array, error: IoError 
     clientWaitNs = 0,
     ioNs = 0,
     records = 0,
+    ,
+    cachedPercent = -1,
   ] = facts
   const attributes = {
     'posix.duration_ms': (endNs - startNs) / 1e6,
@@ -90,6 +92,8 @@ function record({ span, request }: Sending, facts: Float64Array, error: IoError 
     'posix.range_start': request.offset,
     'posix.client_wait_ms': clientWaitNs / 1e6,
     'posix.io_ms': ioNs / 1e6,
+    // Before it was read: what was not in memory came from the disk.
+    ...(cachedPercent < 0 ? undefined : { 'posix.cached_percent': cachedPercent }),
     ...(error === undefined ? undefined : { 'error.type': errnoName(error.errno) }),
   }
   const child = span.child(SPAN.sendFile, attributes, startNs)

@@ -40,18 +40,8 @@ const ID_WORDS = 6
 export class TraceRing {
   readonly #block: Uint8Array
   readonly #maxTraces: number
-  /** Columns of the index; a trace's row is its number modulo `#maxTraces`. */
-  readonly #offset: Uint32Array
-  readonly #length: Uint32Array
-  readonly #sequence: Float64Array
-  readonly #startMs: Float64Array
-  readonly #durationMs: Float64Array
-  readonly #status: Uint16Array
-  readonly #spans: Uint32Array
-  readonly #dropped: Uint32Array
-  readonly #ids: Int32Array
-  readonly #isLate: Uint8Array
-  readonly #operation: Uint16Array
+  /** A trace's row is its number modulo `#maxTraces`. */
+  readonly #columns: Columns
   readonly #names: string[] = []
   readonly #nameIndex = new Map<string, number>()
   /** Numbers of the oldest and of the one after the newest. */
@@ -64,17 +54,7 @@ export class TraceRing {
     // The system hands out the pages as they are written: a ring that is not used takes no memory.
     this.#block = new Uint8Array(maxBytes)
     this.#maxTraces = maxTraces
-    this.#offset = new Uint32Array(maxTraces)
-    this.#length = new Uint32Array(maxTraces)
-    this.#sequence = new Float64Array(maxTraces)
-    this.#startMs = new Float64Array(maxTraces)
-    this.#durationMs = new Float64Array(maxTraces)
-    this.#status = new Uint16Array(maxTraces)
-    this.#spans = new Uint32Array(maxTraces)
-    this.#dropped = new Uint32Array(maxTraces)
-    this.#ids = new Int32Array(maxTraces * ID_WORDS)
-    this.#isLate = new Uint8Array(maxTraces)
-    this.#operation = new Uint16Array(maxTraces)
+    this.#columns = newColumns(maxTraces)
   }
 
   /** The most bytes one trace may take. */
@@ -95,24 +75,24 @@ export class TraceRing {
     this.#makeRoom(bytes.length)
     const row = this.#next % this.#maxTraces
     this.#block.set(bytes, this.#head)
-    this.#offset[row] = this.#head
-    this.#length[row] = bytes.length
+    this.#columns.offset[row] = this.#head
+    this.#columns.length[row] = bytes.length
     this.#head += bytes.length
     this.#bytes += bytes.length
     const { traceId, anchor } = root.recorder
     const { seconds, nanoseconds } = unixTime(root.startNs, anchor)
-    this.#sequence[row] = trace.sequence
-    this.#startMs[row] = seconds * 1000 + nanoseconds / 1e6
-    this.#durationMs[row] = (root.endNs - root.startNs) / 1e6
-    this.#status[row] = trace.status
-    this.#spans[row] = trace.spans
-    this.#dropped[row] = trace.dropped
-    this.#isLate[row] = trace.isLate ? 1 : 0
-    this.#operation[row] = this.#nameOf(root.name)
+    this.#columns.sequence[row] = trace.sequence
+    this.#columns.startMs[row] = seconds * 1000 + nanoseconds / 1e6
+    this.#columns.durationMs[row] = (root.endNs - root.startNs) / 1e6
+    this.#columns.status[row] = trace.status
+    this.#columns.spans[row] = trace.spans
+    this.#columns.dropped[row] = trace.dropped
+    this.#columns.isLate[row] = trace.isLate ? 1 : 0
+    this.#columns.operation[row] = this.#nameOf(root.name)
     const at = row * ID_WORDS
-    for (let i = 0; i < 4; i++) this.#ids[at + i] = wordAt(traceId, i * 8)
-    this.#ids[at + 4] = root.idHigh
-    this.#ids[at + 5] = root.idLow
+    for (let i = 0; i < 4; i++) this.#columns.ids[at + i] = wordAt(traceId, i * 8)
+    this.#columns.ids[at + 4] = root.idHigh
+    this.#columns.ids[at + 5] = root.idLow
     this.#next++
   }
 
@@ -131,7 +111,7 @@ export class TraceRing {
     let high = this.#next
     while (low < high) {
       const middle = Math.floor((low + high) / 2)
-      if ((this.#sequence[middle % this.#maxTraces] ?? 0) < sequence) low = middle + 1
+      if ((this.#columns.sequence[middle % this.#maxTraces] ?? 0) < sequence) low = middle + 1
       else high = middle
     }
     return low - 1
@@ -139,25 +119,7 @@ export class TraceRing {
 
   #at(number: number): RecentTrace | undefined {
     if (number < this.#first || number >= this.#next) return undefined
-    const row = number % this.#maxTraces
-    const offset = this.#offset[row] ?? 0
-    const startMs = this.#startMs[row] ?? 0
-    const durationMs = this.#durationMs[row] ?? 0
-    const id = (word: number): number => this.#ids[row * ID_WORDS + word] ?? 0
-    return {
-      sequence: this.#sequence[row] ?? 0,
-      startMs,
-      endMs: startMs + durationMs,
-      durationMs,
-      traceId: spanIdText(id(0), id(1)) + spanIdText(id(2), id(3)),
-      requestId: spanIdText(id(4), id(5)),
-      operation: this.#names[this.#operation[row] ?? 0] ?? '',
-      status: this.#status[row] ?? 0,
-      spans: this.#spans[row] ?? 0,
-      dropped: this.#dropped[row] ?? 0,
-      isLate: this.#isLate[row] === 1,
-      bytes: this.#block.subarray(offset, offset + (this.#length[row] ?? 0)),
-    }
+    return new Row(this.#block, this.#columns, this.#names, number % this.#maxTraces)
   }
 
   /** Drops what lies where `length` bytes are going to be written. */
@@ -173,11 +135,11 @@ export class TraceRing {
   }
 
   get #oldestOffset(): number {
-    return this.#offset[this.#first % this.#maxTraces] ?? 0
+    return this.#columns.offset[this.#first % this.#maxTraces] ?? 0
   }
 
   #dropOldest(): void {
-    this.#bytes -= this.#length[this.#first % this.#maxTraces] ?? 0
+    this.#bytes -= this.#columns.length[this.#first % this.#maxTraces] ?? 0
     this.#first++
     if (this.count === 0) this.#head = 0
   }
@@ -190,5 +152,92 @@ export class TraceRing {
     this.#names.push(name)
     this.#nameIndex.set(name, this.#names.length - 1)
     return this.#names.length - 1
+  }
+}
+
+type Columns = ReturnType<typeof newColumns>
+
+function newColumns(rows: number) {
+  return {
+    offset: new Uint32Array(rows),
+    length: new Uint32Array(rows),
+    sequence: new Float64Array(rows),
+    startMs: new Float64Array(rows),
+    durationMs: new Float64Array(rows),
+    status: new Uint16Array(rows),
+    spans: new Uint32Array(rows),
+    dropped: new Uint32Array(rows),
+    ids: new Int32Array(rows * ID_WORDS),
+    isLate: new Uint8Array(rows),
+    operation: new Uint16Array(rows),
+  }
+}
+
+/** Reads what it is asked for: of the many rows that are looked at, most are only passed by. */
+class Row implements RecentTrace {
+  readonly #block: Uint8Array
+  readonly #columns: Columns
+  readonly #names: readonly string[]
+  readonly #row: number
+
+  constructor(block: Uint8Array, columns: Columns, names: readonly string[], row: number) {
+    this.#block = block
+    this.#columns = columns
+    this.#names = names
+    this.#row = row
+  }
+
+  get sequence(): number {
+    return this.#columns.sequence[this.#row] ?? 0
+  }
+
+  get startMs(): number {
+    return this.#columns.startMs[this.#row] ?? 0
+  }
+
+  get endMs(): number {
+    return this.startMs + this.durationMs
+  }
+
+  get durationMs(): number {
+    return this.#columns.durationMs[this.#row] ?? 0
+  }
+
+  get traceId(): string {
+    return this.#idText(0) + this.#idText(2)
+  }
+
+  get requestId(): string {
+    return this.#idText(4)
+  }
+
+  get operation(): string {
+    return this.#names[this.#columns.operation[this.#row] ?? 0] ?? ''
+  }
+
+  get status(): number {
+    return this.#columns.status[this.#row] ?? 0
+  }
+
+  get spans(): number {
+    return this.#columns.spans[this.#row] ?? 0
+  }
+
+  get dropped(): number {
+    return this.#columns.dropped[this.#row] ?? 0
+  }
+
+  get isLate(): boolean {
+    return this.#columns.isLate[this.#row] === 1
+  }
+
+  get bytes(): Uint8Array {
+    const offset = this.#columns.offset[this.#row] ?? 0
+    return this.#block.subarray(offset, offset + (this.#columns.length[this.#row] ?? 0))
+  }
+
+  #idText(word: number): string {
+    const at = this.#row * ID_WORDS + word
+    return spanIdText(this.#columns.ids[at] ?? 0, this.#columns.ids[at + 1] ?? 0)
   }
 }

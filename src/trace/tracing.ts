@@ -1,6 +1,7 @@
 import type { Activity } from './activity.ts'
 import { parseTraceContext } from './context.ts'
 import { applyLimits, hasLimits, limitSpan } from './limits.ts'
+import type { LoopLag } from './loop-lag.ts'
 import { Recorder, type Attributes, type Span } from './recorder.ts'
 import { resourceAttributes } from './resource.ts'
 import { decide, decideEarly, hasTailRule, type SamplingReason } from './sampling.ts'
@@ -48,6 +49,8 @@ export interface TracingParts extends SinkParts {
   readonly readSyscalls: ReadSyscalls
   /** Counts every request, kept or not. */
   readonly activity?: Activity | undefined
+  /** Tells of kept requests how long the event loop had no time for them. */
+  readonly loopLag?: LoopLag | undefined
 }
 
 /** How long `close` waits for a receiver. */
@@ -90,6 +93,7 @@ export function createTracing(config: TracingConfig, parts: TracingParts): Traci
       }
       keptFor[reason]++
       describer?.describeRoot(recorder.root)
+      parts.loopLag?.describe(recorder.root)
       settle(recorder)
       if (config.depth === 'syscall') addSyscallSpans(recorder, parts.readSyscalls)
       if (isLimited) applyLimits(recorder, config.spanLimits)

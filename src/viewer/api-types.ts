@@ -11,6 +11,7 @@ import type { AttributeValue } from '../trace/recorder.ts'
  * | `DELETE /api/session` | 204, and the cookie is gone |
  * | `GET /api/gateway` | `GatewayView` |
  * | `GET /api/traces?…` (`TraceFilter`, `limit`, `before`) | `TraceList` |
+ * | the same with `order=slowest` | `TraceList`, the slowest first, without `before` |
  * | `GET /api/follow?…` (`TraceFilter`) | server-sent events `traces`, each with a `TraceNews` |
  * | `GET /api/traces/ID` (a trace id or a request id) | `TraceAnswer`; 404 |
  * | `GET /api/traces/ID/otlp` | OTLP JSON, as a download; 404 |

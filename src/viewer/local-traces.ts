@@ -1,12 +1,11 @@
 import type { ActivityReport, Activity } from '../trace/activity.ts'
-import type { AttributeValue } from '../trace/recorder.ts'
 import type { RecentTraces } from '../trace/recent.ts'
 import type { RecentTrace } from '../trace/trace-ring.ts'
 import type { TraceFilter, TraceRow, TraceView } from './api-types.ts'
 import { resourceSpans } from './otlp-json.ts'
 import { hasId, matches, mayMatch } from './trace-filter.ts'
 import { traceRow } from './trace-row.ts'
-import { traceView } from './trace-view.ts'
+import { traceView, type Surroundings } from './trace-view.ts'
 
 /** What one process is asked about its traces; question and answer are plain JSON, for they may travel between workers. */
 export type Question =
@@ -25,6 +24,7 @@ export type Question =
       /** Only traces taken after this one; undefined asks for no traces, only for where to go on. */
       readonly after?: number | undefined
     }
+  | { readonly kind: 'slowest'; readonly filter: TraceFilter; readonly limit: number }
   | { readonly kind: 'find'; readonly id: string; readonly limit: number }
   | { readonly kind: 'otlp'; readonly id: string; readonly limit: number }
   | { readonly kind: 'activity'; readonly slots: number }
@@ -49,6 +49,8 @@ export interface NewsAnswer {
 export interface LocalTraces {
   size(): { readonly traces: number; readonly bytes: number }
   list(question: Extract<Question, { kind: 'list' }>): ListAnswer
+  /** The slowest first. */
+  slowest(question: Extract<Question, { kind: 'slowest' }>): readonly TraceRow[]
   news(question: Extract<Question, { kind: 'news' }>): NewsAnswer
   find(question: Extract<Question, { kind: 'find' }>): readonly TraceView[]
   /** OTLP's ResourceSpans. */
@@ -60,9 +62,8 @@ export interface LocalTraces {
 const MAX_DECODED = 2000
 
 export function createLocalTraces(
-  recent: RecentTraces,
-  activity: Activity,
-  resource: Readonly<Record<string, AttributeValue>>,
+  { recent, activity }: { readonly recent: RecentTraces; readonly activity: Activity },
+  surroundings: Surroundings,
 ): LocalTraces {
   const found = (id: string, limit: number): RecentTrace[] => {
     const traces: RecentTrace[] = []
@@ -74,46 +75,76 @@ export function createLocalTraces(
   }
   return {
     size: () => recent.size,
-    list({ filter, limit, beforeMs }) {
-      const rows: ListedRow[] = []
-      let decoded = 0
-      let stoppedMs: number | undefined
-      recent.visit((trace) => {
-        if (beforeMs !== undefined && trace.endMs >= beforeMs) return true
-        if (!mayMatch(trace, filter)) return true
-        const row = traceRow(trace)
-        decoded++
-        if (matches(row, filter)) rows.push({ endMs: trace.endMs, row })
-        if (rows.length < limit && decoded < MAX_DECODED) return true
-        stoppedMs = trace.endMs
-        return false
-      })
-      return { rows, stoppedMs }
-    },
-    news({ filter, limit, after }) {
-      const rows: TraceRow[] = []
-      const last = recent.sequence
-      let skipped = 0
-      if (after === undefined) return { rows, skipped, last }
-      let decoded = 0
-      recent.visit((trace) => {
-        if (trace.sequence <= after) return false
-        if (!mayMatch(trace, filter)) return true
-        if (rows.length >= limit || decoded >= MAX_DECODED) {
-          skipped++
-          return true
-        }
-        const row = traceRow(trace)
-        decoded++
-        if (matches(row, filter)) rows.push(row)
-        return true
-      })
-      return { rows: rows.toReversed(), skipped, last }
-    },
+    list: (question) => listNewest(recent, question),
+    slowest: (question) => listSlowest(recent, question),
+    news: (question) => listNews(recent, question),
     find: ({ id, limit }) =>
-      found(id, limit).map((trace) => traceView(trace, recent.spansOf(trace), resource)),
+      found(id, limit).map((trace) => traceView(trace, recent.spansOf(trace), surroundings)),
     otlp: ({ id, limit }) =>
-      found(id, limit).map((trace) => resourceSpans(recent.spansOf(trace), resource)),
+      found(id, limit).map((trace) => resourceSpans(recent.spansOf(trace), surroundings.resource)),
     activity: ({ slots }) => activity.read(slots),
   }
+}
+
+function listNewest(
+  recent: RecentTraces,
+  { filter, limit, beforeMs }: Extract<Question, { kind: 'list' }>,
+): ListAnswer {
+  const rows: ListedRow[] = []
+  let decoded = 0
+  let stoppedMs: number | undefined
+  recent.visit((trace) => {
+    if (beforeMs !== undefined && trace.endMs >= beforeMs) return true
+    if (!mayMatch(trace, filter)) return true
+    const row = traceRow(trace)
+    decoded++
+    if (matches(row, filter)) rows.push({ endMs: trace.endMs, row })
+    if (rows.length < limit && decoded < MAX_DECODED) return true
+    stoppedMs = trace.endMs
+    return false
+  })
+  return { rows, stoppedMs }
+}
+
+function listSlowest(
+  recent: RecentTraces,
+  { filter, limit }: Extract<Question, { kind: 'slowest' }>,
+): TraceRow[] {
+  const candidates: RecentTrace[] = []
+  recent.visit((trace) => {
+    if (mayMatch(trace, filter)) candidates.push(trace)
+    return true
+  })
+  candidates.sort((a, b) => b.durationMs - a.durationMs)
+  const rows: TraceRow[] = []
+  for (const trace of candidates.slice(0, MAX_DECODED)) {
+    const row = traceRow(trace)
+    if (matches(row, filter)) rows.push(row)
+    if (rows.length >= limit) break
+  }
+  return rows
+}
+
+function listNews(
+  recent: RecentTraces,
+  { filter, limit, after }: Extract<Question, { kind: 'news' }>,
+): NewsAnswer {
+  const rows: TraceRow[] = []
+  const last = recent.sequence
+  let skipped = 0
+  if (after === undefined) return { rows, skipped, last }
+  let decoded = 0
+  recent.visit((trace) => {
+    if (trace.sequence <= after) return false
+    if (!mayMatch(trace, filter)) return true
+    if (rows.length >= limit || decoded >= MAX_DECODED) {
+      skipped++
+      return true
+    }
+    const row = traceRow(trace)
+    decoded++
+    if (matches(row, filter)) rows.push(row)
+    return true
+  })
+  return { rows: rows.toReversed(), skipped, last }
 }

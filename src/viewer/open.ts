@@ -4,6 +4,7 @@ import type { Iam } from '../auth/iam/iam.ts'
 import type { Listener } from '../http/listener.ts'
 import type { TlsPair } from '../http/server.ts'
 import { createActivity, type Activity } from '../trace/activity.ts'
+import { watchLoop, type LoopLag } from '../trace/loop-lag.ts'
 import { RecentTraces } from '../trace/recent.ts'
 import type { Tracing } from '../trace/tracing.ts'
 import type { GatewayView } from './api-types.ts'
@@ -24,6 +25,7 @@ export interface ViewerSettings {
 export interface ViewerTraces {
   readonly recent: RecentTraces
   readonly activity: Activity
+  readonly loopLag: LoopLag
 }
 
 /** So many of each kind (`RecentTraces`), as far as the memory reaches. */
@@ -33,6 +35,7 @@ export function createViewerTraces({ maxBytes }: ViewerSettings): ViewerTraces {
   return {
     recent: new RecentTraces({ maxBytes, maxTraces: MAX_TRACES }),
     activity: createActivity(),
+    loopLag: watchLoop(),
   }
 }
 
@@ -43,6 +46,8 @@ export interface ViewerServices {
   readonly tls: TlsPair | undefined
   readonly about: Pick<GatewayView, 'version' | 'depth' | 'sampleRate'>
   readonly files: ReadonlyMap<string, PageFile>
+  /** About the file system of the served directory. */
+  readonly facts: readonly string[]
   readonly onFault: (error: unknown) => void
 }
 
@@ -56,14 +61,14 @@ export interface OpenViewer {
 
 export function openViewer(settings: ViewerSettings, services: ViewerServices): OpenViewer {
   const { listener, hosts } = settings
-  const { traces, tracing, accounts, tls, about, files, onFault } = services
+  const { traces, tracing, accounts, tls, about, files, facts, onFault } = services
   const isLocal = listensOnThisHost(listener)
   const token = settings.token ?? (isLocal ? randomBytes(24).toString('base64url') : undefined)
   const secure = tls !== undefined
   const viewer = createViewer({
     listener,
     tls,
-    source: ownTraces(createLocalTraces(traces.recent, traces.activity, tracing.resource)),
+    source: ownTraces(createLocalTraces(traces, { resource: tracing.resource, facts })),
     sessions: createSessions({
       accounts,
       token,
@@ -87,7 +92,10 @@ export function openViewer(settings: ViewerSettings, services: ViewerServices): 
       return url
     },
     setTls: (pair) => viewer.servers.setTls(pair),
-    close: () => viewer.close(),
+    async close() {
+      traces.loopLag.close()
+      await viewer.close()
+    },
   }
 }
 

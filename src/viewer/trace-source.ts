@@ -14,6 +14,8 @@ import type { LocalTraces } from './local-traces.ts'
 export interface TraceSource {
   size(): Promise<{ readonly traces: number; readonly bytes: number; readonly workers: number }>
   list(filter: TraceFilter, limit: number, beforeMs: number | undefined): Promise<TraceList>
+  /** The slowest first. */
+  slowest(filter: TraceFilter, limit: number): Promise<TraceList>
   /** Where to go on from: pass it to the next call. Without one there is no news yet. */
   news(filter: TraceFilter, limit: number, from: NewsMark | undefined): Promise<News>
   /** By trace id or request id. */
@@ -38,6 +40,9 @@ export function ownTraces(local: LocalTraces): TraceSource {
     size: async () => ({ ...local.size(), workers: 1 }),
     list: async (filter, limit, beforeMs) =>
       gatherLists([local.list({ kind: 'list', filter, limit, beforeMs })], limit),
+    slowest: async (filter, limit) => ({
+      traces: local.slowest({ kind: 'slowest', filter, limit }),
+    }),
     news: async (filter, limit, from) => {
       const answer = local.news({ kind: 'news', filter, limit, after: from?.get(1) })
       return { ...gatherNews([answer], limit), mark: new Map([[1, answer.last]]) }

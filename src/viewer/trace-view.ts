@@ -6,16 +6,23 @@ import type { RecentTrace } from '../trace/trace-ring.ts'
 import type { SpanView, TraceView } from './api-types.ts'
 import { rowOf } from './trace-row.ts'
 
+/** What is the same for all traces of a process. */
+export interface Surroundings {
+  readonly resource: Readonly<Record<string, AttributeValue>>
+  /** About the file system of the served directory. */
+  readonly facts: readonly string[]
+}
+
 /** One request with all its spans as a tree, and what they say in words. */
 export function traceView(
   trace: RecentTrace,
   spans: readonly StoredSpan[],
-  resource: Readonly<Record<string, AttributeValue>>,
+  { resource, facts }: Surroundings,
 ): TraceView {
   const tree = spanTree(spans, trace.requestId)
   return {
     ...rowOf(trace, spans),
-    explanation: explain(tree),
+    explanation: explain(tree, facts),
     tree,
     dropped: trace.dropped,
     resource,

@@ -126,6 +126,8 @@ function createApi({ source, sessions, about }: ViewerParts, followers: Follower
       const limit = readLimit(query, 'limit', DEFAULT_LIMIT, MAX_LIMIT)
       const before = query.get('before')
       const beforeMs = before === null ? undefined : readNumber('before', before)
+      if (query.get('order') === 'slowest')
+        return answerJson(outgoing, await source.slowest(readFilter(query), limit))
       return answerJson(outgoing, await source.list(readFilter(query), limit, beforeMs))
     }
     if (pathname === '/api/follow') {

@@ -1,8 +1,10 @@
 import { constants } from 'node:os'
+import { SPAN } from '../../trace/names.ts'
 import type { ObjectRef } from '../backend.ts'
 import { failureOf } from './errors.ts'
 import { TMP_DIR, keyHash } from './paths.ts'
 import type { Task } from './task.ts'
+import type { LockTurn } from './volume.ts'
 
 const { EINVAL, ENOENT, ENOLCK, ENOSYS, EOPNOTSUPP } = constants.errno
 
@@ -40,8 +42,8 @@ async function withLock<T>(task: Task, name: string, body: () => Promise<T>): Pr
   const { lockLines } = task.volume
   const id = `${task.subject.bucket}/${name}`
   const ahead = lockLines.get(id)
-  const turn = (async () => {
-    await ahead?.catch(() => undefined)
+  const done = (async () => {
+    if (ahead !== undefined) await waitBehind(ahead, task)
     const fd = await takeLock(task, name)
     try {
       return await body()
@@ -49,12 +51,20 @@ async function withLock<T>(task: Task, name: string, body: () => Promise<T>): Pr
       if (fd !== undefined) await task.close(fd)
     }
   })()
+  const turn = { done, traceId: task.span.recorder.traceId }
   lockLines.set(id, turn)
   try {
-    return await turn
+    return await done
   } finally {
     if (lockLines.get(id) === turn) lockLines.delete(id)
   }
+}
+
+/** A span as of the step that waits in the kernel, which here can say whom it waits for. */
+async function waitBehind({ done, traceId }: LockTurn, { span }: Task): Promise<void> {
+  const wait = span.child(SPAN.waitLock, { 'posix.queue_ms': 0, 'posix.lock_holder': traceId })
+  await done.catch(() => undefined)
+  wait.end()
 }
 
 /** The descriptor that holds the lock; undefined where the file system knows no locks. */

@@ -38,9 +38,16 @@ export interface Volume {
   readonly plainBuckets: PlainBuckets
   readonly sweeper: Sweeper
   /** The last request of this process in line for a lock, by the lock's name. */
-  readonly lockLines: Map<string, Promise<unknown>>
+  readonly lockLines: Map<string, LockTurn>
   /** What uploads in progress declared, by upload. It never changes while an upload lives. */
   readonly uploads: Map<string, UploadChecksum | undefined>
+}
+
+/** A request that holds a lock, or waits for it. */
+export interface LockTurn {
+  /** Settles when the lock is the next one's. */
+  readonly done: Promise<unknown>
+  readonly traceId: string
 }
 
 /** The checksum an upload declared when it was created. */

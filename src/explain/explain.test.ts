@@ -1,0 +1,291 @@
+import { describe, expect, test } from 'vitest'
+import { explain } from './explain.ts'
+import { phaseOf } from './phase-of.ts'
+import type { ExplainedSpan } from './spans.ts'
+
+type Attributes = ExplainedSpan['attributes']
+
+/** A span as [name, begin in ms, end in ms, attributes, children]. */
+type Drawn = readonly [string, number, number, Attributes?, (readonly Drawn[] | undefined)?]
+
+function spansOf(root: Drawn): ExplainedSpan[] {
+  const spans: ExplainedSpan[] = []
+  const add = ([name, from, to, attributes = {}, children = []]: Drawn, parent: number): void => {
+    const index = spans.length
+    spans.push({
+      name,
+      phase: phaseOf(name),
+      parent,
+      startUs: from * 1e3,
+      durationUs: (to - from) * 1e3,
+      attributes,
+    })
+    for (const child of children) add(child, index)
+  }
+  add(root, -1)
+  return spans
+}
+
+function phases(root: Drawn): Record<string, number> {
+  return Object.fromEntries(explain(spansOf(root)).phases.map(({ phase, ms }) => [phase, ms]))
+}
+
+const MIB = 1024 ** 2
+
+/** The example of the documentation: 5 MiB that a client sends at 12 MB/s. */
+const SLOW_CLIENT: Drawn = [
+  'S3.PutObject',
+  0,
+  412,
+  { 's3.content_length': 5 * MIB, 'vgw.client_wait_ms': 371 },
+  [
+    ['Auth.V4Signature', 0.1, 0.3],
+    [
+      'Backend.PutObject',
+      0.5,
+      411,
+      {},
+      [
+        ['Posix.IO.OpenTmpFile', 1, 1.1, { 'posix.queue_ms': 0.2 }],
+        [
+          'Posix.IO.WriteData',
+          40,
+          402,
+          {
+            'posix.queue_ms': 0.1,
+            'posix.bytes_written': 5 * MIB,
+            'posix.io_ms': 31,
+            'posix.hash_ms': 0,
+            'posix.later_queue_ms': 0,
+            'posix.client_wait_ms': 331,
+          },
+        ],
+        ['Posix.IO.Sync', 402.5, 410.5],
+      ],
+    ],
+  ],
+]
+
+describe('each moment belongs to one phase', () => {
+  test('they add up to the whole', () => {
+    const { phases } = explain(spansOf(SLOW_CLIENT))
+    expect(phases.reduce((sum, { ms }) => sum + ms, 0)).toBeCloseTo(412, 6)
+  })
+
+  test('the body’s first bytes are waited for before there is anything to write', () => {
+    expect(phases(SLOW_CLIENT)['client']).toBe(371)
+    expect(phases(SLOW_CLIENT)['data']).toBeCloseTo(31, 6)
+    expect(phases(SLOW_CLIENT)['sync']).toBeCloseTo(8, 6)
+  })
+
+  test('what is side by side counts once', () => {
+    const sums = phases([
+      'S3.ListObjectsV2',
+      0,
+      30,
+      {},
+      [
+        [
+          'Backend.ListObjects',
+          0,
+          30,
+          {},
+          [
+            ['Posix.IO.StatBatch', 0, 20],
+            ['Posix.IO.StatBatch', 1, 25],
+          ],
+        ],
+      ],
+    ])
+    expect(sums).toEqual({ directory: 30 })
+  })
+
+  test('time in the queue stands before the first operation of a job', () => {
+    const sums = phases([
+      'S3.HeadObject',
+      0,
+      20,
+      {},
+      [
+        [
+          'Backend.HeadObject',
+          0,
+          20,
+          {},
+          [
+            ['Posix.IO.OpenFile', 17, 18, { 'posix.queue_ms': 16 }],
+            ['Posix.IO.ReadMetadata', 18, 19, { 'posix.queue_ms': 16 }],
+          ],
+        ],
+      ],
+    ])
+    expect(sums).toEqual({ queue: 16, metadata: 2, other: 2 })
+  })
+
+  test('a trace that stops at the backend still adds up', () => {
+    expect(phases(['S3.GetObject', 0, 5, {}, [['Backend.GetObject', 1, 5]]])).toEqual({ other: 5 })
+    expect(explain([]).phases).toEqual([])
+  })
+})
+
+test('the sentence', () => {
+  expect(explain(spansOf(SLOW_CLIENT)).sentence).toBe(
+    '412 ms: 371 ms waiting for the client to send the body (13 MB/s), 31 ms writing 5 MiB to disk (161 MiB/s), 8 ms fsync, 2 ms everything else',
+  )
+})
+
+const get = (ms: number, attributes: Attributes, sending: Attributes): Drawn => [
+  'S3.GetObject',
+  0,
+  ms,
+  attributes,
+  [['Backend.GetObject', 1, ms, {}, [['Posix.IO.SendFile', 2, ms, sending]]]],
+]
+
+const put = (children: readonly Drawn[], to: number, attributes: Attributes = {}): Drawn => [
+  'S3.PutObject',
+  0,
+  to,
+  attributes,
+  [['Backend.PutObject', 0, to, {}, children]],
+]
+
+describe('the cause', () => {
+  test.each<[string, Drawn]>([
+    ['slow-client', SLOW_CLIENT],
+    [
+      'slow-client',
+      get(
+        500,
+        { 's3.content_length': 5 * MIB },
+        { 'posix.client_wait_ms': 480, 'posix.io_ms': 10 },
+      ),
+    ],
+    [
+      'cold-cache',
+      get(
+        300,
+        { 's3.content_length': 64 * MIB },
+        { 'posix.io_ms': 290, 'posix.client_wait_ms': 0, 'posix.cached_percent': 0 },
+      ),
+    ],
+    [
+      'slow-disk',
+      get(
+        3000,
+        { 's3.content_length': 6 * MIB },
+        { 'posix.io_ms': 2990, 'posix.client_wait_ms': 0, 'posix.cached_percent': 1 },
+      ),
+    ],
+    ['slow-sync', put([['Posix.IO.Sync', 5, 205]], 210)],
+    ['full-pool', put([['Posix.IO.OpenFile', 190, 191, { 'posix.queue_ms': 189 }]], 200)],
+    ['lock', put([['Posix.IO.WaitLock', 5, 195, { 'posix.lock_holder': 'a'.repeat(32) }]], 200)],
+    ['lock', put([['Posix.IO.WaitLock', 5, 195, { 'posix.queue_ms': 0 }]], 200)],
+    [
+      'hashing',
+      put(
+        [
+          [
+            'Posix.IO.WriteData',
+            5,
+            195,
+            { 'posix.hash_ms': 150, 'posix.io_ms': 30, 'posix.later_queue_ms': 0 },
+          ],
+        ],
+        200,
+        { 's3.content_length': 64 * MIB },
+      ),
+    ],
+    [
+      'remote-iam',
+      [
+        'S3.GetObject',
+        0,
+        200,
+        {},
+        [
+          [
+            'Auth.V4Signature',
+            0,
+            190,
+            {},
+            [['IAM.GetUserAccount', 1, 189, { 'iam.backend': 'ldap', 'iam.cache_hit': false }]],
+          ],
+        ],
+      ],
+    ],
+    [
+      'large-directory',
+      [
+        'S3.ListObjectsV2',
+        0,
+        200,
+        {},
+        [
+          [
+            'Backend.ListObjects',
+            0,
+            200,
+            {},
+            [['Posix.IO.ListDir', 2, 150, { 'posix.entries': 200_000 }]],
+          ],
+        ],
+      ],
+    ],
+    [
+      'slow-disk',
+      put(
+        [
+          ['Posix.IO.LinkFile', 5, 105],
+          ['Posix.IO.Sync', 105, 205],
+        ],
+        210,
+      ),
+    ],
+    ['fast', get(0.4, {}, {})],
+    ['fast', put([['Posix.IO.Sync', 1, 9]], 9.5)],
+  ])('%s', (cause, drawn) => {
+    expect(explain(spansOf(drawn)).cause).toBe(cause)
+  })
+
+  test.each<[string, Drawn]>([
+    ['time that no span covers', put([], 500)],
+    [
+      'data that was in memory',
+      get(
+        500,
+        { 's3.content_length': 800 * MIB },
+        { 'posix.io_ms': 490, 'posix.cached_percent': 100 },
+      ),
+    ],
+    [
+      'data of which the kernel does not tell',
+      get(500, { 's3.content_length': 80 * MIB }, { 'posix.io_ms': 490 }),
+    ],
+    [
+      'a small directory that took long',
+      ['S3.ListObjects', 0, 200, {}, [['Posix.IO.ListDir', 2, 199, { 'posix.entries': 12 }]]],
+    ],
+    [
+      'an account that was in memory',
+      ['S3.GetObject', 0, 200, {}, [['IAM.GetUserAccount', 1, 199, { 'iam.cache_hit': true }]]],
+    ],
+    [
+      'a client, where the event loop was late',
+      ['S3.PutObject', 0, 412, { ...SLOW_CLIENT[3], 'vgw.loop_lag_ms': 300 }, SLOW_CLIENT[4]],
+    ],
+    [
+      'many causes',
+      put(
+        [
+          ['Posix.IO.Sync', 0, 70],
+          ['Posix.IO.WaitLock', 70, 140],
+          ['Posix.IO.WriteData', 140, 200],
+        ],
+        210,
+      ),
+    ],
+  ])('is not told of %s', (_, drawn) => {
+    expect(explain(spansOf(drawn)).cause).toBe('unknown')
+  })
+})
