@@ -1,6 +1,7 @@
 import type { Checksum, ChecksumAlgorithm, ChecksumType } from './checksum.ts'
 import type { Span } from '../trace/recorder.ts'
 import type { AnyPayload, Payload } from './payload.ts'
+import type { VersionListPage, VersionListing } from './version-listing.ts'
 
 // With the rest of the interface, for those who use it.
 export type { Checksum, ChecksumAlgorithm, ChecksumType } from './checksum.ts'
@@ -80,6 +81,7 @@ export interface Backend {
   /** Deleting what is not there is no error. */
   deleteObjectSubresource(ref: ObjectRef, name: ObjectSubresource, call: Call): Promise<void>
   listObjects(bucket: string, page: ListPage, call: Call): Promise<ObjectListing>
+  listVersions(bucket: string, page: VersionListPage, call: Call): Promise<VersionListing>
 
   createUpload(ref: ObjectRef, upload: NewUpload, call: Call): Promise<{ uploadId: string }>
   uploadPart(

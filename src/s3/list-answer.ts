@@ -62,7 +62,7 @@ export function renderCommonPrefixes(prefixes: readonly string[], encode: KeyEnc
 }
 
 /** Of a file without a checksum both are empty; of a directory nothing is told: so does upstream. */
-function checksumElements(object: ListedObject): string {
+export function checksumElements(object: ListedObject): string {
   if (object.key.endsWith('/')) return element('ChecksumType', '')
   return (
     element('ChecksumAlgorithm', object.checksumAlgorithm) +

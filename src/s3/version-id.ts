@@ -9,8 +9,12 @@ export function refuseVersionId(text: string | undefined): string | undefined {
 /** `versionId` of a request: `null`, or a ULID as VersityGW makes them; undefined where none is asked for. */
 export function parseVersionId(text: string | undefined): string | undefined {
   if (text === undefined || text === '') return undefined
-  if (text === 'null' || ULID.test(text)) return text
+  if (isVersionId(text)) return text
   throw invalidVersion(text)
+}
+
+export function isVersionId(text: string): boolean {
+  return text === 'null' || ULID.test(text)
 }
 
 /** `versionId` of a delete or of a copy's source: the one version an object has without versioning is `null`. */

@@ -40,6 +40,7 @@ import { listParts } from './uploads/list-parts.ts'
 import { listUploads } from './uploads/list-uploads.ts'
 import { uploadPart } from './uploads/upload-part.ts'
 import { uploadPartCopy } from './uploads/upload-part-copy.ts'
+import { listVersions } from './versions/list-versions.ts'
 import type { Volume } from './volume.ts'
 
 export interface PosixBackendOptions {
@@ -108,6 +109,7 @@ export async function createPosixBackend(options: PosixBackendOptions): Promise<
       putObjectSubresource(task(ref, call), name, value),
     deleteObjectSubresource: (ref, name, call) => deleteObjectSubresource(task(ref, call), name),
     listObjects: (bucket, page, call) => listObjects(task({ bucket }, call), page),
+    listVersions: (bucket, page, call) => listVersions(task({ bucket }, call), page),
 
     createUpload: (ref, upload, call) => createUpload(task(ref, call), upload),
     uploadPart: (part, payload, checksum, call) => uploadPart(task(part, call), payload, checksum),

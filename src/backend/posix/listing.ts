@@ -9,7 +9,7 @@ import type { Task } from './task.ts'
 import { Walk, type Found, type ReadDirectory } from './walk.ts'
 
 /** What a listing tells of an object beyond its file's size and time. */
-const LISTED_ATTRIBUTES = [ATTRIBUTE.etag, ATTRIBUTE.checksums, ATTRIBUTE.deleteMarker]
+export const LISTED_ATTRIBUTES = [ATTRIBUTE.etag, ATTRIBUTE.checksums, ATTRIBUTE.deleteMarker]
 
 export async function listObjects(task: Task, page: ListPage): Promise<ObjectListing> {
   const { maxKeys } = page
@@ -45,7 +45,7 @@ function isObjectFile({ stat, attributes }: BatchEntry): boolean {
 }
 
 /** A directory object has no bytes, whatever size its directory has. */
-function listed(
+export function listed(
   key: string,
   { stat, attributes }: Pick<BatchEntry, 'stat' | 'attributes'>,
   defaultEtag: string,
@@ -99,7 +99,7 @@ interface Reading {
  * Reads directories in one chain, each from one descriptor: its state, whether it is an object itself, and its entries.
  * Entries that are remembered are not read, unless the state shows that they are outdated: then in a second chain.
  */
-async function readDirectories(
+export async function readDirectories(
   task: Task,
   paths: readonly string[],
   trustCache = true,

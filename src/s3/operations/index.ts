@@ -33,6 +33,7 @@ import { HeadObject } from './head-object.ts'
 import * as later from './later.ts'
 import { ListBuckets } from './list-buckets.ts'
 import { ListMultipartUploads } from './list-multipart-uploads.ts'
+import { ListObjectVersions } from './list-object-versions.ts'
 import { ListObjectsV2 } from './list-objects-v2.ts'
 import { ListObjects } from './list-objects.ts'
 import { ListParts } from './list-parts.ts'
@@ -86,7 +87,7 @@ export const operations: readonly Operation[] = [
   GetObjectLockConfiguration,
   GetBucketAcl,
   ListMultipartUploads,
-  ...later.bucketGetsAfterUploads,
+  ListObjectVersions,
   GetBucketPolicyStatus,
   GetBucketWebsite,
   ...later.bucketGetsAfterPolicyStatus,

@@ -77,10 +77,6 @@ export const bucketDeletes = family('DELETE', 'bucket', [
   ['DeletePublicAccessBlock', 'publicAccessBlock', 'PutBucketPublicAccessBlock'],
 ])
 
-export const bucketGetsAfterUploads = family('GET', 'bucket', [
-  ['ListObjectVersions', 'versions', 'ListBucketVersions'],
-])
-
 export const bucketGetsAfterPolicyStatus = family('GET', 'bucket', [
   ['GetBucketAnalyticsConfiguration', ['analytics', 'id'], 'GetAnalyticsConfiguration'],
   ['ListBucketAnalyticsConfigurations', 'analytics', 'GetAnalyticsConfiguration'],
