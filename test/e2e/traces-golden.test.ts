@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { md5Base64 } from '../support/checksums.ts'
-import { DOCUMENT_KINDS, put, small, type Kind } from '../support/golden-kinds.ts'
+import { DOCUMENT_KINDS, LOCK_KINDS, put, small, type Kind } from '../support/golden-kinds.ts'
 import { expectGolden } from '../support/golden.ts'
 import { completeXml, MiB, startUpload } from '../support/multipart.ts'
 import { formBody, formType } from '../support/post-form.ts'
@@ -56,6 +56,7 @@ const KINDS: readonly Kind[] = [
     },
   },
   ...DOCUMENT_KINDS,
+  ...LOCK_KINDS,
   {
     operation: 'PutObject',
     request: async (_, bucket, n) => ['PUT', `/${bucket}/new-${n}`, { body: small }],
@@ -236,6 +237,14 @@ const KINDS: readonly Kind[] = [
       for (const key of ['a', 'b', 'dir/c']) await put(at, bucket, key)
       await settled()
       return ['GET', `/${bucket}`]
+    },
+  },
+  {
+    operation: 'ListObjectVersions',
+    async request(at, bucket) {
+      for (const key of ['a', 'b', 'dir/c']) await put(at, bucket, key)
+      await settled()
+      return ['GET', `/${bucket}?versions`]
     },
   },
   {

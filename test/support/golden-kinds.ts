@@ -42,6 +42,34 @@ const lockedObject = async (at: Traced, bucket: string): Promise<void> => {
   await put(at, `${bucket}-locked`, 'k')
 }
 
+/** Where objects can be locked; what is compared with every write is there to be read. */
+export const LOCK_KINDS: readonly Kind[] = [
+  {
+    operation: 'PutObject where objects can be locked',
+    async request(at, bucket) {
+      await lockedObject(at, bucket)
+      return ['PUT', `/${bucket}-locked/k`, { body: small }]
+    },
+  },
+  {
+    operation: 'PutObject of a locked object',
+    status: 403,
+    async request(at, bucket) {
+      await lockedObject(at, bucket)
+      await at.send('PUT', `/${bucket}-locked/k?legal-hold`, documentOf(HOLD))
+      return ['PUT', `/${bucket}-locked/k`, { body: small }]
+    },
+  },
+  {
+    operation: 'DeleteObject where objects can be locked',
+    status: 204,
+    async request(at, bucket) {
+      await lockedObject(at, bucket)
+      return ['DELETE', `/${bucket}-locked/k`]
+    },
+  },
+]
+
 /** Documents hung on buckets and objects. */
 export const DOCUMENT_KINDS: readonly Kind[] = [
   {
