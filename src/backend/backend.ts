@@ -1,10 +1,18 @@
 import type { Checksum, ChecksumAlgorithm, ChecksumType } from './checksum.ts'
 import type { Span } from '../trace/recorder.ts'
 import type { AnyPayload, Payload } from './payload.ts'
+import type { PartListing, UploadListPage, UploadListing } from './upload-listing.ts'
 import type { VersionListPage, VersionListing } from './version-listing.ts'
 
 // With the rest of the interface, for those who use it.
 export type { Checksum, ChecksumAlgorithm, ChecksumType } from './checksum.ts'
+export type {
+  ListedPart,
+  ListedUpload,
+  PartListing,
+  UploadListPage,
+  UploadListing,
+} from './upload-listing.ts'
 
 /**
  * A store of buckets and objects. What it stores is S3's; how is its own affair. It knows nothing of HTTP, signatures
@@ -359,43 +367,4 @@ export interface CompletedUpload {
   readonly etag: string
   readonly checksum: Checksum | undefined
   readonly versionId: string | undefined
-}
-
-export interface ListedPart {
-  readonly partNumber: number
-  readonly etag: string
-  readonly size: number
-  readonly lastModifiedMs: number
-  readonly checksum: { readonly algorithm: string; readonly value: string } | undefined
-}
-
-export interface PartListing {
-  readonly parts: readonly ListedPart[]
-  readonly isTruncated: boolean
-  readonly nextPartNumberMarker: number
-  /** Of the upload; undefined where none was declared. */
-  readonly checksum: { readonly algorithm: string; readonly type: string } | undefined
-}
-
-export interface UploadListPage {
-  readonly prefix: string
-  readonly delimiter: string
-  readonly keyMarker: string
-  readonly uploadIdMarker: string
-  readonly maxUploads: number
-}
-
-export interface ListedUpload {
-  readonly key: string
-  readonly uploadId: string
-  readonly initiatedMs: number
-  readonly checksum: { readonly algorithm: string; readonly type: string } | undefined
-}
-
-export interface UploadListing {
-  readonly uploads: readonly ListedUpload[]
-  readonly commonPrefixes: readonly string[]
-  readonly isTruncated: boolean
-  readonly nextKeyMarker: string
-  readonly nextUploadIdMarker: string
 }

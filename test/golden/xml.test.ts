@@ -1,7 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import type { ListedObject, ObjectHead } from '../../src/backend/backend.ts'
-import type { ListedVersion } from '../../src/backend/version-listing.ts'
 import { parseXml } from '../../src/http/xml-reader.ts'
 import { S3Error } from '../../src/s3/errors.ts'
 import { locationOf, renderCompleted } from '../../src/s3/operations/complete-multipart-upload.ts'
@@ -13,7 +12,6 @@ import { renderLocation } from '../../src/s3/operations/get-bucket-location.ts'
 import { parseAttributes, renderAttributes } from '../../src/s3/operations/get-object-attributes.ts'
 import { renderBuckets } from '../../src/s3/operations/list-buckets.ts'
 import { renderUploads } from '../../src/s3/operations/list-multipart-uploads.ts'
-import { renderVersions } from '../../src/s3/operations/list-object-versions.ts'
 import { renderListingV2 } from '../../src/s3/operations/list-objects-v2.ts'
 import { renderListing } from '../../src/s3/operations/list-objects.ts'
 import { renderParts } from '../../src/s3/operations/list-parts.ts'
@@ -28,7 +26,6 @@ const OURS = new Set([
   'delete-objects-quiet',
   'get-object-attributes-parts',
   'list-multipart-uploads-url',
-  'list-object-versions-url',
   'list-objects-url',
   'list-objects-v2-url',
   'list-objects-v2-token',
@@ -150,29 +147,6 @@ const deletion = (...keys: string[]) =>
   parseDelete(parseXml(Buffer.from(`<Delete>${keys.map((key) => `<Object><Key>${key}</Key></Object>`).join('')}</Delete>`), 'Delete'))
 const longKey = 'k'.repeat(256)
 
-const version = (versionId: string): ListedVersion => ({
-  ...listed('k'),
-  size: 3,
-  versionId,
-  isLatest: false,
-  isDeleteMarker: false,
-  lastModifiedNsec: 704_938_510,
-})
-const marker: ListedVersion = {
-  ...version('01M7YXE58M80JA1AJAXESNK38E'),
-  isLatest: true,
-  isDeleteMarker: true,
-}
-const versionsPage = {
-  bucket: 'ver',
-  prefix: '',
-  delimiter: '',
-  keyMarker: '',
-  versionIdMarker: undefined,
-  maxKeys: 1000,
-  encodingType: undefined,
-}
-
 const CASES: Record<string, () => string> = {
   'list-buckets': () =>
     renderBuckets({ owner: 'root', region: 'us-east-1', buckets: [bucket('bkt')], next: 'bkt', prefix: '' }),
@@ -216,32 +190,6 @@ const CASES: Record<string, () => string> = {
     renderListingV2({ objects: ODD_KEYS.map(listed), ...whole }, { ...v2, encodingType: 'url', startAfter: 'a b', after: 'a b' }),
   'list-objects-v2-token': () =>
     renderListingV2({ objects: [], commonPrefixes: [], isTruncated: true, next: 'a\u0001b' }, v2),
-
-  'list-object-versions': () =>
-    renderVersions(
-      { versions: [marker, version('01M7YXE589G8KH9FQRYN9RFYW3'), version('01M7YXE584PRCH71VMY6MA8VAM')], ...whole },
-      { ...versionsPage, prefix: 'k', delimiter: '/' },
-    ),
-  'list-object-versions-page': () =>
-    renderVersions(
-      {
-        versions: [{ ...version('01M7YXE58J65Y0TKGGNJ5WSPFR'), key: 'copy', isLatest: true }, marker],
-        commonPrefixes: [],
-        isTruncated: true,
-        next: { key: 'k', versionId: marker.versionId },
-      },
-      { ...versionsPage, maxKeys: 2 },
-    ),
-  'list-object-versions-url': () =>
-    renderVersions(
-      {
-        versions: [{ ...marker, key: 'a b/\u0001+' }, { ...version('null'), key: 'ü' }],
-        commonPrefixes: ['x y/'],
-        isTruncated: true,
-        next: { key: 'x y/', versionId: undefined },
-      },
-      { ...versionsPage, encodingType: 'url', prefix: 'p q', keyMarker: 'é', versionIdMarker: marker.versionId },
-    ),
 
   'create-multipart-upload': () => renderUpload(mpu),
   'complete-multipart-upload': () =>
