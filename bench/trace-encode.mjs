@@ -141,13 +141,11 @@ function measure(name, work, count = 20_000) {
 }
 
 const ids = createTracing({ ...CONFIG, enabled: false }, PARTS)
-measure('tracing off: ids only', () =>
-  ids.finish(ids.start(undefined, undefined, nowNs()), OUTCOME),
-)
+measure('tracing off: ids only', () => ids.finish(ids.start({}, nowNs()), OUTCOME))
 measure('record of 8 spans', (i) => fill(new Recorder(true, undefined, nowNs()), i))
 const dropping = createTracing({ ...CONFIG, sampleRate: 0 }, PARTS)
 measure('record, decided and dropped', (i) => {
-  const recorder = dropping.start(undefined, undefined, nowNs())
+  const recorder = dropping.start({}, nowNs())
   fill(recorder, i)
   dropping.finish(recorder, OUTCOME)
 })

@@ -145,12 +145,7 @@ class HttpExchange implements Exchange, RootDescriber {
     this.#incoming = incoming
     this.#outgoing = outgoing
     this.#awaitsContinue = expectsContinue
-    const { traceparent, tracestate } = incoming.headers
-    this.recorder = parts.tracing.start(
-      typeof traceparent === 'string' ? traceparent : undefined,
-      typeof tracestate === 'string' ? tracestate : undefined,
-      nowNs(),
-    )
+    this.recorder = parts.tracing.start(incoming.headers, nowNs())
   }
 
   get signal(): AbortSignal {

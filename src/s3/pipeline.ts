@@ -208,6 +208,7 @@ function authenticated(
   authentication: Authentication,
 ): Authentication {
   exchange.authentication = authentication
+  if (authentication.identity.accessKey !== undefined) exchange.recorder.isAuthenticated = true
   if (span.recording) describe(span, facts, authentication)
   span.end()
   return authentication

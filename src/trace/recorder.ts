@@ -1,5 +1,6 @@
 import { currentAnchor, nowNs, type Anchor } from './clock.ts'
 import type { Lost } from './limits.ts'
+import type { Propagator } from './tracing-config.ts'
 import { newTraceId, randomWord, spanIdText } from './ids.ts'
 
 export type AttributeValue = string | number | boolean
@@ -18,15 +19,22 @@ export interface SpanFailure {
   readonly stack?: string | undefined
 }
 
-/** Who called us, as far as W3C Trace Context tells: https://www.w3.org/TR/trace-context/#traceparent-header */
+/** Who called us, as far as the headers tell: https://www.w3.org/TR/trace-context/#traceparent-header */
 export interface RemoteParent {
   readonly traceId: string
   readonly spanId: string
-  readonly sampled: boolean
+  /** Undefined where that is left to us, which only B3 does. */
+  readonly sampled: boolean | undefined
   readonly traceState: string | undefined
 }
 
 const NONE: Attributes = Object.freeze({})
+
+/** What has to be known of sampling before a request is over: what is said to those whom it asks. */
+export interface SamplingSoFar {
+  readonly propagators: readonly Propagator[]
+  isSampledSoFar(recorder: Recorder): boolean
+}
 
 /** A span of another trace that has to do with this one. */
 export interface SpanLink {
@@ -51,6 +59,12 @@ export class Recorder {
   readonly root: Span
   /** Other traces that this one's root is linked to, such as that of a caller who was not continued. */
   links: readonly SpanLink[] | undefined
+  /** Of the gateway's tracing; undefined in records that nobody decides about. */
+  sampling: SamplingSoFar | undefined
+  /** The caller's signature was valid. */
+  isAuthenticated = false
+  /** What the head sampler said while it could not trust the caller, so that it says the same again. */
+  untrustedSampled: boolean | undefined
   /** Whether the head sampler chose this trace, once that is known; the tail rule may keep it all the same. */
   headSampled: boolean | undefined
   /** How deep it goes where it is kept (`span-kinds.ts`). */

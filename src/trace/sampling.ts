@@ -30,7 +30,8 @@ export function decide(
   outcome: Outcome,
   rules: SamplingRules,
 ): SamplingReason | undefined {
-  recorder.headSampled ??= isHeadSampled(recorder, outcome.authenticated, rules)
+  if (outcome.authenticated) recorder.isAuthenticated = true
+  recorder.headSampled ??= isHeadSampled(recorder, rules)
   const remarkable = hasFailed(recorder, outcome, rules.keepErrors)
     ? 'error'
     : isSlow(recorder, rules)
@@ -56,7 +57,7 @@ export function hasTailRule(rules: Pick<SamplingRules, 'keepErrors' | 'slowThres
 /** The head's decision before anything is recorded, or undefined where it waits for the caller's signature. */
 export function decideEarly(recorder: Recorder, rules: SamplingRules): boolean | undefined {
   const waits = recorder.parent !== undefined && rules.trustParent === 'authenticated'
-  return waits ? undefined : isHeadSampled(recorder, false, rules)
+  return waits ? undefined : isHeadSampled(recorder, rules)
 }
 
 /**
@@ -81,17 +82,17 @@ function isSlow(
   return tookMs > slowThresholdMs + (bytes / slowBytesPerSecond) * 1000
 }
 
-function isHeadSampled(
-  { parent, traceId }: Recorder,
-  authenticated: boolean,
-  rules: SamplingRules,
-): boolean {
-  if (parent === undefined) return isBelowRatio(traceId, rules.sampleRate)
-  const trusted =
-    rules.trustParent === 'always' || (rules.trustParent === 'authenticated' && authenticated)
+/** As far as is known by now: it changes at most once, when a caller turns out to be trusted. */
+export function isHeadSampled(recorder: Recorder, rules: SamplingRules): boolean {
+  const { parent, traceId } = recorder
+  const { sampleRate, trustParent, parentBased } = rules
+  if (parent === undefined) return isBelowRatio(traceId, sampleRate)
+  const isTrusted =
+    trustParent === 'always' || (trustParent === 'authenticated' && recorder.isAuthenticated)
   // Who may not force sampling by the flag may not force it by choosing a trace id either.
-  if (!trusted) return isBelowRatio(newTraceId(), rules.sampleRate)
-  return rules.parentBased ? parent.sampled : isBelowRatio(traceId, rules.sampleRate)
+  if (!isTrusted) return (recorder.untrustedSampled ??= isBelowRatio(newTraceId(), sampleRate))
+  if (parentBased && parent.sampled !== undefined) return parent.sampled
+  return isBelowRatio(traceId, sampleRate)
 }
 
 /** The arithmetic of OpenTelemetry's TraceIdRatioBased sampler, so that all services of a trace choose alike. */

@@ -1,10 +1,10 @@
 import type { Activity } from './activity.ts'
-import { parseTraceContext } from './context.ts'
 import { applyLimits, hasLimits, limitSpan } from './limits.ts'
 import type { LoopLag } from './loop-lag.ts'
-import { Recorder, type Attributes, type Span } from './recorder.ts'
+import { extractContext, type HeaderFields } from './propagation.ts'
+import { Recorder, type Attributes, type SamplingSoFar, type Span } from './recorder.ts'
 import { resourceAttributes } from './resource.ts'
-import { decide, decideEarly, hasTailRule, type SamplingReason } from './sampling.ts'
+import { decide, decideEarly, hasTailRule, isHeadSampled, type SamplingReason } from './sampling.ts'
 import { addSyscallSpans, settle, syscallSpans } from './settle.ts'
 import { sumOfStats, type Sink, type SinkStats } from './sink.ts'
 import { createSinks, type SinkParts } from './sinks.ts'
@@ -17,7 +17,7 @@ export interface Tracing {
   readonly resource: Attributes
   readonly semconv: Semconv
   /** The record of a request whose head has been parsed, continuing the caller's trace where there is one. */
-  start(traceparent: string | undefined, tracestate: string | undefined, startNs: number): Recorder
+  start(headers: HeaderFields, startNs: number): Recorder
   /**
    * Decides about the trace and sends it on. Call it once, when the answer has gone and the work for it has ended. Only
    * of a trace that is kept the describer is asked for what remains to be said of the root.
@@ -114,10 +114,17 @@ export function createTracing(config: TracingConfig, parts: TracingParts): Traci
 
 function starter(config: TracingConfig, recording: boolean): Tracing['start'] {
   const recordsAll = hasTailRule(config)
-  return (traceparent, tracestate, startNs) => {
-    const caller = parseTraceContext({ traceparent, tracestate })
+  const { propagators } = config
+  const sampling: SamplingSoFar = {
+    propagators,
+    isSampledSoFar: (recorder) =>
+      config.enabled && (recorder.headSampled ?? isHeadSampled(recorder, config)),
+  }
+  return (headers, startNs) => {
+    const caller = extractContext(headers, propagators)
     const continued = config.trustParent === 'never' ? undefined : caller
     const recorder = new Recorder(recording, continued, startNs)
+    recorder.sampling = sampling
     if (continued === undefined && caller !== undefined) recorder.link(caller)
     if (recording && !recordsAll) {
       recorder.headSampled = decideEarly(recorder, config)

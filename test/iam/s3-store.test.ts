@@ -193,7 +193,7 @@ describe('S3 store on other endpoints', () => {
     serve = (_, response) => refuse(response, 404, 'NoSuchKey')
     const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
     requests.length = 0
-    await open(config()).get('alice', { traceparent })
+    await open(config()).get('alice', { traceHeaders: { traceparent } })
     expect(requests[0]?.headers['traceparent']).toBe(traceparent)
     expect(requests[0]?.headers.authorization).toContain('SignedHeaders=host;')
     expect(requests[0]?.headers.authorization).not.toContain('traceparent')

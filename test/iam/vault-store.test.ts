@@ -106,7 +106,7 @@ describe('Vault store', () => {
 
   test('traceparent is sent', async () => {
     const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
-    await open().get('alice', { traceparent })
+    await open().get('alice', { traceHeaders: { traceparent } })
     expect(vault.requests.map(({ headers }) => headers['traceparent'])).toEqual([
       traceparent,
       traceparent,

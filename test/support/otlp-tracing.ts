@@ -35,7 +35,7 @@ export interface RequestOptions {
 /** One request from its start to its end. */
 export function traceRequest(tracing: Tracing, options: RequestOptions = {}): Recorder {
   const { authenticated = true, traceparent, tracestate, children = 2, status = 200 } = options
-  const recorder = tracing.start(traceparent, tracestate, nowNs() - (options.tookMs ?? 0) * 1e6)
+  const recorder = tracing.start({ traceparent, tracestate }, nowNs() - (options.tookMs ?? 0) * 1e6)
   recorder.root.name = 'S3.GetObject'
   for (let i = 0; i < children; i++) recorder.root.child('Backend.GetObject', { number: i }).end()
   tracing.finish(recorder, { authenticated, status, isHead: false })

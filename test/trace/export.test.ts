@@ -60,7 +60,7 @@ describe.each(['grpc', 'http'] as const)('over %s', (protocol) => {
   test('times are those of the wall clock, to the nanosecond', async () => {
     start()
     const before = Date.now()
-    const recorder = tracing.start(undefined, undefined, nowNs())
+    const recorder = tracing.start({}, nowNs())
     recorder.root.end(recorder.root.startNs + 1_000_001)
     tracing.finish(recorder, { authenticated: true, status: 200, isHead: false })
     const [root] = await receiver.waitForTrace(recorder.traceId)
@@ -162,7 +162,7 @@ describe.each(['grpc', 'http'] as const)('over %s', (protocol) => {
 
   test('a thousand parts keep their thousand events, cumulative', async () => {
     start()
-    const recorder = tracing.start(undefined, undefined, nowNs())
+    const recorder = tracing.start({}, nowNs())
     const assemble = recorder.root.child('Posix.IO.AssembleParts', { 'posix.total_parts': 1000 })
     for (let part = 1; part <= 1000; part++) {
       assemble

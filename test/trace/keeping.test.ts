@@ -75,7 +75,7 @@ describe('what is kept whatever the head decided', () => {
         [500, 0],
         [200, 1500],
       ] as const) {
-        const recorder = tracing.start(undefined, undefined, nowNs() - tookMs * 1e6)
+        const recorder = tracing.start({}, nowNs() - tookMs * 1e6)
         const file = recorder.root.child('Backend.GetObject').child('Posix.IO.OpenFile')
         file.syscalls = Float64Array.of(nowNs())
         file.end()
@@ -91,7 +91,7 @@ describe('what is kept whatever the head decided', () => {
     const tracing = start({ sampleRate: 0, depth: 'http' })
     const ids: string[] = []
     for (const status of [500, 200]) {
-      const recorder = tracing.start(undefined, undefined, nowNs())
+      const recorder = tracing.start({}, nowNs())
       ids.push(recorder.traceId)
       tracing.finish(recorder, { ...OK, status })
       recorder.root.child('Posix.IO.Sync').end()

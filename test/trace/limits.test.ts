@@ -23,7 +23,7 @@ test('OTEL_SPAN_*_LIMIT: the first so many stay, texts are cut, and what was los
       linkAttributeCount: 0,
     },
   })
-  const recorder = tracing.start(traceparentOf('d'.repeat(32)), undefined, nowNs())
+  const recorder = tracing.start({ traceparent: traceparentOf('d'.repeat(32)) }, nowNs())
   recorder.link({
     traceId: 'e'.repeat(32),
     spanId: 'e'.repeat(16),

@@ -16,7 +16,7 @@ const PROGRAM = `
   const lines = []
   const tracing = createTracing(config, { log: (level, message) => lines.push(level + ' ' + message), readSyscalls: () => [] })
   for (let i = 0; i < requests; i++) {
-    const recorder = tracing.start(undefined, undefined, nowNs())
+    const recorder = tracing.start({}, nowNs())
     recorder.root.child('Backend.GetObject', {}).end()
     tracing.finish(recorder, { authenticated: true, status: 200, isHead: false })
     if (i % 50 === 0) await new Promise((resolve) => setTimeout(resolve, 1))

@@ -21,8 +21,8 @@ export type AccountChanges = Partial<Omit<Account, 'access'>>
 export interface StoreCall {
   /** Aborted when nobody waits for the answer any more. */
   readonly signal?: AbortSignal | undefined
-  /** W3C trace context for stores that are asked over HTTP. */
-  readonly traceparent?: string | undefined
+  /** Carry the trace on to stores that are asked over HTTP; no part of a signature. */
+  readonly traceHeaders?: Readonly<Record<string, string>> | undefined
 }
 
 /**

@@ -1,5 +1,5 @@
 import { S3Error } from '../../s3/errors.ts'
-import { formatTraceparent } from '../../trace/context.ts'
+import { contextHeaders } from '../../trace/propagation.ts'
 import { correlationIds, type CorrelationIds } from '../../trace/correlation.ts'
 import { SPAN } from '../../trace/names.ts'
 import type { Span } from '../../trace/recorder.ts'
@@ -206,7 +206,7 @@ class StoredAccounts implements Iam {
     const startMs = performance.now()
     let outcome = 'ok'
     try {
-      const answer = await run({ traceparent: traceparentOf(span) })
+      const answer = await run({ traceHeaders: span && contextHeaders(span) })
       this.#tellHealth(true, span)
       return answer
     } catch (error) {
@@ -271,11 +271,6 @@ async function ended<T>(span: Span | undefined, answer: Promise<T>): Promise<T> 
 
 function idsOf(span: Span | undefined): CorrelationIds | undefined {
   return span === undefined ? undefined : correlationIds(span)
-}
-
-function traceparentOf(span: Span | undefined): string | undefined {
-  if (span === undefined) return undefined
-  return formatTraceparent(span.recorder.traceId, span.spanId, span.recording)
 }
 
 function causeOf(error: unknown): unknown {

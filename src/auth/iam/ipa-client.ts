@@ -71,9 +71,9 @@ export class IpaClient {
   }
 
   /** One login for all who wait for it, whoever of them goes; a failed one is not kept. */
-  #currentSession({ traceparent }: Request): Promise<string> {
+  #currentSession({ traceHeaders }: Request): Promise<string> {
     if (this.#session !== undefined) return this.#session
-    const session = this.#logIn({ traceparent, signal: AbortSignal.timeout(STORE_TIMEOUT_MS) })
+    const session = this.#logIn({ traceHeaders, signal: AbortSignal.timeout(STORE_TIMEOUT_MS) })
     this.#session = session
     session.catch(() => {
       if (this.#session === session) this.#session = undefined
@@ -103,7 +103,7 @@ export class IpaClient {
     path: string,
     body: string,
     headers: Readonly<Record<string, string>>,
-    { signal, traceparent }: Request,
+    { signal, traceHeaders }: Request,
   ): Promise<HttpAnswer> {
     return this.#http.send({
       method: 'POST',
@@ -112,7 +112,7 @@ export class IpaClient {
         ...headers,
         referer: this.#referer,
         accept: 'application/json',
-        ...(traceparent !== undefined && { traceparent }),
+        ...traceHeaders,
       },
       body,
       signal,

@@ -83,9 +83,9 @@ export class IpaVaults {
   }
 
   /** One question for all who wait for it, whoever of them goes; a failed one is not kept. */
-  #currentSetup({ traceparent }: Request): Promise<VaultSetup> {
+  #currentSetup({ traceHeaders }: Request): Promise<VaultSetup> {
     if (this.#setup !== undefined) return this.#setup
-    const setup = this.#showConfig({ traceparent, signal: AbortSignal.timeout(STORE_TIMEOUT_MS) })
+    const setup = this.#showConfig({ traceHeaders, signal: AbortSignal.timeout(STORE_TIMEOUT_MS) })
     this.#setup = setup
     setup.catch(() => {
       if (this.#setup === setup) this.#setup = undefined

@@ -165,7 +165,7 @@ class UsersObject {
     method: 'GET' | 'PUT',
     headers: Readonly<Record<string, string>>,
     body: Buffer | undefined,
-    { signal, traceparent }: Request,
+    { signal, traceHeaders }: Request,
   ): Promise<HttpAnswer> {
     const { access, secret, region } = this.#config
     const signed = aws4.sign(
@@ -186,7 +186,7 @@ class UsersObject {
       // The trace context is added after signing: proxies may change it.
       headers: {
         ...textHeaders(signed.headers),
-        ...(traceparent !== undefined && { traceparent }),
+        ...traceHeaders,
       },
       ...(body !== undefined && { body }),
       signal,

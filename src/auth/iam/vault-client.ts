@@ -62,9 +62,9 @@ export class VaultClient {
   }
 
   /** One login for all who wait for it, whoever of them goes; a failed one is not kept. */
-  #currentToken({ traceparent }: Request): Promise<string> {
+  #currentToken({ traceHeaders }: Request): Promise<string> {
     if (this.#token !== undefined) return this.#token
-    const token = this.#logIn({ traceparent, signal: AbortSignal.timeout(STORE_TIMEOUT_MS) })
+    const token = this.#logIn({ traceHeaders, signal: AbortSignal.timeout(STORE_TIMEOUT_MS) })
     this.#token = token
     token.catch(() => {
       if (this.#token === token) this.#token = undefined
@@ -97,7 +97,7 @@ export class VaultClient {
       readonly body: unknown
       readonly headers: Readonly<Record<string, string>>
     },
-    { signal, traceparent }: Request,
+    { signal, traceHeaders }: Request,
   ): Promise<VaultAnswer & { readonly auth: unknown }> {
     const { method, path, body } = call
     const { status, body: text } = await this.#http.send({
@@ -109,7 +109,7 @@ export class VaultClient {
         'x-vault-request': 'true',
         ...call.headers,
         ...(body !== undefined && { 'content-type': 'application/json' }),
-        ...(traceparent !== undefined && { traceparent }),
+        ...traceHeaders,
       },
       ...(body !== undefined && { body: JSON.stringify(body) }),
       signal,

@@ -24,6 +24,8 @@ export const ATTRIBUTE = {
   partCrc64nvme: 'part-crc64nvme',
   /** The key of a multipart directory, whose name is the key's hash. */
   objectName: 'objname',
+  /** Of an upload's directory: the request that created the upload, as a traceparent. VersityGW does not look at it. */
+  createdBy: 'vgw-ts-created-by',
   retention: 'object-retention',
   legalHold: 'object-legal-hold',
   versionId: 'version-id',

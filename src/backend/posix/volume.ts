@@ -1,5 +1,6 @@
 import type { CopyMethod, Io } from '../../io/io.ts'
 import type { Span } from '../../trace/recorder.ts'
+import type { RemoteParent } from '../../trace/recorder.ts'
 import type { DirectoryCache } from './directory-cache.ts'
 import type { Folds } from './folds.ts'
 import type { OwnerOf } from './ownership.ts'
@@ -39,8 +40,14 @@ export interface Volume {
   readonly sweeper: Sweeper
   /** The last request of this process in line for a lock, by the lock's name. */
   readonly lockLines: Map<string, LockTurn>
-  /** What uploads in progress declared, by upload. It never changes while an upload lives. */
-  readonly uploads: Map<string, UploadChecksum | undefined>
+  /** What uploads in progress say of themselves, by upload. It never changes while an upload lives. */
+  readonly uploads: Map<string, KnownUpload>
+}
+
+export interface KnownUpload {
+  readonly checksum: UploadChecksum | undefined
+  /** The request that created it, where that was traced. */
+  readonly creator: RemoteParent | undefined
 }
 
 /** A request that holds a lock, or waits for it. */

@@ -42,6 +42,7 @@ import {
 } from './claim.ts'
 import { combineChecksums } from './object-checksum.ts'
 import { checkUploadId, noSuchUpload, uploadsOfKey } from './upload-dir.ts'
+import { linkToCreator, readCreator } from './upload-link.ts'
 
 /**
  * Makes one object of an upload's parts, once, however often and from wherever it is asked for.
@@ -159,6 +160,7 @@ async function readUpload(
   const found = steps.statBatch(dir, numbers, PART_ATTRIBUTES)
   await chain.run()
   const attributes = stored.value
+  linkToCreator(task, readCreator(attributes.get(ATTRIBUTE.createdBy)))
   const declared = decodeChecksums(attributes.get(ATTRIBUTE.checksums))
   checkChecksumType(completion, declared)
   return {
@@ -220,4 +222,5 @@ const UPLOADS_OWN = new Set<string>([
   ATTRIBUTE.etag,
   ATTRIBUTE.objectName,
   ATTRIBUTE.multipart,
+  ATTRIBUTE.createdBy,
 ])

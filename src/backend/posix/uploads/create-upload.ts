@@ -13,6 +13,7 @@ import { failureOf } from '../errors.ts'
 import { keyPath } from '../paths.ts'
 import type { Task } from '../task.ts'
 import { uploadsOfKey } from './upload-dir.ts'
+import { writeCreator } from './upload-link.ts'
 
 const UPLOAD_DIR_MODE = 0o755
 const MAX_TRIES = 10
@@ -60,6 +61,7 @@ async function makeUploadDir(
   const made = steps.makeDir(uploads, uploadId, { mode: UPLOAD_DIR_MODE })
   const dir = steps.openDir(uploads, uploadId, { readable: true })
   steps.writeMetadata(dir, attributes)
+  writeCreator(task, chain, dir)
   if (durable) {
     steps.sync(dir, 'dir')
     steps.sync(uploads, 'dir')

@@ -4,7 +4,8 @@ import type { UploadRef } from '../../backend.ts'
 import { ATTRIBUTE, decodeChecksums } from '../attributes.ts'
 import { TMP_DIR, keyHash } from '../paths.ts'
 import type { BucketChain, Task } from '../task.ts'
-import type { UploadChecksum } from '../volume.ts'
+import type { KnownUpload, UploadChecksum } from '../volume.ts'
+import { linkToCreator, readCreator } from './upload-link.ts'
 
 /** Beneath the bucket. VersityGW's layout, so that either gateway can finish what the other began. */
 export const MULTIPART_DIR = `${TMP_DIR}/multipart`
@@ -47,19 +48,30 @@ export function beginUpload(task: Task<UploadRef>): { chain: BucketChain; dir: S
 const MAX_REMEMBERED = 10_000
 
 /**
- * The checksum that an upload declared. It is fixed when the upload is created, so it is read once: whether the upload
- * still exists is found out by whoever opens its directory to put something in.
+ * The checksum that an upload declared; and the request's trace is linked to the upload's creation. Both are fixed when the
+ * upload is created, so they are read once: whether the upload still exists is found out by whoever opens its directory to
+ * put something in.
  */
 export async function uploadChecksum(task: Task<UploadRef>): Promise<UploadChecksum | undefined> {
   const { uploads } = task.volume
   const { bucket, key, uploadId } = task.subject
   const id = `${bucket}/${key}/${uploadId}`
-  if (uploads.has(id)) return uploads.get(id)
+  const known = uploads.get(id) ?? (await readUpload(task))
+  linkToCreator(task, known.creator)
+  if (!uploads.has(id)) {
+    if (uploads.size >= MAX_REMEMBERED) uploads.clear()
+    uploads.set(id, known)
+  }
+  return known.checksum
+}
+
+async function readUpload(task: Task<UploadRef>): Promise<KnownUpload> {
   const { chain, dir } = beginUpload(task)
-  const stored = chain.steps.readMetadata(dir, [ATTRIBUTE.checksums])
+  const names = [ATTRIBUTE.checksums, ATTRIBUTE.createdBy]
+  const stored = chain.steps.readMetadata(dir, names)
   await chain.run()
-  const checksum = decodeChecksums(stored.value.get(ATTRIBUTE.checksums))
-  if (uploads.size >= MAX_REMEMBERED) uploads.clear()
-  uploads.set(id, checksum)
-  return checksum
+  return {
+    checksum: decodeChecksums(stored.value.get(ATTRIBUTE.checksums)),
+    creator: readCreator(stored.value.get(ATTRIBUTE.createdBy)),
+  }
 }
