@@ -68,8 +68,8 @@ describe('several exporters at once, by TLS where asked', () => {
     await rm(dir, { recursive: true })
   })
 
-  test('one line at start says where traces go, what is kept, and who said so', () => {
-    const line = gateway.stdout.split('\n').find((text) => text.includes('  tracing '))
+  test('one line at start says where traces go, what is kept, and who said so', async () => {
+    const [line] = await gateway.waitFor(/^ {2}tracing .*$/m)
     expect(line).toContain('otlp, zipkin, file, console (--otel-exporter)')
     expect(line).toContain(`to https://localhost:${receiver.port} (JAEGER_ENDPOINT)`)
     expect(line).toContain('by grpc (default)')
