@@ -272,7 +272,7 @@ static napi_value create_wake(napi_env env, struct io *io, napi_value on_done) {
   return name;
 }
 
-/* create(threads, slots, followSymlinks, onDone): the object with everything above. */
+/* create(threads, slots, flags, onDone): the object with everything above. */
 static napi_value create(napi_env env, napi_callback_info info) {
   napi_value values[4], result;
   double n[4] = {0};
@@ -283,7 +283,9 @@ static napi_value create(napi_env env, napi_callback_info info) {
   io->env = env;
   io->slots = (uint32_t)n[1];
   io->done_last = &io->done;
-  io->shared.follow_symlinks = n[2] != 0;
+  enum { FOLLOW_SYMLINKS = 1, NO_ATTRIBUTES = 2 };
+  io->shared.follow_symlinks = (uint32_t)n[2] & FOLLOW_SYMLINKS;
+  io->shared.no_attributes = (uint32_t)n[2] & NO_ATTRIBUTES;
   io->shared.settle = settle;
   io->shared.run_later = run_later;
   pthread_mutex_init(&io->lock, NULL);

@@ -78,6 +78,9 @@ enum step_flags {
   REMOVE_ONLY = 2, /* the name of the file of inode `a` on device `b`, and no other */
   LOCK_EXCLUSIVE = 2,
   VERIFY_REGULAR = 1,
+  WRITE_PENDING = 1, /* attributes of a file that has no name yet, in a sidecar directory */
+  WRITE_SYNC = 2,
+  WRITE_COPY = 4, /* and what the file has under another name, the second place */
   COPY_REFLINK = 1,
   COPY_RANGE = 2,
   COPY_READ_WRITE = 4,

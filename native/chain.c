@@ -1,5 +1,7 @@
 #include "chain.h"
 
+#include "sidecar.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +33,7 @@ void chain_run(struct job *job) {
         .faults = &c->shared->faults,
         .no_openat2 = &c->shared->no_openat2,
         .follow_symlinks = c->shared->follow_symlinks,
+        .no_attributes = c->shared->no_attributes,
     };
     c->stat_fd = -1;
     h->queued_ns = job->queued_ns;
@@ -121,6 +124,7 @@ static bool tolerated(const struct step *s, int err) {
 static void end(struct chain *c, bool failed) {
   c->sys.cleaning_up = true;
   c->sys.records = NULL; /* what follows belongs to no step */
+  if (c->pending != NULL) sidecar_drop_pending(c);
   for (uint32_t i = 0; i < c->temporary_count; i++)
     if (failed || c->temporaries[i].always)
       sys_unlinkat(&c->sys, c->temporaries[i].dir, c->temporaries[i].name, 0);

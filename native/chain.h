@@ -34,6 +34,7 @@ struct chains {
   struct faults faults;
   atomic_bool no_openat2;
   bool follow_symlinks;
+  bool no_attributes; /* they are not kept anywhere */
   /* Takes a finished chain; called on a pool thread. */
   void (*settle)(struct job *job);
   /* Runs a job again after `ns`; called on a pool thread. */
@@ -54,6 +55,7 @@ struct chain {
   uint32_t temporary_count, temporary_capacity;
   struct blob *blobs;
   uint32_t blob_count, blob_capacity;
+  struct pending *pending; /* see sidecar.h */
   uint32_t data_used;
   uint32_t next_step;
   bool waiting; /* the next step is a lock's that is to be tried again */

@@ -1,5 +1,6 @@
 /* Extended attributes. */
-#include "buffer.h"
+#include "attributes.h"
+#include "sidecar.h"
 
 #include <errno.h>
 #include <string.h>
@@ -14,17 +15,20 @@ struct found {
 
 static int read_named(struct chain *c, int fd, const char *names, size_t size, struct buffer *out);
 static int read_listed(struct chain *c, int fd, const char *names, size_t size, struct buffer *out);
-static int append_value(struct chain *c, int fd, const char *name, uint32_t *at, uint32_t *size,
-                        struct buffer *values);
-static int append_found(struct buffer *out, const struct found *found);
-static int write_attribute(struct chain *c, int fd, const uint8_t **at);
+
+static int read_beside(struct chain *c, const struct step *s, const int fd[3], struct buffer *out) {
+  struct sidecar at = sidecar_place(c, s, fd[2]);
+  struct found_by by = {fd[1], fd[1] == FD_NONE ? NULL : sidecar_next(at.place)};
+  return sidecar_read(c, at, by, fd[0], s, out);
+}
 
 /* Output: u32 count, u32 0, then that many `struct found`; offsets count from its start. */
 int64_t step_read_attributes(struct chain *c, const struct step *s, const int fd[3],
                              struct result *r) {
   const char *names = chain_text(c, s);
   struct buffer out = {0};
-  int err = attributes_read(c, fd[0], names, s->text_size, &out);
+  int err = fd[2] == FD_NONE ? attributes_read(c, fd[0], names, s->text_size, &out)
+                             : read_beside(c, s, fd, &out);
   if (err != 0) {
     buffer_free(&out);
     return err;
@@ -43,14 +47,8 @@ int attributes_read(struct chain *c, int fd, const char *names, size_t size, str
                                    : read_listed(c, fd, names, size, out);
 }
 
-/* Values are collected apart, because the table before them is as long as there are values. */
-struct collection {
-  struct buffer table, values;
-  uint32_t count;
-};
-
-static int collect(struct chain *c, int fd, const char *name, uint32_t index,
-                   struct collection *to) {
+int collection_add(struct collection *to, const char *name, uint32_t index, const void *value,
+                   size_t size) {
   struct found f = {.name = index};
   int err = 0;
   if (index == UINT32_MAX) {
@@ -58,14 +56,24 @@ static int collect(struct chain *c, int fd, const char *name, uint32_t index,
     f.name_size = (uint32_t)strlen(name);
     err = buffer_append(&to->values, name, f.name_size);
   }
-  if (err == 0) err = append_value(c, fd, name, &f.value, &f.value_size, &to->values);
-  if (err == -ENODATA) return 0;
-  if (err == 0) err = append_found(&to->table, &f);
+  f.value = (uint32_t)to->values.size;
+  f.value_size = (uint32_t)size;
+  if (err == 0) err = buffer_append(&to->values, value, size);
+  if (err == 0) err = buffer_append(&to->table, &f, sizeof f);
   if (err == 0) to->count++;
   return err;
 }
 
-static int finish(struct collection *from, int err, struct buffer *out) {
+static int collect(struct chain *c, int fd, const char *name, uint32_t index,
+                   struct collection *to) {
+  uint8_t small[SMALL_VALUE], large[LARGEST], *value = small;
+  int64_t n = sys_fgetxattr(&c->sys, fd, name, small, sizeof small);
+  if (n == -ERANGE) n = sys_fgetxattr(&c->sys, fd, name, value = large, sizeof large);
+  if (n < 0) return n == -ENODATA ? 0 : (int)n;
+  return collection_add(to, name, index, value, (size_t)n);
+}
+
+int collection_finish(struct collection *from, int err, struct buffer *out) {
   uint32_t head[2] = {from->count, 0};
   uint32_t base = (uint32_t)(sizeof head + from->table.size);
   struct found *found = (struct found *)from->table.data;
@@ -87,10 +95,10 @@ static int read_named(struct chain *c, int fd, const char *names, size_t size, s
   int err = 0;
   for (const char *n = names; err == 0 && n < names + size; n += strlen(n) + 1)
     err = collect(c, fd, n, index++, &found);
-  return finish(&found, err, out);
+  return collection_finish(&found, err, out);
 }
 
-static uint32_t index_of(const char *name, const char *names, size_t size) {
+uint32_t names_index(const char *name, const char *names, size_t size) {
   uint32_t i = 0;
   for (const char *n = names; n < names + size; n += strlen(n) + 1, i++)
     if (strcmp(n, name) == 0) return i;
@@ -107,26 +115,11 @@ static int read_listed(struct chain *c, int fd, const char *names, size_t size,
   struct collection found = {0};
   int err = 0;
   for (const char *name = list; err == 0 && name < list + n; name += strlen(name) + 1) {
-    uint32_t index = index_of(name, names, size);
+    uint32_t index = names_index(name, names, size);
     if (size > 0 ? index != UINT32_MAX : strncmp(name, "user.", 5) == 0)
       err = collect(c, fd, name, index, &found);
   }
-  return finish(&found, err, out);
-}
-
-static int append_value(struct chain *c, int fd, const char *name, uint32_t *at, uint32_t *size,
-                        struct buffer *values) {
-  uint8_t small[SMALL_VALUE], large[LARGEST], *value = small;
-  int64_t n = sys_fgetxattr(&c->sys, fd, name, small, sizeof small);
-  if (n == -ERANGE) n = sys_fgetxattr(&c->sys, fd, name, value = large, sizeof large);
-  if (n < 0) return (int)n;
-  *at = (uint32_t)values->size;
-  *size = (uint32_t)n;
-  return buffer_append(values, value, (size_t)n);
-}
-
-static int append_found(struct buffer *out, const struct found *found) {
-  return buffer_append(out, found, sizeof *found);
+  return collection_finish(&found, err, out);
 }
 
 enum { END, SET, REMOVE };
@@ -137,11 +130,16 @@ int64_t step_write_attributes(struct chain *c, const struct step *s, const int f
                               struct result *r) {
   (void)r;
   const uint8_t *at = (const uint8_t *)chain_text(c, s);
-  while (*at != END) {
-    int err = write_attribute(c, fd[0], &at);
-    if (err != 0) return err;
+  if (fd[2] != FD_NONE) return sidecar_write(c, sidecar_place(c, s, fd[2]), fd[0], s->flags, at);
+  struct change change;
+  int more;
+  while ((more = next_change(c, &at, &change)) > 0) {
+    int err = change.removes
+                  ? sys_fremovexattr(&c->sys, fd[0], change.name)
+                  : sys_fsetxattr(&c->sys, fd[0], change.name, change.value, change.size);
+    if (err != 0 && !(change.removes && err == -ENODATA)) return err;
   }
-  return 0;
+  return more;
 }
 
 static uint32_t read_u32(const uint8_t **at) {
@@ -189,14 +187,13 @@ static int fill_hole(struct chain *c, uint8_t *value, size_t size, const uint8_t
 
 /* u8 SET or REMOVE, the name and a NUL; SET: u32 size (or VALUE_IN_PIECE and a piece), the value,
  * u32 holes and those. */
-static int write_attribute(struct chain *c, int fd, const uint8_t **at) {
-  uint8_t kind = *(*at)++;
-  const char *name = (const char *)*at;
-  *at += strlen(name) + 1;
-  if (kind == REMOVE) {
-    int err = sys_fremovexattr(&c->sys, fd, name);
-    return err == -ENODATA ? 0 : err;
-  }
+int next_change(struct chain *c, const uint8_t **at, struct change *change) {
+  uint8_t kind = **at;
+  if (kind == END) return 0;
+  (*at)++;
+  *change = (struct change){.removes = kind == REMOVE, .name = (const char *)*at};
+  *at += strlen(change->name) + 1;
+  if (change->removes) return 1;
   size_t size = read_u32(at);
   uint8_t *value = (uint8_t *)*at; /* ours: the slot's text, or a piece made for this step */
   if (size & VALUE_IN_PIECE) {
@@ -210,5 +207,7 @@ static int write_attribute(struct chain *c, int fd, const uint8_t **at) {
     int err = fill_hole(c, value, size, at);
     if (err != 0) return err;
   }
-  return sys_fsetxattr(&c->sys, fd, name, value, size);
+  change->value = value;
+  change->size = size;
+  return 1;
 }

@@ -1,6 +1,7 @@
 /* Steps on one file: open, read, write, hash, check. */
 #include "chain.h"
 #include "path.h"
+#include "sidecar.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +17,7 @@ static int64_t read_all(struct chain *c, int fd, uint8_t *data, size_t size, int
 static int64_t write_all(struct chain *c, int fd, struct iovec *pieces, uint32_t count,
                          int64_t offset);
 static int hash_pieces(struct chain *c, const struct step *s, struct result *r);
+static int has_attribute(struct chain *c, const struct step *s, const int fd[3], const char *name);
 
 int64_t step_open(struct chain *c, const struct step *s, const int fd[3], struct result *r) {
   (void)r;
@@ -241,15 +243,22 @@ int64_t step_verify_file(struct chain *c, const struct step *s, const int fd[3],
   if (s->flags & VERIFY_REGULAR && !S_ISREG(c->stat.st_mode)) return -ENOENT;
   const char *name = chain_text(c, s);
   for (const char *end = name + s->text_size; name < end; name += strlen(name) + 1) {
-    int64_t size = sys_fgetxattr(&c->sys, fd[0], name, NULL, 0);
-    if (size < 0) return size == -ENODATA ? -ENOENT : size;
+    int has = has_attribute(c, s, fd, name);
+    if (has <= 0) return has < 0 ? has : -ENOENT;
   }
   name = chain_text2(c, s);
   for (const char *end = name + s->text2_size; name < end; name += strlen(name) + 1) {
-    int64_t size = sys_fgetxattr(&c->sys, fd[0], name, NULL, 0);
-    if (size != -ENODATA) return size < 0 ? size : -ENOENT;
+    int has = has_attribute(c, s, fd, name);
+    if (has != 0) return has < 0 ? has : -ENOENT;
   }
   return 0;
+}
+
+static int has_attribute(struct chain *c, const struct step *s, const int fd[3], const char *name) {
+  if (fd[2] != FD_NONE) return sidecar_has(c, sidecar_place(c, s, fd[2]), fd[0], name);
+  int64_t size = sys_fgetxattr(&c->sys, fd[0], name, NULL, 0);
+  if (size >= 0) return 1;
+  return size == -ENODATA ? 0 : (int)size;
 }
 
 int64_t step_sync(struct chain *c, const struct step *s, const int fd[3], struct result *r) {

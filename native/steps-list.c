@@ -1,6 +1,7 @@
 /* Steps that look at many names: a whole directory in S3's order, and many files' attributes. */
 #include "buffer.h"
 #include "path.h"
+#include "sidecar.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -65,6 +66,8 @@ static int read_directory(struct chain *c, int fd, struct listing *l) {
   int64_t n;
   int err = 0;
   while (err == 0 && (n = sys_getdents64(&c->sys, fd, data, size)) != 0) {
+    /* The directory has been removed since it was opened: there is nothing in it. */
+    if (n == -ENOENT) break;
     err = n < 0 ? (int)n : add_entries(c, fd, data, n, l);
     l->reads++;
     if (pool_stopping(c->shared->pool)) err = -ECANCELED;
@@ -206,8 +209,17 @@ static int output_listing(struct chain *c, struct result *r, struct listing *l) 
   return 0;
 }
 
-static int stat_one(struct chain *c, int dir, const char *path, const char *names, size_t size,
-                    double *entry, struct buffer *values);
+struct lookup {
+  const struct step *step;
+  int dir;
+  const char *path, *names;
+  size_t names_size;
+  struct sidecar place; /* without a place: attributes are the file's own */
+};
+
+static int stat_one(struct chain *c, const struct lookup *l, double *entry, struct buffer *values);
+static int read_one(struct chain *c, const struct lookup *l, int *fd, struct stat *st,
+                    struct buffer *values);
 static int open_one(struct chain *c, int dir, const char *path, struct stat *st);
 
 /* `text`: the paths, `b` of them, each with its NUL; `text2`: the attributes' names likewise.
@@ -217,13 +229,19 @@ int64_t step_stat_batch(struct chain *c, const struct step *s, const int fd[3], 
   size_t count = (size_t)s->b;
   struct buffer out = {0};
   int err = buffer_grow(&out, count * (ENTRY_DOUBLES + 1) * sizeof(double));
-  const char *path = chain_text(c, s);
-  for (size_t i = 0; err == 0 && i < count; i++, path += strlen(path) + 1) {
+  struct lookup l = {.step = s,
+                     .dir = fd[0],
+                     .path = chain_text(c, s),
+                     .names = chain_text2(c, s),
+                     .names_size = s->text2_size};
+  if (fd[2] != FD_NONE) l.place = sidecar_place(c, s, fd[2]);
+  for (size_t i = 0; err == 0 && i < count; i++, l.path += strlen(l.path) + 1) {
     double entry[ENTRY_DOUBLES + 1] = {0};
     double start = now_ns();
-    err = stat_one(c, fd[0], path, chain_text2(c, s), s->text2_size, entry, &out);
+    err = stat_one(c, &l, entry, &out);
     entry[ENTRY_DOUBLES] = now_ns() - start;
     memcpy(out.data + i * sizeof entry, entry, sizeof entry);
+    if (l.place.place != NULL) l.place.place = sidecar_next(l.place.place);
     if (pool_stopping(c->shared->pool)) err = -ECANCELED;
   }
   if (err == 0) err = buffer_output(&out, c, r);
@@ -232,19 +250,18 @@ int64_t step_stat_batch(struct chain *c, const struct step *s, const int fd[3], 
 }
 
 /* An error of one name is its entry's; only what concerns them all is returned. */
-static int stat_one(struct chain *c, int dir, const char *path, const char *names, size_t size,
-                    double *entry, struct buffer *values) {
+static int stat_one(struct chain *c, const struct lookup *l, double *entry, struct buffer *values) {
   struct stat st;
-  if (size == 0) {
-    int err = path_stat(&c->sys, dir, path, &st);
+  if (l->names_size == 0) {
+    int err = path_stat(&c->sys, l->dir, l->path, &st);
     entry[0] = -err;
     if (err == 0) stat_doubles(&st, entry + 2);
     return err == -EMFILE || err == -ENFILE || err == -ENOMEM ? err : 0;
   }
-  int fd = open_one(c, dir, path, &st);
+  int fd = open_one(c, l->dir, l->path, &st);
   if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM) return fd;
   /* No file to read from: a link, a socket, or one we may not read. */
-  if (fd < 0 && fd != -ENOENT && fd != -ENOTDIR && path_stat(&c->sys, dir, path, &st) == 0) {
+  if (fd < 0 && fd != -ENOENT && fd != -ENOTDIR && path_stat(&c->sys, l->dir, l->path, &st) == 0) {
     stat_doubles(&st, entry + 2);
     return 0;
   }
@@ -252,17 +269,34 @@ static int stat_one(struct chain *c, int dir, const char *path, const char *name
     entry[0] = -fd;
     return 0;
   }
-  stat_doubles(&st, entry + 2);
   while (values->size % 8 != 0)
     if (buffer_append(values, "", 1) != 0) break;
   entry[1] = (double)values->size;
-  int err = attributes_read(c, fd, names, size, values);
-  sys_close(&c->sys, fd);
+  int err = read_one(c, l, &fd, &st, values);
+  stat_doubles(&st, entry + 2);
+  if (fd >= 0) sys_close(&c->sys, fd);
   if (err == 0) return 0;
   entry[1] = 0;
   if (err == -ENOMEM) return err;
   if (err != -EOPNOTSUPP) entry[0] = -err;
   return 0;
+}
+
+/* Attributes beside the file are found missing where it has been replaced: then of the new one. */
+static int read_one(struct chain *c, const struct lookup *l, int *fd, struct stat *st,
+                    struct buffer *values) {
+  enum { MAX_RACES = 16 };
+  if (l->place.place == NULL) return attributes_read(c, *fd, l->names, l->names_size, values);
+  int err = -ESTALE;
+  for (int i = 0; err == -ESTALE && i < MAX_RACES; i++) {
+    if (i > 0) {
+      sys_close(&c->sys, *fd);
+      *fd = open_one(c, l->dir, l->path, st);
+      if (*fd < 0) return *fd;
+    }
+    err = sidecar_read(c, l->place, (struct found_by){l->dir, l->path}, *fd, l->step, values);
+  }
+  return err;
 }
 
 static int open_one(struct chain *c, int dir, const char *path, struct stat *st) {

@@ -1,6 +1,7 @@
 /* Steps on names in a directory: link, rename, remove, make, lock. */
 #include "chain.h"
 #include "path.h"
+#include "sidecar.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -52,8 +53,9 @@ int64_t step_link(struct chain *c, const struct step *s, const int fd[3], struct
                       .dev = s->b};
   int64_t value = s->text2_size > 0 ? link_named(c, fd[0], fd[2], chain_text2(c, s), &goal)
                                     : link_unnamed(c, fd[0], &goal, fd[2]);
+  if (value >= 0 && c->pending != NULL) err = sidecar_publish(c, fd[0], to.dir, to.name);
   leave_place(c, &to);
-  return value;
+  return err != 0 ? err : value;
 }
 
 /* linkat cannot replace a name and rename cannot name an O_TMPFILE, so an overwrite links to a
@@ -205,6 +207,12 @@ int64_t step_make_dir(struct chain *c, const struct step *s, const int fd[3], st
   return err;
 }
 
+static int rename_with_place(struct chain *c, struct sidecar at, const struct place *from,
+                             const struct place *to, unsigned flags) {
+  const struct name names[2] = {{from->dir, from->name}, {to->dir, to->name}};
+  return sidecar_rename(c, at, sidecar_next(at.place), names, flags);
+}
+
 int64_t step_rename(struct chain *c, const struct step *s, const int fd[3], struct result *r) {
   (void)r;
   struct place from, to;
@@ -213,7 +221,8 @@ int64_t step_rename(struct chain *c, const struct step *s, const int fd[3], stru
   err = find_place(c, fd[1], chain_text2(c, s), &to);
   if (err == 0) {
     unsigned flags = s->flags & RENAME_NO_REPLACE ? RENAME_NOREPLACE : 0;
-    err = sys_renameat2(&c->sys, from.dir, from.name, to.dir, to.name, flags);
+    err = fd[2] == FD_NONE ? sys_renameat2(&c->sys, from.dir, from.name, to.dir, to.name, flags)
+                           : rename_with_place(c, sidecar_place(c, s, fd[2]), &from, &to, flags);
     leave_place(c, &to);
   }
   if (err == 0) chain_published(c, from.dir, from.name);
@@ -233,6 +242,8 @@ int64_t step_remove(struct chain *c, const struct step *s, const int fd[3], stru
     err = sys_unlinkat(&c->sys, p.dir, p.name, s->flags & REMOVE_DIRECTORY ? AT_REMOVEDIR : 0);
   }
   if (err == 0) chain_published(c, p.dir, p.name);
+  if (err == 0 && fd[2] != FD_NONE)
+    sidecar_forget(c, sidecar_place(c, s, fd[2]), p.dir, p.name, s->flags & REMOVE_DIRECTORY);
   leave_place(c, &p);
   return err;
 }

@@ -1,6 +1,8 @@
 /* Steps on more than one directory: parents made and pruned, trees removed. */
 #include "buffer.h"
 #include "path.h"
+#include "sidecar.h"
+#include "tree.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -15,7 +17,7 @@ static int make_path(struct chain *c, const struct step *s, int dir, char *path,
                      struct buffer *syncs);
 static int make_one(struct chain *c, const struct step *s, int dir, const char *name,
                     struct buffer *syncs);
-static int has_attribute(struct chain *c, int fd, const char *name);
+static int has_attribute(struct chain *c, int fd, const char *name, struct sidecar place);
 static int64_t remove_tree(struct chain *c, int dir, const char *name, int depth);
 static int64_t empty_directory(struct chain *c, int fd, int depth);
 
@@ -96,6 +98,7 @@ int64_t step_prune(struct chain *c, const struct step *s, const int fd[3], struc
   if (path == NULL) return -ENOMEM;
   int64_t removed = 0;
   int err = 0;
+  struct sidecar place = {fd[2], fd[2] == FD_NONE ? NULL : sidecar_place(c, s, fd[2]).place};
   int at = open_directory(c, fd[0], path);
   while (path[0] != '\0' && (at >= 0 || at == -ENOENT)) {
     char *slash = strrchr(path, '/');
@@ -109,9 +112,10 @@ int64_t step_prune(struct chain *c, const struct step *s, const int fd[3], struc
     }
     /* Gone already: another request pruned it. */
     if (at >= 0 && parent >= 0) {
-      int stop = has_attribute(c, at, chain_text2(c, s));
+      int stop = has_attribute(c, at, chain_text2(c, s), place);
       if (stop == 0) stop = sys_unlinkat(&c->sys, parent, name, AT_REMOVEDIR);
       if (stop == 0) removed++;
+      if (stop == 0 && place.place != NULL) sidecar_forget(c, place, parent, name, true);
       if (stop != 0 && stop != -ENOENT) {
         sys_close(&c->sys, parent);
         if (stop < 0 && stop != -ENOTEMPTY && stop != -EEXIST && stop != -EBUSY) err = stop;
@@ -120,6 +124,7 @@ int64_t step_prune(struct chain *c, const struct step *s, const int fd[3], struc
     }
     if (at >= 0) sys_close(&c->sys, at);
     at = parent;
+    if (place.place != NULL) place.place = sidecar_next(place.place);
     if (slash == NULL) break;
   }
   free(path);
@@ -138,8 +143,9 @@ int64_t step_prune(struct chain *c, const struct step *s, const int fd[3], struc
 }
 
 /* 1, 0 or -errno. File systems without attributes have none. */
-static int has_attribute(struct chain *c, int fd, const char *name) {
+static int has_attribute(struct chain *c, int fd, const char *name, struct sidecar place) {
   if (name[0] == '\0') return 0;
+  if (place.place != NULL) return sidecar_has(c, place, fd, name);
   int64_t n = sys_fgetxattr(&c->sys, fd, name, NULL, 0);
   if (n >= 0) return 1;
   return n == -ENODATA || n == -EOPNOTSUPP ? 0 : (int)n;
@@ -154,7 +160,12 @@ int64_t step_remove_tree(struct chain *c, const struct step *s, const int fd[3],
   bool safe = name[0] != '\0' && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
   int64_t removed = safe ? remove_tree(c, parent, name, 0) : -EINVAL;
   if (opened) sys_close(&c->sys, parent);
+  if (removed >= 0 && fd[2] != FD_NONE) sidecar_forget_tree(c, sidecar_place(c, s, fd[2]));
   return removed;
+}
+
+int64_t tree_remove(struct chain *c, int dir, const char *name) {
+  return remove_tree(c, dir, name, 0);
 }
 
 static int64_t remove_tree(struct chain *c, int dir, const char *name, int depth) {

@@ -142,18 +142,22 @@ int sys_fstatat(struct sys *s, int dir, const char *name, struct stat *st, int f
 }
 
 int64_t sys_flistxattr(struct sys *s, int fd, char *list, size_t size) {
+  if (s->no_attributes) return 0;
   CALL(int64_t, flistxattr, fd, -1, flistxattr(fd, list, size));
 }
 
 int64_t sys_fgetxattr(struct sys *s, int fd, const char *name, void *value, size_t size) {
+  if (s->no_attributes) return -ENODATA;
   CALL(int64_t, fgetxattr, fd, -1, fgetxattr(fd, name, value, size));
 }
 
 int sys_fsetxattr(struct sys *s, int fd, const char *name, const void *value, size_t size) {
+  if (s->no_attributes) return 0;
   CALL(int, fsetxattr, fd, -1, fsetxattr(fd, name, value, size, 0));
 }
 
 int sys_fremovexattr(struct sys *s, int fd, const char *name) {
+  if (s->no_attributes) return 0;
   CALL(int, fremovexattr, fd, -1, fremovexattr(fd, name));
 }
 

@@ -75,6 +75,7 @@ struct sys {
   struct faults *faults;
   atomic_bool *no_openat2; /* the kernel, or a seccomp filter, refused it once */
   bool follow_symlinks;
+  bool no_attributes;
 };
 
 /* CLOCK_MONOTONIC, the clock of src/trace/clock.ts. */

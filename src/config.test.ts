@@ -359,15 +359,14 @@ describe('what is not available yet', () => {
   test.each([
     ['-eku x posix /d', '--event-kafka-url: not available yet'],
     ['--webui-no-tls posix /d', '--webui-no-tls: not available yet'],
-    ['posix --nometa /d', '--nometa: not available yet'],
-    ['posix --sidecar /s /d', '--sidecar: not available yet'],
+    ['posix --enable-odirect /d', '--enable-odirect: not available yet'],
   ])('%s', async (line, expected) => {
     expect(await errorOf(line)).toBe(expected)
   })
 
   test.each([
     [{ LOGFILE: '/l' }, '--access-log (from LOGFILE): not available yet'],
-    [{ VGW_META_NONE: 'true' }, '--nometa (from VGW_META_NONE): not available yet'],
+    [{ VGW_PPROF: ':1' }, '--pprof (from VGW_PPROF): not available yet'],
   ])('%j', async (env, expected) => {
     expect(await errorOf('posix /d', env)).toBe(expected)
   })

@@ -8,6 +8,7 @@ import { IAM_SETTINGS } from './config/iam-settings.ts'
 import { IAM_STORE_SETTINGS } from './config/iam-store-settings.ts'
 import { readIamStore } from './config/iam-store.ts'
 import { LATER_COMMANDS, LATER_SETTINGS } from './config/later-settings.ts'
+import { attributeStore, type AttributeStore } from './config/attribute-store.ts'
 import { POSIX_SETTINGS } from './config/posix-settings.ts'
 import { SENTRY_SETTINGS } from './config/sentry-settings.ts'
 import { SERVER_SETTINGS } from './config/server-settings.ts'
@@ -141,6 +142,7 @@ export interface PosixConfig {
   readonly useTmpFile: boolean
   readonly useCopyFileRange: boolean
   readonly followSymlinks: boolean
+  readonly attributes: AttributeStore
   readonly defaultEtag: string | undefined
   readonly integrityEtags: boolean
   readonly concurrency: number
@@ -368,6 +370,7 @@ function posixConfig(posix: Values<typeof POSIX_SETTINGS>, directory: string): P
     useTmpFile: !posix.disableOtmp,
     useCopyFileRange: !posix.disableCopyFileRange,
     followSymlinks: posix.followSymlinks,
+    attributes: attributeStore(posix),
     defaultEtag: posix.defaultEtag,
     integrityEtags: posix.dataIntegrityEtag,
     concurrency: posix.concurrency,

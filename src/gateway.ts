@@ -9,12 +9,13 @@ import { FailureNews, type FailureNote } from './auth/failure-news.ts'
 import { createStoredPolicies } from './auth/policy/stored-policies.ts'
 import { slowFailures } from './auth/slow-failures.ts'
 import { createPosixBackend } from './backend/posix/index.ts'
+import { openSidecar } from './backend/posix/sidecar.ts'
 import type { AdminConfig, Config } from './config.ts'
 import { DocumentParser } from './http/document-parser.ts'
 import { isBeneath } from './io/beneath.ts'
 import type { Io } from './io/io.ts'
 import { mountOf, type MountFacts } from './io/mount-of.ts'
-import { createIo } from './io/native.ts'
+import { createIo, type IoOptions } from './io/native.ts'
 import { RotatingFile } from './io/rotating-file.ts'
 import { readTlsFiles } from './io/tls-files.ts'
 import { openSharedFile } from './io/shared-file.ts'
@@ -72,6 +73,7 @@ export async function createGateway(
   const io = createIo({
     threads: config.posix.ioThreads,
     followSymlinks: config.posix.followSymlinks,
+    attributes: await openAttributes(config),
     syscalls: config.tracing.depth === 'syscall',
   })
   const backend = await createPosixBackend({ ...config.posix, io })
@@ -221,6 +223,16 @@ function openS3(parts: SharedParts): Promise<Service> {
     maxRequests: config.limits.maxRequests,
     healthPath: config.healthPath,
   })
+}
+
+/** Where the attributes of files are kept, and what VersityGW says of it on standard output. */
+async function openAttributes({ posix }: Config): Promise<IoOptions['attributes']> {
+  const { attributes, directory, durability } = posix
+  if (typeof attributes === 'string') return attributes
+  const { sidecar } = attributes
+  const options = await openSidecar(sidecar, { directory, durable: durability === 'full' })
+  process.stdout.write(`Using sidecar directory for metadata: ${sidecar}\n`)
+  return options
 }
 
 /** The admin API on listeners of its own. */

@@ -14,6 +14,7 @@ export function startUpLines(
     `  listening   ${urls.join('  ')}`,
     ...(adminUrls.length === 0 ? [] : [`  admin API   ${adminUrls.join('  ')}`]),
     `  directory   ${posix.directory}`,
+    ...metadataLine(config),
     `  durability  ${posix.durability} (${sources.durability})`,
     `  tracing     ${tracingLine(config)}`,
     ...(viewerUrl === undefined ? [] : [`  viewer      ${viewerUrl}`]),
@@ -31,6 +32,13 @@ interface Places {
 function sentryLine(dsn: string): string {
   const { host, pathname } = new URL(dsn)
   return `5xx and crashes to Sentry at ${host}${pathname}`
+}
+
+/** Told where it is not with the files. */
+function metadataLine({ posix: { attributes }, sources }: Config): readonly string[] {
+  if (attributes === 'xattr') return []
+  if (attributes === 'none') return [`  metadata    none is kept (${sources.nometa})`]
+  return [`  metadata    ${attributes.sidecar} (${sources.sidecar})`]
 }
 
 /** Something to paste: a socket on every address is reached by this host's name for itself. */

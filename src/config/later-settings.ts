@@ -40,14 +40,8 @@ export const LATER_SETTINGS: readonly Setting<unknown>[] = [
     ['webui-no-tls', '', 'VGW_WEBUI_NO_TLS'],
     ['website-no-tls', '', 'VGW_WEBSITE_NO_TLS'],
   ]),
-  ...rows('posix', 'one', [
-    ['sidecar', '', 'VGW_META_SIDECAR'],
-    ['multipart-layout', '', 'VGW_MULTIPART_LAYOUT'],
-  ]),
-  ...rows('posix', 'switch', [
-    ['nometa', '', 'VGW_META_NONE'],
-    ['enable-odirect', '', 'VGW_ENABLE_O_DIRECT'],
-  ]),
+  ...rows('posix', 'one', [['multipart-layout', '', 'VGW_MULTIPART_LAYOUT']]),
+  ...rows('posix', 'switch', [['enable-odirect', '', 'VGW_ENABLE_O_DIRECT']]),
 ]
 
 /** Sub-commands of VersityGW that do not exist here yet. */

@@ -55,6 +55,19 @@ export const POSIX_SETTINGS = {
     env: 'VGW_FOLLOW_SYMLINKS',
     help: 'follow symbolic links inside buckets, wherever they lead',
   }),
+  sidecar: setting({
+    scope: 'posix',
+    flag: 'sidecar',
+    env: 'VGW_META_SIDECAR',
+    parse: text,
+    help: 'directory of metadata, instead of extended attributes',
+  }),
+  nometa: toggle({
+    scope: 'posix',
+    flag: 'nometa',
+    env: 'VGW_META_NONE',
+    help: 'keep no metadata at all',
+  }),
   defaultEtag: setting({
     scope: 'posix',
     flag: 'default-etag',

@@ -78,7 +78,12 @@ export const FLAG = {
   reflink: 1,
   copyRange: 2,
   readWrite: 4,
+  pending: 1,
+  syncValues: 2,
+  copyValues: 4,
   textInPiece: 1 << 16,
+  /** Ours alone, for the trace: attributes that are not kept. */
+  unstored: 1 << 17,
 } as const
 
 export const FD_NONE = -1

@@ -27,8 +27,11 @@ export interface Io {
   sendFile(span: Span, request: SendFile): Promise<SendFileResult>
   /** Combines CRCs of A and B (base64 as S3 shows them) into that of A||B, where B has `lengthB` bytes. */
   combineCrc(kind: 'crc32' | 'crc32c' | 'crc64nvme', a: string, b: string, lengthB: number): string
-  /** Opens the directory that is served; the caller's to keep. The path is followed as the shell would. Throws IoError. */
-  openRoot(path: string): number
+  /**
+   * Opens the directory that is served; the caller's to keep. The path is followed as the shell would. Throws IoError.
+   * `place` is where in a sidecar directory the attributes of what lies in it are kept; without one, with the files.
+   */
+  openRoot(path: string, place?: string): number
   /**
    * Frees the memory of those buffers that are all of their ArrayBuffer, which nobody may use any more: they are empty
    * afterwards. What a body came in would else be freed by a collection, of which bodies make one every hundred megabytes.

@@ -1,12 +1,15 @@
 import { loadAddon, type NativeIo } from './addon.ts'
 import { LAYOUT } from './arena.ts'
+import { BareChain } from './bare-chain.ts'
 import { NativeChain } from './chain.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { createFaults, type Faults } from './faults.ts'
 import { kindBit, NativeHasher } from './hashers.ts'
 import type { Io, IoStats } from './io.ts'
 import { IoError } from './io-error.ts'
+import { Places, type SidecarOptions } from './places.ts'
 import { Sender } from './sender.ts'
+import { SidecarChain } from './sidecar-chain.ts'
 
 export interface IoOptions {
   /** Threads of the pool: 8 unless said otherwise. */
@@ -15,6 +18,8 @@ export interface IoOptions {
   readonly slots?: number | undefined
   /** Resolves paths the old way, links included. */
   readonly followSymlinks?: boolean | undefined
+  /** Where attributes of files are kept: with them as extended attributes unless said otherwise, or nowhere. */
+  readonly attributes?: 'xattr' | 'none' | SidecarOptions | undefined
   /** Whether system calls are recorded for spans that are recording: true unless said otherwise. */
   readonly syscalls?: boolean | undefined
   /** Another build of the addon. */
@@ -28,12 +33,15 @@ const DEFAULT_SLOTS = 128
 export function createIo(options: IoOptions = {}): Io & { readonly faults: Faults } {
   const slots = options.slots ?? DEFAULT_SLOTS
   const threads = options.threads ?? DEFAULT_THREADS
-  const follow = options.followSymlinks === true ? 1 : 0
-  const native = loadAddon(options.addonPath).create(threads, slots, follow, onDone)
+  const { attributes = 'xattr' } = options
+  const flags = (options.followSymlinks === true ? 1 : 0) | (attributes === 'none' ? 2 : 0)
+  const native = loadAddon(options.addonPath).create(threads, slots, flags, onDone)
   const done = new Uint32Array(native.arena, 0, LAYOUT.head >> 2)
   const syscalls = options.syscalls !== false
   const dispatcher = new Dispatcher(native, slots)
   const sender = new Sender(native, syscalls)
+  const places =
+    typeof attributes === 'string' ? undefined : new Places(open(attributes.directory), attributes)
   let closing: Promise<void> | undefined
 
   function onDone(count: number): void {
@@ -44,11 +52,21 @@ export function createIo(options: IoOptions = {}): Io & { readonly faults: Fault
     }
   }
 
+  function open(path: string): number {
+    const fd = native.openRoot(path)
+    if (fd < 0) throw new IoError(-fd, 'open', undefined)
+    return fd
+  }
+
   return {
     chain(span, { bulk = false, record = true } = {}) {
       const { recording } = span
       const parent = recording && record ? span : undefined
-      return new NativeChain(dispatcher, parent, { bulk, syscalls: syscalls && recording })
+      const how = { bulk, syscalls: syscalls && recording }
+      if (attributes === 'xattr') return new NativeChain(dispatcher, parent, how)
+      return places === undefined
+        ? new BareChain(dispatcher, parent, how)
+        : new SidecarChain(places, dispatcher, parent, how)
     },
     hasher: (kinds) => new NativeHasher(native, kinds),
     sendFile: (span, request) => sender.send(span, request),
@@ -58,14 +76,14 @@ export function createIo(options: IoOptions = {}): Io & { readonly faults: Fault
       return crc.toString('base64')
     },
     discard: (pieces) => native.discard(pieces),
-    openRoot(path) {
-      const fd = native.openRoot(path)
-      if (fd < 0) throw new IoError(-fd, 'open', undefined)
+    openRoot(path, place) {
+      const fd = open(path)
+      places?.set(fd, place)
       return fd
     },
     stats: () => readStats(native, dispatcher.waiting),
     close() {
-      closing ??= close(native, dispatcher, sender)
+      closing ??= close(native, { dispatcher, sender, places })
       return closing
     },
     faults: createFaults(native),
@@ -81,7 +99,19 @@ function readStats(native: NativeIo, waiting: number): IoStats {
 }
 
 /** New work is refused, running steps finish, and only then are the threads joined, which are idle by now. */
-async function close(native: NativeIo, dispatcher: Dispatcher, sender: Sender): Promise<void> {
+async function close(
+  native: NativeIo,
+  {
+    dispatcher,
+    sender,
+    places,
+  }: { dispatcher: Dispatcher; sender: Sender; places: Places | undefined },
+): Promise<void> {
+  if (places !== undefined) {
+    const chain = new NativeChain(dispatcher, undefined, { bulk: false, syscalls: false })
+    chain.close(places.directory)
+    await chain.run()
+  }
   const idle = Promise.all([dispatcher.close(), sender.close()])
   native.stop()
   await idle

@@ -34,10 +34,15 @@ export function spanAttributes(main: AnyStep, totals: Totals): Attributes {
       }
     case OP.readAttributes:
     case OP.writeAttributes:
-      return { 'posix.queue_ms': queueMs, 'posix.meta_store': 'xattr' }
+      return { 'posix.queue_ms': queueMs, 'posix.meta_store': metaStore(main) }
     default:
       return { 'posix.queue_ms': queueMs }
   }
+}
+
+function metaStore({ fd2, flags }: AnyStep): 'xattr' | 'sidecar' | 'none' {
+  if (fd2 !== undefined) return 'sidecar'
+  return flags & FLAG.unstored ? 'none' : 'xattr'
 }
 
 /** What an operation's own span tells of it beside. */

@@ -10,11 +10,11 @@ import {
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { strayFiles } from '../support/tree.ts'
-import { VARIANTS, codeOf, newCall, put, read, someBytes, useBackend } from './support.ts'
+import { STORE_VARIANTS, codeOf, newCall, put, read, someBytes, useBackend } from './support.ts'
 
 const BUCKET = 'bucket'
 
-describe.each(VARIANTS)('PutObject under odd names with $name', (options) => {
+describe.each(STORE_VARIANTS)('PutObject under odd names with $name', (options) => {
   const t = useBackend(options)
   const at = (...names: string[]): string => join(t.root, BUCKET, ...names)
   const key = (name: string): { bucket: string; key: string } => ({ bucket: BUCKET, key: name })

@@ -6,7 +6,7 @@ import { attributesOf, strayFiles } from '../support/tree.ts'
 import { checksum } from '../support/checksums.ts'
 import {
   BrokenBody,
-  VARIANTS,
+  STORE_VARIANTS,
   codeOf,
   md5,
   newCall,
@@ -21,7 +21,7 @@ import {
 
 const BUCKET = 'bucket'
 
-describe.each(VARIANTS)('PutObject with $name', (options) => {
+describe.each(STORE_VARIANTS)('PutObject with $name', (options) => {
   const t = useBackend(options)
   const at = (...names: string[]): string => join(t.root, BUCKET, ...names)
   const key = (name: string): { bucket: string; key: string } => ({ bucket: BUCKET, key: name })

@@ -1,29 +1,47 @@
 import { createHash } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach } from 'vitest'
 import type { Backend, Call, NewObject, ObjectHead, ObjectRef } from '../../src/backend/backend.ts'
 import type { Payload, PayloadCheck, PieceSink } from '../../src/backend/payload.ts'
 import { createPosixBackend, type PosixBackendOptions } from '../../src/backend/posix/index.ts'
+import { openSidecar } from '../../src/backend/posix/sidecar.ts'
 import { createIo, type IoOptions } from '../../src/io/native.ts'
 import { S3Error } from '../../src/s3/errors.ts'
 import { Recorder, type Span } from '../../src/trace/recorder.ts'
+import { registerSidecar } from '../support/tree.ts'
 
 export interface TestBackend {
   readonly backend: Backend
   readonly io: ReturnType<typeof createIo>
   /** The directory that is served. */
   readonly root: string
+  readonly sidecar: string | undefined
   close(): Promise<void>
 }
 
 /** A posix backend over a directory of its own, which goes with it. */
 export async function openBackend(
-  options: Partial<PosixBackendOptions> & { ioOptions?: IoOptions; root?: string } = {},
+  options: Partial<PosixBackendOptions> & {
+    ioOptions?: IoOptions
+    root?: string
+    /** Attributes are kept in a sidecar directory beside the root. */
+    sidecar?: boolean
+  } = {},
 ): Promise<TestBackend> {
   const root = options.root ?? mkdtempSync(join(tmpdir(), 'vgw-backend-'))
-  const io = createIo(options.ioOptions)
+  const sidecar = options.sidecar === true ? `${root}.sidecar` : undefined
+  if (sidecar !== undefined) {
+    mkdirSync(sidecar, { recursive: true })
+    registerSidecar(root, sidecar)
+  }
+  const durable = options.durability === 'full'
+  const attributes =
+    sidecar === undefined
+      ? {}
+      : { attributes: await openSidecar(sidecar, { directory: root, durable }) }
+  const io = createIo({ ...attributes, ...options.ioOptions })
   const backend = await createPosixBackend({
     io,
     directory: root,
@@ -37,10 +55,13 @@ export async function openBackend(
     backend,
     io,
     root,
+    sidecar,
     async close() {
       await backend.close()
       await io.close()
-      if (options.root === undefined) rmSync(root, { recursive: true, force: true })
+      if (options.root !== undefined) return
+      rmSync(root, { recursive: true, force: true })
+      rmSync(`${root}.sidecar`, { recursive: true, force: true })
     },
   }
 }
@@ -67,6 +88,9 @@ export function useBackend(options: Parameters<typeof openBackend>[0] = {}): Tes
     get root() {
       return opened().root
     },
+    get sidecar() {
+      return opened().sidecar
+    },
     close: () => opened().close(),
   }
 }
@@ -76,6 +100,12 @@ export const VARIANTS = [
   { name: 'O_TMPFILE', useTmpFile: true, durability: 'none' },
   { name: 'O_TMPFILE, durable', useTmpFile: true, durability: 'full' },
   { name: 'named temporary files', useTmpFile: false, durability: 'none' },
+] as const
+
+/** And in which their attributes are kept. */
+export const STORE_VARIANTS = [
+  ...VARIANTS,
+  { name: 'a sidecar directory', useTmpFile: true, durability: 'none', sidecar: true },
 ] as const
 
 /** What a call carries; `span` tells what was recorded below it. */

@@ -4,16 +4,21 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll } from 'vitest'
 
-export type FileSystem = 'ext4' | 'xfs' | 'btrfs' | 'tmpfs'
+export type FileSystem = 'ext4' | 'xfs' | 'btrfs' | 'tmpfs' | 'ramfs'
 
 export interface Mount {
   readonly path: string
   unmount(): void
 }
 
-const MEBIBYTES: Readonly<Record<FileSystem, number>> = { ext4: 256, xfs: 512, btrfs: 512, tmpfs: 256 }
+const MEBIBYTES: Readonly<Record<Exclude<FileSystem, 'ramfs'>, number>> = {
+  ext4: 256,
+  xfs: 512,
+  btrfs: 512,
+  tmpfs: 256,
+}
 
-const MAKE: Readonly<Record<Exclude<FileSystem, 'tmpfs'>, readonly string[]>> = {
+const MAKE: Readonly<Record<Exclude<FileSystem, 'tmpfs' | 'ramfs'>, readonly string[]>> = {
   ext4: ['mkfs.ext4', '-q', '-F'],
   xfs: ['mkfs.xfs', '-q', '-m', 'reflink=1'],
   btrfs: ['mkfs.btrfs', '-q'],
@@ -50,6 +55,9 @@ function make(type: FileSystem): Mount {
     mkdirSync(path)
     if (type === 'tmpfs') {
       run(['mount', '-t', 'tmpfs', '-o', `size=${MEBIBYTES.tmpfs}m`, 'tmpfs', path])
+    } else if (type === 'ramfs') {
+      // Without extended attributes, and without a limit.
+      run(['mount', '-t', 'ramfs', 'ramfs', path])
     } else {
       const image = join(dir, 'image')
       writeFileSync(image, '')

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { lstatSync, readdirSync } from 'node:fs'
+import { lstatSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 
 /** Every file and directory below `dir`, directories with a slash at the end, in byte order. */
@@ -29,8 +29,39 @@ function isLock(path: string): boolean {
   return path === '.sgwtmp/locks/' || /^\.sgwtmp\/locks\/[0-9a-f]{2}$/.test(path)
 }
 
+/** Directories whose files have their attributes in a sidecar directory, and which that is. */
+const sidecars = new Map<string, string>()
+
+export function registerSidecar(root: string, sidecar: string): void {
+  sidecars.set(root, sidecar)
+}
+
+/** Where contract 2.6 has the attributes of `path`; undefined where the file has them itself. */
+function sidecarOf(path: string): string | undefined {
+  for (const [root, sidecar] of sidecars)
+    if (path.startsWith(`${root}/`)) return join(sidecar, relative(root, path), 'meta')
+  return undefined
+}
+
+function sidecarAttributes(directory: string): Record<string, string> {
+  let entries: string[]
+  try {
+    entries = readdirSync(directory)
+  } catch {
+    return {}
+  }
+  const names = entries.filter(
+    (name) => name !== 'sgw-file' && lstatSync(join(directory, name)).isFile(),
+  )
+  return Object.fromEntries(
+    names.map((name) => [name, readFileSync(join(directory, name), 'utf8')]),
+  )
+}
+
 /** Attributes of the `user` name space, without the prefix. */
 export function attributesOf(path: string): Record<string, string> {
+  const sidecar = sidecarOf(path)
+  if (sidecar !== undefined) return sidecarAttributes(sidecar)
   const dump = execFileSync(
     'getfattr',
     ['--absolute-names', '--no-dereference', '-d', '-m', '^user\\.', '-e', 'hex', path],
@@ -48,6 +79,12 @@ export function attributesOf(path: string): Record<string, string> {
 }
 
 export function setAttribute(path: string, name: string, value: string | Buffer): void {
+  const sidecar = sidecarOf(path)
+  if (sidecar !== undefined) {
+    mkdirSync(sidecar, { recursive: true })
+    writeFileSync(join(sidecar, name), value)
+    return
+  }
   execFileSync('setfattr', [
     '--no-dereference',
     '-n',

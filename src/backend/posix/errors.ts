@@ -1,3 +1,4 @@
+import { constants } from 'node:os'
 import { S3Error, type S3ErrorCode } from '../../s3/errors.ts'
 import { IoError } from '../../io/io-error.ts'
 import type { Step } from '../../io/io.ts'
@@ -124,4 +125,10 @@ function details(code: S3ErrorCode | undefined, subject: Subject): Record<string
     return { Size: String(Buffer.byteLength(subject.key ?? '')), MaxSizeAllowed: '1024' }
   }
   return {}
+}
+
+/** Whether what was opened was replaced before it had been looked at: worth another try. */
+export function isStale(error: unknown): boolean {
+  const cause = error instanceof S3Error ? error.cause : error
+  return failureOf(cause).errno === constants.errno.ESTALE
 }

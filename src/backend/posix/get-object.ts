@@ -1,6 +1,7 @@
 import { S3Error } from '../../s3/errors.ts'
 import type { Step } from '../../io/io.ts'
 import type { Body, ByteSlice, ObjectHead, ObjectRef } from '../backend.ts'
+import { isStale } from './errors.ts'
 import { PosixObjectHead } from './head.ts'
 import { READ_AT_ONCE, whyNoObject, type OpenObject, type Purpose } from './opened.ts'
 import { keyPath } from './paths.ts'
@@ -45,7 +46,11 @@ export async function currentObject(
  * Opens an object and reads what there is to know of it, in one chain: everything is read from one descriptor, so that
  * it is told of one and the same object whatever is renamed over its name meanwhile.
  */
-export async function openObject(task: Task<ObjectRef>, purpose: Purpose): Promise<OpenObject> {
+export async function openObject(
+  task: Task<ObjectRef>,
+  purpose: Purpose,
+  tries = 1,
+): Promise<OpenObject> {
   const { versionId } = task.subject
   if (versionId !== undefined) return openVersion(task, versionId, purpose)
   const path = keyPath(task.subject.key)
@@ -64,7 +69,12 @@ export async function openObject(task: Task<ObjectRef>, purpose: Purpose): Promi
   if (purpose === 'read' && !path.isDirectory) {
     content = chain.at('object', steps.readWhole(file, { wholeIfAtMost: READ_AT_ONCE }))
   }
-  await chain.run()
+  try {
+    await chain.run()
+  } catch (error) {
+    if (isStale(error) && tries < MAX_TRIES) return openObject(task, purpose, tries + 1)
+    throw error
+  }
 
   const isOpen = keep || (content !== undefined && content.value === undefined)
   const fd = isOpen ? file.value : -1
@@ -84,3 +94,6 @@ export async function openObject(task: Task<ObjectRef>, purpose: Purpose): Promi
 }
 
 const EMPTY = Buffer.alloc(0)
+
+/** Attributes beside a file that was replaced meanwhile are gone: the one in its place has others. */
+const MAX_TRIES = 16

@@ -188,7 +188,7 @@ function openVolume(
   const volume: Volume = {
     io,
     silent,
-    root: openRoot(io, directory),
+    root: openRoot(io, directory, directory === options.directory ? '' : directory.slice(1)),
     versions,
     durable: options.durability === 'full',
     dirMode: options.dirMode,
@@ -212,9 +212,10 @@ function openVolume(
   return volume
 }
 
-function openRoot(io: Io, directory: string): number {
+/** VersityGW keeps the attributes of versions in a sidecar directory under their absolute path. */
+function openRoot(io: Io, directory: string, place: string): number {
   try {
-    return io.openRoot(directory)
+    return io.openRoot(directory, place)
   } catch (cause) {
     const reason =
       cause instanceof IoError ? (OPEN_FAILURES[cause.code] ?? cause.message) : String(cause)

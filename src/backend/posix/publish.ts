@@ -235,8 +235,9 @@ class Attempt {
     if (isLink && error.errno === EEXIST && (await isTakenByDirectory(this.#task, target))) {
       return new S3Error('ExistingObjectIsDirectory', {}, { cause: error })
     }
+    const mayHaveMade = error.step === this.#parent || this.#parent?.ran === true
     const isPlainless = isNotPlain(error, this.#look)
-    if (target.makeParents && (isLink || isPlainless || error.step === this.#parent))
+    if (target.makeParents && (isLink || isPlainless || mayHaveMade))
       await prune(this.#task, target)
     if (isPlainless) return new NotPlain()
     if (isLink && error.errno === EALREADY) return preconditionFailed('If-Match', error)

@@ -7,10 +7,12 @@ import type {
   SubresourceValue,
 } from '../backend.ts'
 import { ATTRIBUTE } from './attributes.ts'
-import { toS3Error } from './errors.ts'
+import { isStale, toS3Error } from './errors.ts'
 import { withKeyLock } from './locks.ts'
 import { keyPath } from './paths.ts'
 import type { BucketChain, Task } from './task.ts'
+
+const MAX_TRIES = 16
 
 /** Documents hung on buckets and objects: each is one attribute, read or written in one chain. */
 
@@ -67,10 +69,16 @@ async function changeBucket(
 export async function getObjectSubresource(
   task: Task<ObjectRef>,
   name: ObjectSubresource,
+  tries = 1,
 ): Promise<Buffer | undefined> {
   const { chain, file } = openObjectFile(task)
   const stored = chain.at('object', chain.steps.readMetadata(file, [name]))
-  await chain.run()
+  try {
+    await chain.run()
+  } catch (error) {
+    if (isStale(error) && tries < MAX_TRIES) return getObjectSubresource(task, name, tries + 1)
+    throw error
+  }
   return stored.value.get(name)
 }
 

@@ -5,9 +5,14 @@ const { createIo } = await import(new URL('io/native.js', dist))
 const { createPosixBackend } = await import(new URL('backend/posix/index.js', dist))
 const { Recorder } = await import(new URL('trace/recorder.js', dist))
 
-const { options, fault, request } = JSON.parse(process.argv[2])
+const { openSidecar } = await import(new URL('backend/posix/sidecar.js', dist))
+
+const { options, sidecar, fault, request } = JSON.parse(process.argv[2])
 const { method, args } = request
-const io = createIo()
+const durable = options.durability === 'full'
+const attributes =
+  sidecar && (await openSidecar(sidecar, { directory: options.directory, durable }))
+const io = createIo({ attributes })
 const backend = await createPosixBackend({ ...options, io })
 const call = { span: new Recorder(false, undefined).root, signal: new AbortController().signal }
 const passed = args.map((arg) => (arg.bytes === undefined ? arg : payloadOf(arg.bytes)))

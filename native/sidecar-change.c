@@ -1,0 +1,439 @@
+/* Attributes in a sidecar directory: written, published with their file, and removed. */
+#include "sidecar.h"
+
+#include "attributes.h"
+#include "path.h"
+#include "tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+/* A mode as VersityGW's, under the umask; values are the gateway's own business. */
+enum { DIRECTORY_MODE = 0777, VALUE_MODE = 0600, MAX_RACES = 16, PREFIX = 5 };
+
+static int random_slot(char name[33]) {
+  uint8_t bytes[16];
+  if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes) return -EIO;
+  for (size_t i = 0; i < sizeof bytes; i++) snprintf(name + 2 * i, 3, "%02x", bytes[i]);
+  return 0;
+}
+
+static int enter(struct chain *c, int at, const char *name, bool sync) {
+  int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  int next = sys_openat(&c->sys, at, name, flags, 0);
+  if (next != -ENOENT) return next;
+  int err = sys_mkdirat(&c->sys, at, name, DIRECTORY_MODE);
+  if (err == 0 && sync) err = sys_fsync(&c->sys, at);
+  return err == 0 || err == -EEXIST ? sys_openat(&c->sys, at, name, flags, 0) : err;
+}
+
+static int make_path(struct chain *c, int root, char *path, bool sync) {
+  int at = sys_openat(&c->sys, root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+  for (char *name = path, *end; at >= 0 && *name != '\0'; name = end) {
+    end = strchrnul(name, '/');
+    if (*end == '/') *end++ = '\0';
+    int next = enter(c, at, name, sync);
+    sys_close(&c->sys, at);
+    at = next;
+  }
+  return at;
+}
+
+/* The directory `below` the place, made where it is not there. ENOENT on the way: another request
+ * removed what it had left empty. */
+static int make_directory(struct chain *c, struct sidecar at, const char *below, bool sync) {
+  int dir = -ENOENT;
+  for (int i = 0; dir == -ENOENT && i < MAX_RACES; i++) {
+    char path[PATH_MAX];
+    int err = sidecar_path(at, below, path);
+    if (err != 0) return err;
+    dir = make_path(c, at.root, path, sync);
+  }
+  return dir;
+}
+
+/* Whoever reads sees the old value or the new one. */
+static int write_value(struct chain *c, int dir, const struct change *change, bool sync) {
+  char temporary[8 + 33] = ".sgwtmp.";
+  int err = random_slot(temporary + 8);
+  if (err != 0) return err;
+  int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
+  int fd = sys_openat(&c->sys, dir, temporary, flags, VALUE_MODE);
+  if (fd < 0) return fd;
+  size_t done = 0;
+  while (err == 0 && done < change->size) {
+    struct iovec piece = {(void *)(change->value + done), change->size - done};
+    int64_t n = sys_pwritev(&c->sys, fd, &piece, 1, (int64_t)done);
+    if (n <= 0)
+      err = n < 0 ? (int)n : -EIO;
+    else
+      done += (size_t)n;
+  }
+  if (err == 0 && sync) err = sys_fsync(&c->sys, fd);
+  sys_close(&c->sys, fd);
+  if (err == 0) err = sys_renameat2(&c->sys, dir, temporary, dir, change->name + PREFIX, 0);
+  if (err != 0) sys_unlinkat(&c->sys, dir, temporary, 0);
+  return err;
+}
+
+static int write_changes(struct chain *c, int dir, const uint8_t *at, bool sync) {
+  struct change change;
+  int more, err = 0;
+  while (err == 0 && (more = next_change(c, &at, &change)) != 0) {
+    if (more < 0) return more;
+    if (!change.removes)
+      err = write_value(c, dir, &change, sync);
+    else
+      err = sys_unlinkat(&c->sys, dir, change.name + PREFIX, 0);
+    if (change.removes && err == -ENOENT) err = 0;
+  }
+  return err;
+}
+
+static int write_stamp(struct chain *c, int dir, const struct stat *st, bool sync) {
+  char stamp[STAMP_BYTES], name[PREFIX + 16];
+  sidecar_stamp(st, stamp);
+  snprintf(name, sizeof name, "user.%s", SIDECAR_STAMP);
+  struct change change = {.name = name, .value = (const uint8_t *)stamp, .size = strlen(stamp)};
+  return write_value(c, dir, &change, sync);
+}
+
+static bool sets_something(struct chain *c, const uint8_t *at) {
+  struct change change;
+  while (next_change(c, &at, &change) > 0)
+    if (!change.removes) return true;
+  return false;
+}
+
+static int write_in_place(struct chain *c, struct sidecar at, int file, bool sync,
+                          const uint8_t *changes) {
+  struct stat st;
+  int err = sys_fstat(&c->sys, file, &st);
+  if (err != 0) return err;
+  bool stamped;
+  int dir = sidecar_attributes(c, at, &st, &stamped);
+  bool made = dir == -ENOENT;
+  if (made && !sets_something(c, changes)) return 0;
+  if (made) dir = make_directory(c, at, "meta", sync);
+  if (dir < 0) return dir;
+  err = write_changes(c, dir, changes, sync);
+  if (err == 0 && sync) err = sys_fsync(&c->sys, dir);
+  sys_close(&c->sys, dir);
+  /* Of a file that was removed meanwhile, by somebody who found nothing to remove here. */
+  if (made && sys_fstat(&c->sys, file, &st) == 0 && st.st_nlink == 0)
+    sidecar_forget(c, at, -1, NULL, false);
+  return err;
+}
+
+struct copying {
+  int to;
+  bool sync;
+};
+
+static int copy_value(struct chain *c, int from, const char *name, void *context) {
+  const struct copying *copying = context;
+  char full[NAME_MAX + PREFIX + 1];
+  struct buffer value = {0};
+  if (strcmp(name, SIDECAR_STAMP) == 0 || strncmp(name, ".sgwtmp", 7) == 0) return 0;
+  int err = sidecar_value(c, from, name, &value);
+  snprintf(full, sizeof full, "user.%s", name);
+  struct change change = {.name = full, .value = value.data, .size = value.size};
+  if (err == 0) err = write_value(c, copying->to, &change, copying->sync);
+  buffer_free(&value);
+  return err == -ENOENT ? 0 : err;
+}
+
+/* What a file has under one name goes with it to the other. */
+static int copy_values(struct chain *c, struct sidecar from, const struct stat *st,
+                       struct copying to) {
+  bool stamped;
+  int dir = sidecar_attributes(c, from, st, &stamped);
+  if (dir < 0) return dir == -ENOENT ? 0 : dir;
+  int err = each_name(c, dir, copy_value, &to);
+  sys_close(&c->sys, dir);
+  return err;
+}
+
+static int write_pending(struct chain *c, struct sidecar at, int file, uint32_t flags,
+                         const uint8_t *changes) {
+  bool sync = flags & WRITE_SYNC;
+  struct pending *p = calloc(1, sizeof *p);
+  char *place = strdup(at.place);
+  if (p == NULL || place == NULL) {
+    free(p);
+    free(place);
+    return -ENOMEM;
+  }
+  *p = (struct pending){.at = {at.root, place}, .file = file, .sync = sync, .next = c->pending};
+  c->pending = p;
+
+  char below[8 + 33] = ".sgwtmp/";
+  int err = random_slot(p->slot);
+  if (err != 0) return err;
+  memcpy(below + 8, p->slot, sizeof p->slot);
+  int dir = make_directory(c, at, below, sync);
+  if (dir < 0) return dir;
+  struct stat st;
+  err = sys_fstat(&c->sys, file, &st);
+  if (err == 0 && (flags & WRITE_COPY))
+    err = copy_values(c, (struct sidecar){at.root, sidecar_next(at.place)}, &st,
+                      (struct copying){dir, sync});
+  if (err == 0) err = write_changes(c, dir, changes, sync);
+  /* Last: what has no stamp is not whole. */
+  if (err == 0) err = write_stamp(c, dir, &st, sync);
+  if (err == 0 && sync) err = sys_fsync(&c->sys, dir);
+  sys_close(&c->sys, dir);
+  return err;
+}
+
+int sidecar_write(struct chain *c, struct sidecar at, int file, uint32_t flags,
+                  const uint8_t *changes) {
+  bool sync = flags & WRITE_SYNC;
+  return flags & WRITE_PENDING ? write_pending(c, at, file, flags, changes)
+                               : write_in_place(c, at, file, sync, changes);
+}
+
+static bool is_named(struct chain *c, int dir, const char *name, const char *stamp) {
+  struct stat st;
+  char current[STAMP_BYTES];
+  if (sys_fstatat(&c->sys, dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0) return false;
+  sidecar_stamp(&st, current);
+  return strcmp(current, stamp) == 0;
+}
+
+static bool is_absent(struct chain *c, int dir, const char *name) {
+  struct stat st;
+  return dir < 0 || sys_fstatat(&c->sys, dir, name, &st, AT_SYMLINK_NOFOLLOW) == -ENOENT;
+}
+
+/* The stamp first: who is reading them learns that he may have missed some. */
+static void drop_slot(struct chain *c, int slots, const char *slot) {
+  char path[64];
+  snprintf(path, sizeof path, "%s/%s", slot, SIDECAR_STAMP);
+  sys_unlinkat(&c->sys, slots, path, 0);
+  tree_remove(c, slots, slot);
+}
+
+/* Puts the slot where attributes are found; what was there is in the slot then, or there is none.
+ */
+static int exchange(struct chain *c, int place, int slots, const char *slot) {
+  int err = sys_renameat2(&c->sys, slots, slot, place, "meta", RENAME_EXCHANGE);
+  /* Nothing there yet; or names cannot be exchanged (NFS, many FUSE file systems). */
+  if (err != -ENOENT && err != -EINVAL && err != -ENOSYS && err != -EOPNOTSUPP) return err;
+  for (int i = 0; i < MAX_RACES; i++) {
+    err = sys_renameat2(&c->sys, slots, slot, place, "meta", 0);
+    if (err != -ENOTEMPTY && err != -EEXIST) return err;
+    char aside[33];
+    err = random_slot(aside);
+    if (err == 0) err = sys_renameat2(&c->sys, place, "meta", slots, aside, 0);
+    if (err == -ENOENT) continue;
+    if (err != 0) return err;
+    err = sys_renameat2(&c->sys, slots, slot, place, "meta", 0);
+    drop_slot(c, slots, aside);
+    if (err == 0) return 0;
+  }
+  return err;
+}
+
+/* Whether what a slot holds belongs to the file that has the name. */
+static bool holds_named(struct chain *c, int slots, const char *slot, int dir, const char *name) {
+  struct stat st;
+  char stamp[STAMP_BYTES];
+  if (dir < 0 || sys_fstatat(&c->sys, dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0) return false;
+  sidecar_stamp(&st, stamp);
+  int held = sys_openat(&c->sys, slots, slot, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+  if (held < 0) return false;
+  bool is = sidecar_stamped(c, held, stamp);
+  sys_close(&c->sys, held);
+  return is;
+}
+
+/* Removes the place and those above it, up to the bucket's, as far as they are empty. */
+static void prune(struct chain *c, struct sidecar at) {
+  char path[PATH_MAX];
+  if (sidecar_path(at, ".sgwtmp", path) != 0) return;
+  while (strchr(path, '/') != NULL) {
+    int err = sys_unlinkat(&c->sys, at.root, path, AT_REMOVEDIR);
+    if (err != 0 && err != -ENOENT) return;
+    *strrchr(path, '/') = '\0';
+  }
+}
+
+/* What a process that died has left: nobody writes attributes for so long. */
+enum { ABANDONED_S = 24 * 3600 };
+
+static int remove_abandoned(struct chain *c, int slots, const char *slot, void *context) {
+  (void)context;
+  struct stat st;
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  if (sys_fstatat(&c->sys, slots, slot, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) &&
+      st.st_mtim.tv_sec < now.tv_sec - ABANDONED_S && strlen(slot) == 32)
+    drop_slot(c, slots, slot);
+  return 0;
+}
+
+int sidecar_publish(struct chain *c, int file, int dir, const char *name) {
+  struct pending *p = c->pending;
+  while (p != NULL && (p->file != file || p->done)) p = p->next;
+  if (p == NULL) return 0;
+  struct stat st;
+  char stamp[STAMP_BYTES];
+  int place = -1, slots = -1;
+  int err = sys_fstat(&c->sys, file, &st);
+  if (err == 0) err = place = sidecar_directory(c, p->at, "");
+  if (err >= 0) err = slots = sidecar_directory(c, p->at, ".sgwtmp");
+  if (err >= 0) {
+    err = 0;
+    sidecar_stamp(&st, stamp);
+    /* Else somebody else's file has the name by now: ours was there, and is gone. */
+    if (is_named(c, dir, name, stamp)) {
+      err = exchange(c, place, slots, p->slot);
+      if (err == 0 && p->sync) err = sys_fsync(&c->sys, place);
+      /* What came out may be newer than what went in, of one who was quicker behind us. */
+      if (err == 0 && !is_named(c, dir, name, stamp) && holds_named(c, slots, p->slot, dir, name))
+        err = exchange(c, place, slots, p->slot);
+    }
+  }
+  c->sys.cleaning_up = true;
+  if (err == 0) {
+    drop_slot(c, slots, p->slot);
+    p->done = true;
+    each_name(c, slots, remove_abandoned, NULL);
+    if (is_absent(c, dir, name))
+      sidecar_forget(c, p->at, dir, name, false);
+    else
+      prune(c, p->at);
+  }
+  /* On failure the file has its name all the same, and finds its attributes in the slot. */
+  p->done = true;
+  c->sys.cleaning_up = false;
+  if (slots >= 0) sys_close(&c->sys, slots);
+  if (place >= 0) sys_close(&c->sys, place);
+  return err;
+}
+
+void sidecar_drop_pending(struct chain *c) {
+  while (c->pending != NULL) {
+    struct pending *p = c->pending;
+    c->pending = p->next;
+    int slots = p->done ? -1 : sidecar_directory(c, p->at, ".sgwtmp");
+    if (slots >= 0) {
+      drop_slot(c, slots, p->slot);
+      sys_close(&c->sys, slots);
+      prune(c, p->at);
+    }
+    free((char *)p->at.place);
+    free(p);
+  }
+}
+
+static int remove_value(struct chain *c, int dir, const char *name, void *context) {
+  (void)context;
+  sys_unlinkat(&c->sys, dir, name, 0);
+  return 0;
+}
+
+/* Leaves directories: they hold attributes of keys that go on with `meta`. */
+static void forget_directory(struct chain *c, struct sidecar at) {
+  char path[PATH_MAX];
+  int dir = sidecar_directory(c, at, "meta");
+  if (dir < 0) return;
+  each_name(c, dir, remove_value, NULL);
+  sys_close(&c->sys, dir);
+  if (sidecar_path(at, "meta", path) == 0) sys_unlinkat(&c->sys, at.root, path, AT_REMOVEDIR);
+}
+
+static void forget_file(struct chain *c, struct sidecar at, int dir, const char *name) {
+  char slot[33], path[PATH_MAX];
+  int attributes = sidecar_directory(c, at, "meta");
+  if (attributes < 0 || random_slot(slot) != 0 || sidecar_path(at, "", path) != 0) return;
+  sys_close(&c->sys, attributes);
+  int slots = make_directory(c, at, ".sgwtmp", false);
+  int place = slots < 0 ? slots : sidecar_directory(c, at, "");
+  if (place >= 0 && sys_renameat2(&c->sys, place, "meta", slots, slot, 0) == 0) {
+    /* One who has put a new file there since, and had got this far: it stays his. */
+    if (!holds_named(c, slots, slot, dir, name) ||
+        sys_renameat2(&c->sys, slots, slot, place, "meta", 0) != 0)
+      drop_slot(c, slots, slot);
+  }
+  if (place >= 0) sys_close(&c->sys, place);
+  if (slots >= 0) sys_close(&c->sys, slots);
+}
+
+void sidecar_forget(struct chain *c, struct sidecar at, int dir, const char *name, bool directory) {
+  bool was = c->sys.cleaning_up;
+  c->sys.cleaning_up = true;
+  if (is_absent(c, dir, name)) {
+    bool bucket = directory && strchr(at.place, '/') == NULL;
+    if (bucket)
+      sidecar_forget_tree(c, at);
+    else if (directory)
+      forget_directory(c, at);
+    else
+      forget_file(c, at, dir, name);
+    prune(c, at);
+  }
+  c->sys.cleaning_up = was;
+}
+
+void sidecar_forget_tree(struct chain *c, struct sidecar at) {
+  char path[PATH_MAX];
+  bool was = c->sys.cleaning_up;
+  c->sys.cleaning_up = true;
+  if (at.place[0] != '\0' && sidecar_path(at, "", path) == 0) {
+    const char *name;
+    bool opened;
+    int parent = path_parent(&c->sys, at.root, path, &name, &opened);
+    if (parent >= 0) tree_remove(c, parent, name);
+    if (opened) sys_close(&c->sys, parent);
+    char *slash = strrchr(path, '/');
+    if (slash != NULL) {
+      *slash = '\0';
+      prune(c, (struct sidecar){at.root, path});
+    }
+  }
+  c->sys.cleaning_up = was;
+}
+
+static int move_place(struct chain *c, struct sidecar from, struct sidecar to) {
+  char source[PATH_MAX], target[PATH_MAX];
+  int err = sidecar_path(from, "", source);
+  if (err == 0) err = sidecar_path(to, "", target);
+  if (err != 0) return err;
+  char *slash = strrchr(target, '/');
+  if (slash != NULL) {
+    *slash = '\0';
+    int parent = make_directory(c, (struct sidecar){to.root, target}, "", false);
+    if (parent < 0) return parent;
+    sys_close(&c->sys, parent);
+    *slash = '/';
+  }
+  sidecar_forget_tree(c, to);
+  return sys_renameat2(&c->sys, from.root, source, to.root, target, 0);
+}
+
+/* Attributes go first: whoever sees the name sees what it says, also where we are killed between.
+ * What lies at the target's place while nothing has its name is what such a death left. */
+int sidecar_rename(struct chain *c, struct sidecar from, const char *to, const struct name names[2],
+                   unsigned flags) {
+  const struct name *a = &names[0], *b = &names[1];
+  struct sidecar at = {from.root, to};
+  int held = strcmp(from.place, to) == 0 ? -ENOENT : sidecar_directory(c, from, "");
+  bool is_bucket = strchr(to, '/') == NULL && is_absent(c, b->dir, b->name);
+  if (held < 0 && is_bucket) sidecar_forget_tree(c, at);
+  if (held < 0) return sys_renameat2(&c->sys, a->dir, a->name, b->dir, b->name, flags);
+  sys_close(&c->sys, held);
+  if (!is_absent(c, b->dir, b->name) && (flags & RENAME_NOREPLACE)) return -EEXIST;
+  int err = move_place(c, from, at);
+  if (err != 0) return err;
+  err = sys_renameat2(&c->sys, a->dir, a->name, b->dir, b->name, flags);
+  if (err != 0) move_place(c, at, from);
+  return err;
+}
