@@ -146,7 +146,7 @@ describe('a receiver that hangs', () => {
         async () => (await fetch(`${gateway.endpoint}/no-bucket/k`)).status,
       ),
     )
-    expect(new Set(statuses)).toEqual(new Set([403]))
+    expect(new Set(statuses)).toEqual(new Set([404]))
     const started = performance.now()
     expect(await gateway.stop()).toMatchObject({ code: 0 })
     expect(performance.now() - started).toBeLessThan(12_000)
