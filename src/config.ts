@@ -17,6 +17,7 @@ import { TRACING_SETTINGS } from './config/tracing-settings.ts'
 import { readTracing } from './config/tracing.ts'
 import { readViewerCommand, type ViewerCommand } from './config/viewer-command.ts'
 import { VIEWER_SETTINGS } from './config/viewer-settings.ts'
+import { viewerConfig, type ViewerConfig } from './config/viewer.ts'
 import { readUtilsCommand, type UtilsCommand } from './config/utils-command.ts'
 import { ConfigError, UsageError, checkCollisions, type Environment } from './config/values.ts'
 import type { Listener } from './http/listener.ts'
@@ -91,14 +92,6 @@ export interface Config {
 export interface TlsConfig {
   readonly certFile: string
   readonly keyFile: string
-}
-
-export interface ViewerConfig {
-  readonly listener: Listener
-  readonly hosts: readonly string[]
-  /** Secret. Undefined: made at start where the listener is on this host only, else there is none. */
-  readonly token: string | undefined
-  readonly maxBytes: number
 }
 
 export interface AdminConfig {
@@ -203,7 +196,10 @@ export async function loadConfig(
     posix: posixConfig(posix.values, directory),
     versioningEnabled: posix.values.versioningDir !== undefined,
     tracing: tracing.config,
-    viewer: viewerConfig(viewer.values, server.values),
+    viewer: viewerConfig(viewer.values, [
+      ...server.values.port,
+      ...(server.values.adminPort ?? []),
+    ]),
     sentry: sentryConfig(sentry.values),
     sources: {
       ...server.sources,
@@ -329,20 +325,6 @@ function adminConfig(server: Values<typeof SERVER_SETTINGS>): AdminConfig | unde
     tls,
     maxConnections: server.adminMaxConnections,
     maxRequests: server.adminMaxRequests,
-  }
-}
-
-function viewerConfig(
-  viewer: Values<typeof VIEWER_SETTINGS>,
-  { port, adminPort = [] }: Values<typeof SERVER_SETTINGS>,
-): ViewerConfig | undefined {
-  if (viewer.viewer === undefined) return undefined
-  checkCollisions([...port, ...adminPort, viewer.viewer])
-  return {
-    listener: viewer.viewer,
-    hosts: viewer.viewerHosts,
-    token: viewer.viewerToken,
-    maxBytes: viewer.viewerMemory,
   }
 }
 

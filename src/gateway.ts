@@ -35,6 +35,8 @@ import {
   type OpenViewer,
   type ViewerTraces,
 } from './viewer/open.ts'
+import { createLocalTraces } from './viewer/local-traces.ts'
+import { createTraceSource } from './viewer/trace-source.ts'
 import type { ServingProcess } from './workers/workers.ts'
 
 /** What serves, in this process or in others. */
@@ -98,10 +100,7 @@ export async function createGateway(
   }
   const s3 = await openS3(parts)
   const admin = config.admin === undefined ? undefined : await openAdmin(parts, config.admin)
-  // Of several workers one has the viewer.
-  const hasViewer = workers.number === 1
-  const viewer =
-    traces === undefined || !hasViewer ? undefined : await openTraceViewer(parts, traces)
+  const viewer = traces === undefined ? undefined : await openTraceViewer(parts, traces, workers)
   return asOne(parts, { s3, admin, viewer, notices: [notice] })
 }
 
@@ -250,11 +249,17 @@ function openAdmin(parts: SharedParts, admin: AdminConfig): Promise<Service> {
 async function openTraceViewer(
   { config, iam, tracing, log }: SharedParts,
   traces: ViewerTraces,
+  workers: ServingProcess,
 ): Promise<OpenViewer | undefined> {
-  if (config.viewer === undefined) return undefined
+  const facts = placeFacts(await mountOf(config.posix.directory))
+  const { resource } = tracing
+  const local = createLocalTraces(traces, { resource, facts, worker: workers.number })
+  const source = createTraceSource(local, workers)
+  // Of several workers one has the viewer, and asks the others.
+  if (config.viewer === undefined || workers.number !== 1) return undefined
   return openViewer(config.viewer, {
     traces,
-    tracing,
+    source,
     accounts: iam,
     tls: config.tls === undefined ? undefined : await readTlsFiles(config.tls),
     about: {
@@ -263,7 +268,6 @@ async function openTraceViewer(
       sampleRate: config.tracing.sampleRate,
     },
     files: new Map(),
-    facts: placeFacts(await mountOf(config.posix.directory)),
     onFault: (error) => log.error({ err: error }, 'the trace viewer failed'),
   })
 }

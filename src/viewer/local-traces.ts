@@ -21,8 +21,8 @@ export type Question =
       readonly kind: 'news'
       readonly filter: TraceFilter
       readonly limit: number
-      /** Only traces taken after this one; undefined asks for no traces, only for where to go on. */
-      readonly after?: number | undefined
+      /** How far each worker has been read; undefined asks for no traces, only for where to go on. */
+      readonly marks?: Readonly<Record<number, number>> | undefined
     }
   | { readonly kind: 'slowest'; readonly filter: TraceFilter; readonly limit: number }
   | { readonly kind: 'find'; readonly id: string; readonly limit: number }
@@ -63,7 +63,7 @@ const MAX_DECODED = 2000
 
 export function createLocalTraces(
   { recent, activity }: { readonly recent: RecentTraces; readonly activity: Activity },
-  surroundings: Surroundings,
+  { worker, ...surroundings }: Surroundings & { readonly worker: number },
 ): LocalTraces {
   const found = (id: string, limit: number): RecentTrace[] => {
     const traces: RecentTrace[] = []
@@ -77,7 +77,7 @@ export function createLocalTraces(
     size: () => recent.size,
     list: (question) => listNewest(recent, question),
     slowest: (question) => listSlowest(recent, question),
-    news: (question) => listNews(recent, question),
+    news: (question) => listNews(recent, question, worker),
     find: ({ id, limit }) =>
       found(id, limit).map((trace) => traceView(trace, recent.spansOf(trace), surroundings)),
     otlp: ({ id, limit }) =>
@@ -127,12 +127,16 @@ function listSlowest(
 
 function listNews(
   recent: RecentTraces,
-  { filter, limit, after }: Extract<Question, { kind: 'news' }>,
+  { filter, limit, marks }: Extract<Question, { kind: 'news' }>,
+  worker: number,
 ): NewsAnswer {
   const rows: TraceRow[] = []
   const last = recent.sequence
   let skipped = 0
-  if (after === undefined) return { rows, skipped, last }
+  if (marks === undefined) return { rows, skipped, last }
+  // One that has been started anew counts from the beginning, and is read from there.
+  const mark = marks[worker] ?? 0
+  const after = mark > last ? 0 : mark
   let decoded = 0
   recent.visit((trace) => {
     if (trace.sequence <= after) return false

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { FailureCounts } from '../auth/failure-counts.ts'
 import type { Iam } from '../auth/iam/iam.ts'
 import type { Listener } from '../http/listener.ts'
@@ -6,18 +5,18 @@ import type { TlsPair } from '../http/server.ts'
 import { createActivity, type Activity } from '../trace/activity.ts'
 import { watchLoop, type LoopLag } from '../trace/loop-lag.ts'
 import { RecentTraces } from '../trace/recent.ts'
-import type { Tracing } from '../trace/tracing.ts'
 import type { GatewayView } from './api-types.ts'
 import { createGuard } from './guard.ts'
-import { createLocalTraces } from './local-traces.ts'
 import { createSessions } from './sessions.ts'
-import { ownTraces } from './trace-source.ts'
+import type { TraceSource } from './trace-source.ts'
 import { createViewer, type PageFile } from './viewer.ts'
 
 export interface ViewerSettings {
   readonly listener: Listener
   readonly hosts: readonly string[]
   readonly token: string | undefined
+  /** The token is told at the start: only this host reaches the listener. */
+  readonly isLocal: boolean
   readonly maxBytes: number
 }
 
@@ -41,13 +40,11 @@ export function createViewerTraces({ maxBytes }: ViewerSettings): ViewerTraces {
 
 export interface ViewerServices {
   readonly traces: ViewerTraces
-  readonly tracing: Tracing
+  readonly source: TraceSource
   readonly accounts: Iam
   readonly tls: TlsPair | undefined
   readonly about: Pick<GatewayView, 'version' | 'depth' | 'sampleRate'>
   readonly files: ReadonlyMap<string, PageFile>
-  /** About the file system of the served directory. */
-  readonly facts: readonly string[]
   readonly onFault: (error: unknown) => void
 }
 
@@ -60,15 +57,13 @@ export interface OpenViewer {
 }
 
 export function openViewer(settings: ViewerSettings, services: ViewerServices): OpenViewer {
-  const { listener, hosts } = settings
-  const { traces, tracing, accounts, tls, about, files, facts, onFault } = services
-  const isLocal = listensOnThisHost(listener)
-  const token = settings.token ?? (isLocal ? randomBytes(24).toString('base64url') : undefined)
+  const { listener, hosts, token, isLocal } = settings
+  const { traces, source, accounts, tls, about, files, onFault } = services
   const secure = tls !== undefined
   const viewer = createViewer({
     listener,
     tls,
-    source: ownTraces(createLocalTraces(traces, { resource: tracing.resource, facts })),
+    source,
     sessions: createSessions({
       accounts,
       token,
@@ -97,13 +92,6 @@ export function openViewer(settings: ViewerSettings, services: ViewerServices): 
       await viewer.close()
     },
   }
-}
-
-/** 127.0.0.0/8, ::1, `localhost`, or a socket of the file system that its owner alone may open. */
-function listensOnThisHost(listener: Listener): boolean {
-  if ('path' in listener) return true
-  const { host = '' } = listener
-  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)
 }
 
 function ownName(listener: Listener): readonly string[] {

@@ -1,5 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FailureCounts } from '../auth/failure-counts.ts'
 import type { Iam } from '../auth/iam/iam.ts'
@@ -9,7 +10,7 @@ export interface SessionsOptions {
   readonly accounts: Pick<Iam, 'find' | 'recheck'>
   /** Whoever has it may look; undefined: only accounts may. */
   readonly token: string | undefined
-  /** Those of the S3 listeners as well, so that a guesser is slowed at one as at the other. */
+  /** Guessing is slowed here as it is at the S3 listeners. */
   readonly failures: FailureCounts
   /** Tells apart the cookies of gateways on one host: cookies know no ports. */
   readonly cookieName: string
@@ -23,7 +24,7 @@ export interface Sessions {
   /** Who asks: an access key or `token`; undefined where nobody says, or says something that is not so. */
   identify(incoming: IncomingMessage): Promise<string | undefined>
   /** The Set-Cookie of a new session; undefined where token or account are wrong. */
-  open(login: Login, address: string): Promise<string | undefined>
+  open(login: Login, incoming: IncomingMessage): Promise<string | undefined>
   /** The Set-Cookie that ends a session. */
   close(incoming: IncomingMessage): string
 }
@@ -46,14 +47,14 @@ export function createSessions(options: SessionsOptions): Sessions {
   let waiting = 0
 
   const isAdmin = createAdminCheck(accounts)
-  const check = async (login: Login, address: string): Promise<string | undefined> => {
+  const check = async (login: Login, { socket }: IncomingMessage): Promise<string | undefined> => {
     if ('token' in login) {
       if (token !== undefined && isSame(login.token, token)) return 'token'
-    } else if (login.access !== '') {
+    } else if (login.access !== '' && isPrivate(socket)) {
       const { access, secret } = login
       if (await isAdmin(access, (own) => isSame(secret, own))) return access
     }
-    const delayMs = failures.add(address, 'token' in login ? '' : login.access)
+    const delayMs = failures.add(socket.remoteAddress ?? '', 'token' in login ? '' : login.access)
     if (delayMs > 0 && waiting < MAX_WAITING) {
       waiting++
       await sleep(delayMs)
@@ -78,11 +79,11 @@ export function createSessions(options: SessionsOptions): Sessions {
     accepts: token === undefined ? ['account'] : ['token', 'account'],
     async identify(incoming) {
       const login = readAuthorization(incoming.headers.authorization)
-      if (login !== undefined) return check(login, incoming.socket.remoteAddress ?? '')
+      if (login !== undefined) return check(login, incoming)
       return ofCookie(incoming)
     },
-    async open(login, address) {
-      const who = await check(login, address)
+    async open(login, incoming) {
+      const who = await check(login, incoming)
       if (who === undefined) return undefined
       for (const oldest of sessions.keys()) {
         if (sessions.size < MAX_SESSIONS) break
@@ -117,6 +118,13 @@ function createAdminCheck(accounts: SessionsOptions['accounts']) {
       return false
     }
   }
+}
+
+/** A secret key is good for all of S3: over a network it is taken by TLS alone. */
+function isPrivate(socket: Socket): boolean {
+  const { remoteAddress } = socket
+  if ('encrypted' in socket) return true
+  return remoteAddress === undefined || /^(?:::ffff:)?127\.|^::1$/.test(remoteAddress)
 }
 
 function setCookie({ cookieName, secure }: SessionsOptions, value: string, maxAge: number): string {

@@ -95,8 +95,8 @@ function createRoutes(parts: ViewerParts, followers: Followers): Serve {
 
 function refuseStranger(outgoing: ServerResponse, { accepts }: Sessions): void {
   const error = accepts.includes('token')
-    ? 'the token of the gateway or an admin account is needed'
-    : 'an admin account is needed'
+    ? 'the token of the gateway or an admin account (by TLS, or from its host) is needed'
+    : 'an admin account is needed, by TLS or from the gateway’s host'
   answerError(outgoing, 401, { error, accepts })
 }
 
@@ -187,7 +187,7 @@ async function serveSession(
   if (incoming.method !== 'POST')
     return answerError(outgoing, 405, { error: 'not allowed' }, { Allow: 'POST, DELETE' })
   const login = readLogin(await readBody(incoming))
-  const cookie = await sessions.open(login, incoming.socket.remoteAddress ?? '')
+  const cookie = await sessions.open(login, incoming)
   if (cookie === undefined) return refuseStranger(outgoing, sessions)
   return answerNothing(outgoing, { 'Set-Cookie': cookie })
 }
