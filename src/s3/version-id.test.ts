@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseNullVersionId, parseVersionId, refuseVersionId } from './version-id.ts'
+import { parseNullVersionId, parseVersionId } from './version-id.ts'
 
 const refused = (text: string): unknown =>
   expect.objectContaining({
@@ -25,11 +25,6 @@ test.each([
   '0/../../../../../../../../',
 ])('contract 3.6: %j is neither', (text) => {
   expect(() => parseVersionId(text)).toThrow(refused(text))
-})
-
-test('where there are no versions an id names nothing', () => {
-  expect(refuseVersionId('')).toBeUndefined()
-  expect(() => refuseVersionId('null')).toThrow(refused('null'))
 })
 
 test('but null, where a version is deleted or copied: the object itself', () => {

@@ -1,11 +1,5 @@
 import { S3Error } from './errors.ts'
 
-/** `versionId` of a call that knows no versions yet: an id names nothing. */
-export function refuseVersionId(text: string | undefined): string | undefined {
-  if (text === undefined || text === '') return undefined
-  throw invalidVersion(text)
-}
-
 /** `versionId` of a request: `null`, or a ULID as VersityGW makes them; undefined where none is asked for. */
 export function parseVersionId(text: string | undefined): string | undefined {
   if (text === undefined || text === '') return undefined
@@ -34,4 +28,9 @@ export function invalidVersion(text: string): S3Error {
     { ArgumentName: 'versionId', ArgumentValue: text },
     { message: 'Invalid version id specified' },
   )
+}
+
+/** Tells which version was asked for, where one was. */
+export function versionHeader(versionId: string | undefined): string[] {
+  return versionId === undefined ? [] : ['x-amz-version-id', versionId]
 }

@@ -1,58 +1,11 @@
 import { ListObjectVersionsCommand } from '@aws-sdk/client-s3'
-import { createHash } from 'node:crypto'
-import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { useGateway } from '../support/fixture.ts'
-import { scratch } from '../support/gateway.ts'
-import { setAttribute } from '../support/tree.ts'
+import { ID_PREFIX, idOf, useStoredVersions } from '../support/stored-versions.ts'
 
-/**
- * Contract 2.5 says where versions lie, so that they can be put there without a single request: what is listed is what
- * VersityGW would have left.
- */
-
-let versions = ''
-beforeAll(() => {
-  versions = mkdtempSync(join(scratch(), 'vgw-versions-'))
-})
-afterAll(() => rmSync(versions, { recursive: true, force: true }))
-
-const at = useGateway(() => ({ posixFlags: ['--versioning-dir', versions] }))
-
-const PREFIX = '01M7ZKNJ'
-/** The `n`th id: ids sort by time as text. */
-const id = (n: number): string => PREFIX + String(n).padStart(18, '0')
-const MADE = new Date(Date.UTC(2026, 10, 21, 11, 21, 33))
-
-interface Made {
-  readonly versionId?: string
-  readonly isMarker?: boolean
-}
-
-function makeFile(path: string, { versionId, isMarker = false }: Made): void {
-  writeFileSync(path, 'x')
-  if (versionId !== undefined && versionId !== 'null') setAttribute(path, 'version-id', versionId)
-  if (isMarker) setAttribute(path, 'delete-marker', '')
-  utimesSync(path, MADE, MADE)
-}
-
-function makeCurrent(bucket: string, key: string, made: Made = {}): void {
-  mkdirSync(join(at.path(bucket, key), '..'), { recursive: true })
-  makeFile(at.path(bucket, key), made)
-}
-
-function directoryOf(bucket: string, key: string): string {
-  const hash = createHash('sha256').update(key).digest('hex')
-  const path = [hash.slice(0, 2), hash.slice(2, 4), hash.slice(4, 6), hash]
-  const directory = join(versions, bucket, ...path)
-  mkdirSync(directory, { recursive: true })
-  return directory
-}
-
-function makeSuperseded(bucket: string, key: string, made: Made): void {
-  makeFile(join(directoryOf(bucket, key), made.versionId ?? 'null'), made)
-}
+const at = useStoredVersions()
 
 interface Page {
   readonly KeyMarker?: string | undefined
@@ -85,7 +38,7 @@ async function list(Bucket: string, page: Page = {}): Promise<Listed> {
     // The XML tells delete markers apart from the rest; within a page they are sorted by key all the same.
     for (const { kind, Key, VersionId, IsLatest } of both)
       found.push(
-        `${kind} ${Key} ${VersionId?.replace(PREFIX, '')?.replace(/^0+/, '')}${IsLatest ? '*' : ''}`,
+        `${kind} ${Key} ${VersionId?.replace(ID_PREFIX, '')?.replace(/^0+/, '')}${IsLatest ? '*' : ''}`,
       )
     prefixes.push(...(answer.CommonPrefixes ?? []).map(({ Prefix = '' }) => Prefix))
     if (answer.IsTruncated !== true) return { pages, found, prefixes }
@@ -98,14 +51,14 @@ describe('ListObjectVersions', () => {
   let bucket = ''
   beforeAll(async () => {
     bucket = await at.bucket()
-    makeCurrent(bucket, 'a', { versionId: id(9) })
-    for (const n of [3, 5, 7]) makeSuperseded(bucket, 'a', { versionId: id(n) })
-    makeCurrent(bucket, 'b/1', { versionId: id(4), isMarker: true })
-    makeSuperseded(bucket, 'b/1', { versionId: id(2) })
-    makeSuperseded(bucket, 'b/1', { versionId: id(3), isMarker: true })
-    makeCurrent(bucket, 'b/2')
+    at.makeCurrent(bucket, 'a', { versionId: idOf(9) })
+    for (const n of [3, 5, 7]) at.makeSuperseded(bucket, 'a', { versionId: idOf(n) })
+    at.makeCurrent(bucket, 'b/1', { versionId: idOf(4), isMarker: true })
+    at.makeSuperseded(bucket, 'b/1', { versionId: idOf(2) })
+    at.makeSuperseded(bucket, 'b/1', { versionId: idOf(3), isMarker: true })
+    at.makeCurrent(bucket, 'b/2')
     await at.send('PUT', `/${bucket}/c/`)
-    makeCurrent(bucket, 'ü', { versionId: id(1) })
+    at.makeCurrent(bucket, 'ü', { versionId: idOf(1) })
   })
 
   const ALL = [
@@ -161,12 +114,12 @@ describe('ListObjectVersions', () => {
 
   test('a key marker is left out with all its versions, a version marker with what is newer', async () => {
     expect((await list(bucket, { KeyMarker: 'a' })).found.length).toBe(ALL.length - 4)
-    const behind = await list(bucket, { KeyMarker: 'a', VersionIdMarker: id(7) })
+    const behind = await list(bucket, { KeyMarker: 'a', VersionIdMarker: idOf(7) })
     expect(behind.found.filter((one) => one.startsWith('V a'))).toEqual(['V a 5', 'V a 3'])
     // One that is gone has left its place.
-    const gone = await list(bucket, { KeyMarker: 'a', VersionIdMarker: id(6) })
+    const gone = await list(bucket, { KeyMarker: 'a', VersionIdMarker: idOf(6) })
     expect(gone.found.filter((one) => one.startsWith('V a'))).toEqual(['V a 5', 'V a 3'])
-    const hidden = { KeyMarker: 'b/1', VersionIdMarker: id(4), Delimiter: '/' }
+    const hidden = { KeyMarker: 'b/1', VersionIdMarker: idOf(4), Delimiter: '/' }
     expect((await list(bucket, hidden)).found).toEqual(['V ü 1*'])
   })
 
@@ -198,25 +151,25 @@ describe('ListObjectVersions', () => {
 
   test('of a bucket that never had versions, every object is its null version', async () => {
     const plain = await at.bucket()
-    for (const key of ['x', 'y/z']) makeCurrent(plain, key)
+    for (const key of ['x', 'y/z']) at.makeCurrent(plain, key)
     expect((await list(plain)).found).toEqual(['V x null*', 'V y/z null*'])
   })
 
   test('what is no version among the versions is not listed', async () => {
     const odd = await at.bucket()
-    makeCurrent(odd, 'k', { versionId: id(9) })
-    const directory = directoryOf(odd, 'k')
+    at.makeCurrent(odd, 'k', { versionId: idOf(9) })
+    const directory = at.versionsOf(odd, 'k')
     writeFileSync(join(directory, 'notes.txt'), 'x')
-    mkdirSync(join(directory, id(1)))
-    makeSuperseded(odd, 'k', { versionId: id(2) })
+    mkdirSync(join(directory, idOf(1)))
+    at.makeSuperseded(odd, 'k', { versionId: idOf(2) })
     expect((await list(odd)).found).toEqual(['V k 9*', 'V k 2'])
   })
 
   test('ten thousand versions of one key', async () => {
     const many = await at.bucket()
-    makeCurrent(many, 'k', { versionId: id(20_000) })
-    const directory = directoryOf(many, 'k')
-    for (let n = 0; n < 10_000; n++) writeFileSync(join(directory, id(n)), '')
+    at.makeCurrent(many, 'k', { versionId: idOf(20_000) })
+    const directory = at.versionsOf(many, 'k')
+    for (let n = 0; n < 10_000; n++) writeFileSync(join(directory, idOf(n)), '')
     const { found, pages } = await list(many)
     expect(pages).toBe(11)
     expect(found.length).toBe(10_001)

@@ -12,7 +12,7 @@ import {
   type ObjectLockRetentionMode,
 } from '@aws-sdk/client-s3'
 import { randomBytes } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { failure, useGateway } from '../support/fixture.ts'
 import { attributesOf } from '../support/tree.ts'
 
@@ -120,9 +120,14 @@ describe('Object lock', () => {
       [['GOVERNANCE', 3], ['COMPLIANCE', 4], true, false],
     ]
 
+    // One for all of them: of each new one it is waited until everybody knows that it can lock.
+    let Bucket = ''
+    beforeAll(async () => {
+      Bucket = await lockedBucket()
+    })
+
     test.each(CASES)('%j → %j, bypass %j: %j', async (stored, wanted, bypass, isAllowed) => {
-      const Bucket = await lockedBucket()
-      const ref = { Bucket, Key: 'k' }
+      const ref = { Bucket, Key: randomBytes(6).toString('hex') }
       const put = (
         [Mode, years]: readonly [ObjectLockRetentionMode, number],
         BypassGovernanceRetention: boolean,

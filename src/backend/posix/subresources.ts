@@ -1,4 +1,5 @@
 import type { Chain, Fd, Step } from '../../io/io.ts'
+import { S3Error } from '../../s3/errors.ts'
 import type {
   BucketSubresource,
   ObjectRef,
@@ -6,11 +7,14 @@ import type {
   SubresourceDecision,
   SubresourceValue,
 } from '../backend.ts'
+import { DeleteMarkerError } from '../delete-marker.ts'
 import { ATTRIBUTE } from './attributes.ts'
 import { isStale, toS3Error } from './errors.ts'
+import { openObject } from './get-object.ts'
 import { withKeyLock } from './locks.ts'
 import { keyPath } from './paths.ts'
 import type { BucketChain, Task } from './task.ts'
+import { openVersion } from './versions/open-version.ts'
 
 const MAX_TRIES = 16
 
@@ -71,10 +75,15 @@ export async function getObjectSubresource(
   name: ObjectSubresource,
   tries = 1,
 ): Promise<Buffer | undefined> {
+  const { versionId } = task.subject
+  if (versionId !== undefined) {
+    const { attributes } = await openVersion(task, versionId, 'head').catch(refuseMarker)
+    return attributes.get(name)
+  }
   const { chain, file } = openObjectFile(task)
   const stored = chain.at('object', chain.steps.readMetadata(file, [name]))
   try {
-    await chain.run()
+    await runOnObject(task, chain)
   } catch (error) {
     if (isStale(error) && tries < MAX_TRIES) return getObjectSubresource(task, name, tries + 1)
     throw error
@@ -95,9 +104,18 @@ export function putObjectSubresource(
 ): Promise<void> {
   const decide = typeof value === 'function' ? value : () => value
   if (LOCKS.has(name)) return lockObject(task, name, decide)
-  return typeof value === 'function'
+  return typeof value === 'function' || mayMove(task)
     ? withKeyLock(task, () => decideObject(task, name, decide))
     : changeObject(task, name, value)
+}
+
+/** Versions may change their places, as copies: whoever holds the key's lock sees where they are. */
+function mayMove({ volume, subject }: Task<ObjectRef>): boolean {
+  const { versionId, bucket } = subject
+  return (
+    versionId !== undefined ||
+    (volume.versions !== undefined && volume.plainBuckets.isMarked(bucket))
+  )
 }
 
 /** Those who delete or overwrite what may be locked hold the key's lock meanwhile, and look for them. */
@@ -118,7 +136,9 @@ export function deleteObjectSubresource(
   task: Task<ObjectRef>,
   name: ObjectSubresource,
 ): Promise<void> {
-  return changeObject(task, name, undefined)
+  return mayMove(task)
+    ? withKeyLock(task, () => decideObject(task, name, () => undefined))
+    : changeObject(task, name, undefined)
 }
 
 async function changeObject(
@@ -129,27 +149,57 @@ async function changeObject(
   const { chain, file } = openObjectFile(task)
   chain.at('object', writeOrRemove(chain.steps, file, name, value))
   syncFile(task, chain.steps, file)
-  await chain.run()
+  await runOnObject(task, chain)
 }
 
 async function decideObject(
   task: Task<ObjectRef>,
   name: ObjectSubresource,
-  decide: SubresourceDecision,
+  decide: (stored: Buffer | undefined) => SubresourceValue | undefined,
 ): Promise<void> {
-  const { chain, file } = openObjectFile(task, { keep: true })
-  const stored = chain.at('object', chain.steps.readMetadata(file, [name]))
-  await chain.run()
+  const { fd, stored } = await openForDecision(task, name)
   try {
     const steps = task.chain()
-    steps.writeMetadata(file.value, [[name, decide(stored.value.get(name))]])
-    syncFile(task, steps, file.value)
+    writeOrRemove(steps, fd, name, decide(stored))
+    syncFile(task, steps, fd)
     await steps.run()
   } catch (error) {
     throw toS3Error(error, 'object', task.subject)
   } finally {
-    await task.close(file.value)
+    await task.close(fd)
   }
+}
+
+async function openForDecision(
+  task: Task<ObjectRef>,
+  name: ObjectSubresource,
+): Promise<{ readonly fd: number; readonly stored: Buffer | undefined }> {
+  const { versionId } = task.subject
+  if (versionId !== undefined) {
+    const { fd, attributes } = await openVersion(task, versionId, 'keep').catch(refuseMarker)
+    return { fd, stored: attributes.get(name) }
+  }
+  const { chain, file } = openObjectFile(task, { keep: true })
+  const stored = chain.at('object', chain.steps.readMetadata(file, [name]))
+  await runOnObject(task, chain)
+  return { fd: file.value, stored: stored.value.get(name) }
+}
+
+/** Where there is no object, a delete marker may be the reason: then that is told. */
+async function runOnObject(task: Task<ObjectRef>, chain: BucketChain): Promise<void> {
+  try {
+    await chain.run()
+  } catch (error) {
+    const mayBeMarker = error instanceof S3Error && error.code === 'NoSuchKey'
+    if (mayBeMarker && task.volume.versions !== undefined)
+      await openObject(task, 'head').catch(refuseMarker)
+    throw error
+  }
+}
+
+/** A delete marker has no documents, and can be given none. */
+function refuseMarker(error: unknown): never {
+  throw error instanceof DeleteMarkerError ? new S3Error('MethodNotAllowed') : error
 }
 
 function writeOrRemove(

@@ -1,6 +1,6 @@
 import { onObject } from '../access-rules.ts'
 import { label, operation, query } from '../operation.ts'
-import { refuseVersionId } from '../version-id.ts'
+import { parseVersionId, versionHeader } from '../version-id.ts'
 
 export const DeleteObjectTagging = operation(
   {
@@ -9,14 +9,14 @@ export const DeleteObjectTagging = operation(
     input: {
       bucket: label('bucket'),
       key: label('key'),
-      versionId: query('versionId', refuseVersionId),
+      versionId: query('versionId', parseVersionId),
     },
   },
   {
     access: onObject('s3:DeleteObjectTagging', 'WRITE', 's3:DeleteObjectVersionTagging'),
-    async handle({ bucket, key }, { backend, call }) {
-      await backend.deleteObjectSubresource({ bucket, key }, 'X-Amz-Tagging', call)
-      return { status: 204 }
+    async handle({ bucket, key, versionId }, { backend, call }) {
+      await backend.deleteObjectSubresource({ bucket, key, versionId }, 'X-Amz-Tagging', call)
+      return { status: 204, headers: versionHeader(versionId) }
     },
   },
 )

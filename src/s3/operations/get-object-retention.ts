@@ -5,7 +5,7 @@ import { onObject } from '../access-rules.ts'
 import { S3Error } from '../errors.ts'
 import { isLockable, missingLockConfiguration } from '../object-lock.ts'
 import { label, operation, query } from '../operation.ts'
-import { refuseVersionId } from '../version-id.ts'
+import { parseVersionId } from '../version-id.ts'
 
 export const GetObjectRetention = operation(
   {
@@ -14,13 +14,17 @@ export const GetObjectRetention = operation(
     input: {
       bucket: label('bucket'),
       key: label('key'),
-      versionId: query('versionId', refuseVersionId),
+      versionId: query('versionId', parseVersionId),
     },
   },
   {
     access: onObject('s3:GetObjectRetention', 'READ'),
-    async handle({ bucket, key }, { backend, call }) {
-      const stored = await backend.getObjectSubresource({ bucket, key }, 'object-retention', call)
+    async handle({ bucket, key, versionId }, { backend, call }) {
+      const stored = await backend.getObjectSubresource(
+        { bucket, key, versionId },
+        'object-retention',
+        call,
+      )
       if (!(await isLockable(bucket, backend, call))) throw missingLockConfiguration('call')
       const retention = readRetention(stored)
       if (retention === undefined) throw new S3Error('NoSuchObjectLockConfiguration')

@@ -1,7 +1,7 @@
 import { onObject } from '../access-rules.ts'
 import { label, operation, query } from '../operation.ts'
 import { renderTagging } from '../tags.ts'
-import { refuseVersionId } from '../version-id.ts'
+import { parseVersionId, versionHeader } from '../version-id.ts'
 
 export const GetObjectTagging = operation(
   {
@@ -10,14 +10,18 @@ export const GetObjectTagging = operation(
     input: {
       bucket: label('bucket'),
       key: label('key'),
-      versionId: query('versionId', refuseVersionId),
+      versionId: query('versionId', parseVersionId),
     },
   },
   {
     access: onObject('s3:GetObjectTagging', 'READ', 's3:GetObjectVersionTagging'),
-    async handle({ bucket, key }, { backend, call }) {
-      const stored = await backend.getObjectSubresource({ bucket, key }, 'X-Amz-Tagging', call)
-      return { status: 200, body: renderTagging(stored) }
+    async handle({ bucket, key, versionId }, { backend, call }) {
+      const stored = await backend.getObjectSubresource(
+        { bucket, key, versionId },
+        'X-Amz-Tagging',
+        call,
+      )
+      return { status: 200, headers: versionHeader(versionId), body: renderTagging(stored) }
     },
   },
 )

@@ -1,7 +1,7 @@
 import { onObject } from '../access-rules.ts'
 import { parseLegalHold, requireLockable, storeLegalHold } from '../object-lock.ts'
 import { document, label, operation, query } from '../operation.ts'
-import { refuseVersionId } from '../version-id.ts'
+import { parseVersionId } from '../version-id.ts'
 
 export const PutObjectLegalHold = operation(
   {
@@ -11,13 +11,13 @@ export const PutObjectLegalHold = operation(
       bucket: label('bucket'),
       key: label('key'),
       isOn: document('LegalHold', parseLegalHold, { checksumRequired: true }),
-      versionId: query('versionId', refuseVersionId),
+      versionId: query('versionId', parseVersionId),
     },
   },
   {
     access: onObject('s3:PutObjectLegalHold', 'WRITE'),
-    async handle({ bucket, key, isOn }, { backend, call }) {
-      const ref = { bucket, key }
+    async handle({ bucket, key, versionId, isOn }, { backend, call }) {
+      const ref = { bucket, key, versionId }
       await requireLockable(ref, backend, call)
       await backend.putObjectSubresource(ref, 'object-legal-hold', storeLegalHold(isOn), call)
       return { status: 200 }

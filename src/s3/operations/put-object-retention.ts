@@ -7,7 +7,7 @@ import {
   storeRetention,
 } from '../object-lock.ts'
 import { document, label, operation, query } from '../operation.ts'
-import { refuseVersionId } from '../version-id.ts'
+import { parseVersionId } from '../version-id.ts'
 
 export const PutObjectRetention = operation(
   {
@@ -17,14 +17,14 @@ export const PutObjectRetention = operation(
       bucket: label('bucket'),
       key: label('key'),
       retention: document('Retention', parseRetention, { checksumRequired: true }),
-      versionId: query('versionId', refuseVersionId),
+      versionId: query('versionId', parseVersionId),
     },
   },
   {
     access: { rights: [...onObject('s3:PutObjectRetention', 'WRITE').rights, BYPASS] },
-    async handle({ bucket, key, retention }, context) {
+    async handle({ bucket, key, versionId, retention }, context) {
       const { backend, call } = context
-      const ref = { bucket, key }
+      const ref = { bucket, key, versionId }
       await requireLockable(ref, backend, call)
       const byRight = wantsBypass(context)
       const isChange = byRight && retention.mode === 'COMPLIANCE'

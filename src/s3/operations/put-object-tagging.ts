@@ -1,7 +1,7 @@
 import { onObject } from '../access-rules.ts'
 import { document, label, operation, query } from '../operation.ts'
 import { parseTagging, storeTags } from '../tags.ts'
-import { refuseVersionId } from '../version-id.ts'
+import { parseVersionId, versionHeader } from '../version-id.ts'
 
 export const PutObjectTagging = operation(
   {
@@ -11,7 +11,7 @@ export const PutObjectTagging = operation(
       bucket: label('bucket'),
       key: label('key'),
       tags: document('Tagging', (root) => parseTagging(root, 'object'), { required: true }),
-      versionId: query('versionId', refuseVersionId),
+      versionId: query('versionId', parseVersionId),
     },
   },
   {
@@ -19,10 +19,10 @@ export const PutObjectTagging = operation(
       ...onObject('s3:PutObjectTagging', 'WRITE', 's3:PutObjectVersionTagging'),
       tagsInBody: true,
     },
-    async handle({ bucket, key, tags }, { backend, call }) {
+    async handle({ bucket, key, versionId, tags }, { backend, call }) {
       const value = storeTags(tags)
-      await backend.putObjectSubresource({ bucket, key }, 'X-Amz-Tagging', value, call)
-      return { status: 200 }
+      await backend.putObjectSubresource({ bucket, key, versionId }, 'X-Amz-Tagging', value, call)
+      return { status: 200, headers: versionHeader(versionId) }
     },
   },
 )
