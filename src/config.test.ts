@@ -44,6 +44,7 @@ describe('defaults', () => {
       maxPartNumber: 10_000,
       copyObjectThreshold: 5_368_709_120,
       logLevel: 'info',
+      metrics: undefined,
       workers: 1,
       quiet: false,
       posix: {

@@ -59,6 +59,8 @@ export interface Config {
   readonly tls: TlsConfig | undefined
   /** Listeners of the admin API's own; undefined where it is beside S3. */
   readonly admin: AdminConfig | undefined
+  /** Listeners of the metrics; undefined where there are none. */
+  readonly metrics: { readonly listeners: readonly Listener[] } | undefined
   readonly root: { readonly access: string; readonly secret: string }
   readonly region: string
   readonly sigv2: boolean
@@ -264,6 +266,7 @@ function serverConfig(
     socketMode: server.socketPerm,
     tls: tlsConfig(['--cert', server.cert], ['--key', server.key]),
     admin: adminConfig(server),
+    metrics: metricsConfig(server),
     region: server.region,
     sigv2: server.sigv2,
     limits: {
@@ -326,6 +329,16 @@ function adminConfig(server: Values<typeof SERVER_SETTINGS>): AdminConfig | unde
     maxConnections: server.adminMaxConnections,
     maxRequests: server.adminMaxRequests,
   }
+}
+
+function metricsConfig({
+  port,
+  adminPort = [],
+  metricsPort,
+}: Values<typeof SERVER_SETTINGS>): Config['metrics'] {
+  if (metricsPort === undefined) return undefined
+  checkCollisions([...port, ...adminPort, ...metricsPort])
+  return { listeners: metricsPort }
 }
 
 type Given = readonly [flag: string, file: string | undefined]

@@ -20,6 +20,11 @@ import { RotatingFile } from './io/rotating-file.ts'
 import { readTlsFiles } from './io/tls-files.ts'
 import { openSharedFile } from './io/shared-file.ts'
 import { readSyscalls } from './io/syscalls.ts'
+import type { HttpServers } from './http/server.ts'
+import type { ServiceCounts } from './metrics/gather.ts'
+import { measure } from './metrics/measure.ts'
+import { openMetrics } from './metrics/open.ts'
+import { RequestMetrics } from './metrics/request-metrics.ts'
 import { prepareRuntime } from './runtime.ts'
 import { readTracingTls } from './tracing-tls.ts'
 import { createStoredCors } from './s3/cors/stored-cors.ts'
@@ -27,6 +32,7 @@ import { operations } from './s3/operations/index.ts'
 import { createRouter } from './s3/route.ts'
 import { createErrorReports, type ErrorReports } from './sentry/error-reports.ts'
 import { openService, type Service, type SharedParts } from './service.ts'
+import { Health } from './trace/health.ts'
 import { createTracing, type Tracing } from './trace/tracing.ts'
 import { GATEWAY_VERSION } from './version.ts'
 import {
@@ -54,6 +60,8 @@ export interface Serving {
   readonly adminUrls: readonly string[]
   /** Where the trace viewer is, with its token where it has one; secret then. */
   readonly viewerUrl: string | undefined
+  /** Where Prometheus finds `/metrics`. */
+  readonly metricsUrls: readonly string[]
 }
 
 /** Everything that serves, put together. */
@@ -97,33 +105,39 @@ export async function createGateway(
     log,
     reports,
     documents,
+    metrics: config.metrics && new RequestMetrics(),
+    backendHealth: new Health(`backend.${backend.type}`),
   }
   const s3 = await openS3(parts)
   const admin = config.admin === undefined ? undefined : await openAdmin(parts, config.admin)
   const viewer = traces === undefined ? undefined : await openTraceViewer(parts, traces, workers)
-  return asOne(parts, { s3, admin, viewer, notices: [notice] })
+  const metrics = openMeasuring(parts, workers, admin === undefined ? [s3] : [s3, admin])
+  return asOne(parts, { s3, admin, viewer, metrics, notices: [notice] })
 }
 
 interface Listening {
   readonly s3: Service
   readonly admin: Service | undefined
   readonly viewer: OpenViewer | undefined
+  readonly metrics: Measuring | undefined
   readonly notices: Gateway['notices']
 }
 
 /** What is made of the parts, and in which order they end. */
 function asOne(
   { config, tracing, reports, iam, backend, io }: SharedParts,
-  { s3, admin, viewer, notices }: Listening,
+  { s3, admin, viewer, metrics, notices }: Listening,
 ): Gateway {
   const services = admin === undefined ? [s3] : [s3, admin]
   let urls: readonly string[] = []
   let adminUrls: readonly string[] = []
+  let metricsUrls: readonly string[] = []
   return {
     async listen() {
       urls = await s3.listen()
       adminUrls = (await admin?.listen()) ?? []
       await viewer?.listen()
+      metricsUrls = (await metrics?.listener?.listen()) ?? []
     },
     async reload() {
       const lines = []
@@ -132,7 +146,12 @@ function asOne(
       return lines.filter((line) => line !== undefined)
     },
     async close(graceMs) {
-      await Promise.all([viewer?.close(), ...services.map((service) => service.close(graceMs))])
+      metrics?.end()
+      await Promise.all([
+        viewer?.close(),
+        metrics?.listener?.close(0),
+        ...services.map((service) => service.close(graceMs)),
+      ])
       await Promise.all([tracing.close(), reports?.close(REPORTS_LIMIT_MS)])
       await iam.close()
       await backend.close()
@@ -152,6 +171,9 @@ function asOne(
     get viewerUrl() {
       return viewer?.url
     },
+    get metricsUrls() {
+      return metricsUrls
+    },
     notices,
   }
 }
@@ -168,6 +190,30 @@ async function openTracing(
     openFile: (file) => new RotatingFile(file),
     log: (level, message) => log[level](message),
   })
+}
+
+interface Measuring {
+  /** Of several workers their primary has it. */
+  readonly listener: HttpServers | undefined
+  readonly end: () => void
+}
+
+function openMeasuring(
+  { config, metrics, io, tracing, iam, backendHealth, log }: SharedParts,
+  workers: ServingProcess,
+  services: readonly Service[],
+): Measuring | undefined {
+  if (metrics === undefined || config.metrics === undefined) return undefined
+  const counts = (): readonly ServiceCounts[] => services.map((service) => service.counts)
+  const health = [iam.health, backendHealth]
+  const end = measure(workers, metrics, { io, tracing, health, services: counts })
+  const { socketMode } = config
+  const onFault = (error: unknown): void => log.error({ err: error }, 'metrics failed')
+  const listener =
+    config.workers > 1
+      ? undefined
+      : openMetrics({ ...config.metrics, socketMode, workers, onFault })
+  return { listener, end }
 }
 
 /** How long stopping waits for reports that have not left. */

@@ -64,8 +64,11 @@ async function serve(config: Config, onListening: OnListening | undefined): Prom
   const urls = gateway.urls.map(reachable)
   const adminUrls = gateway.adminUrls.map(reachable)
   const viewerUrl = gateway.viewerUrl === undefined ? undefined : reachable(gateway.viewerUrl)
+  const metricsUrls = gateway.metricsUrls.map((url) => `${reachable(url)}/metrics`)
   if (!config.quiet)
-    process.stdout.write(`${startUpLines(config, { urls, adminUrls, viewerUrl }).join('\n')}\n`)
+    process.stdout.write(
+      `${startUpLines(config, { urls, adminUrls, viewerUrl, metricsUrls }).join('\n')}\n`,
+    )
   onListening?.(config, urls, viewerUrl)
 }
 

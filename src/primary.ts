@@ -3,7 +3,10 @@ import type { Logger } from 'pino'
 import type { Config } from './config.ts'
 import type { Serving } from './gateway.ts'
 import { clearSocketFile, sharedPlaces } from './http/places.ts'
+import type { HttpServers } from './http/server.ts'
 import { openSocket } from './io/unix-socket.ts'
+import { openMetrics } from './metrics/open.ts'
+import { ProcessMetrics } from './metrics/process-metrics.ts'
 import { RELOAD, type UpFacts, type WorkerTask } from './worker-task.ts'
 import { Supervisor } from './workers/supervisor.ts'
 
@@ -41,9 +44,12 @@ export async function createPrimary(
     onUp: (told) => (facts = told as UpFacts),
     log: (level, fields, message) => log[level](fields, message),
   })
+  const metrics = openPrimaryMetrics(config, supervisor, log)
+  let metricsUrls: readonly string[] = []
   return {
     async listen() {
       await supervisor.start()
+      metricsUrls = (await metrics?.listener.listen()) ?? []
       // A directory with a default ACL has no ear for the umask.
       if (socketMode !== undefined)
         for (const path of socketFiles(config)) await openSocket(path, socketMode)
@@ -55,7 +61,10 @@ export async function createPrimary(
       // What one of them could not do is in its log, and is not said to be done.
       return (lines[0] ?? []).filter((line) => lines.every((all) => all.includes(line)))
     },
-    close: (graceMs) => supervisor.stop(graceMs + FLUSH_MS),
+    async close(graceMs) {
+      metrics?.end()
+      await Promise.all([metrics?.listener.close(0), supervisor.stop(graceMs + FLUSH_MS)])
+    },
     // Of what its workers know this process knows nothing: its own end is a line of the log.
     crashed: () => Promise.resolve(),
     get urls() {
@@ -67,7 +76,28 @@ export async function createPrimary(
     get viewerUrl() {
       return facts?.viewerUrl
     },
+    get metricsUrls() {
+      return metricsUrls
+    },
   }
+}
+
+function openPrimaryMetrics(
+  { metrics, socketMode }: Config,
+  supervisor: Supervisor,
+  log: Logger,
+): { readonly listener: HttpServers; readonly end: () => void } | undefined {
+  if (metrics === undefined) return undefined
+  const own = new ProcessMetrics()
+  const listener = openMetrics({
+    ...metrics,
+    socketMode,
+    workers: supervisor,
+    own: () => own.read(),
+    restarts: () => supervisor.restarts,
+    onFault: (error) => log.error({ err: error }, 'metrics failed'),
+  })
+  return { listener, end: () => own.close() }
 }
 
 async function withSharedPlaces(config: Config): Promise<Config> {

@@ -4,6 +4,7 @@ import type { Authenticator } from './auth/authenticate.ts'
 import type { Iam } from './auth/iam/iam.ts'
 import type { Backend } from './backend/backend.ts'
 import type { Config } from './config.ts'
+import type { ConnectionCounts } from './http/connections.ts'
 import { createAccessLog } from './http/access-line.ts'
 import { createApp } from './http/app.ts'
 import type { DocumentParser } from './http/document-parser.ts'
@@ -12,10 +13,13 @@ import { createRequestLog } from './http/request-log.ts'
 import { createServers, type HttpServers } from './http/server.ts'
 import type { Io } from './io/io.ts'
 import { readTlsFiles } from './io/tls-files.ts'
+import type { ServiceCounts } from './metrics/gather.ts'
+import type { RequestMetrics } from './metrics/request-metrics.ts'
 import { createPipeline, type PipelineParts } from './s3/pipeline.ts'
 import type { Router } from './s3/route.ts'
 import type { ErrorReports } from './sentry/error-reports.ts'
 import { correlationIds } from './trace/correlation.ts'
+import type { Health } from './trace/health.ts'
 import type { Tracing } from './trace/tracing.ts'
 
 /** Largest object one request may carry, as with S3. */
@@ -37,6 +41,9 @@ export interface SharedParts {
   readonly log: Logger
   readonly reports: ErrorReports | undefined
   readonly documents: DocumentParser
+  /** Counts requests, where metrics are wanted. */
+  readonly metrics: RequestMetrics | undefined
+  readonly backendHealth: Health
 }
 
 interface ServiceOptions {
@@ -63,6 +70,7 @@ export interface Service {
   close(graceMs: number): Promise<void>
   /** Writes what is left of the access log. */
   flush(): void
+  readonly counts: ServiceCounts
 }
 
 export async function openService(parts: SharedParts, options: ServiceOptions): Promise<Service> {
@@ -84,6 +92,8 @@ export async function openService(parts: SharedParts, options: ServiceOptions): 
     io,
     log,
     accessLog,
+    metrics: parts.metrics,
+    backendHealth: parts.backendHealth,
     requestLog: createRequestLog(log),
     reports: parts.reports,
     virtualDomain: config.virtualDomain,
@@ -92,7 +102,8 @@ export async function openService(parts: SharedParts, options: ServiceOptions): 
     stallMs: config.limits.stallTimeoutMs,
     maxObjectSize: MAX_OBJECT_BYTES,
   })
-  const servers = await openServers(config, options, server, log)
+  const connections: ConnectionCounts = { open: 0, accepted: 0, refused: 0 }
+  const servers = await openServers(config, { ...options, connections }, server, log)
   const sweeper = setInterval(() => server.sweep(), SWEEP_MS).unref()
   return {
     listen: () => servers.listen(),
@@ -102,12 +113,28 @@ export async function openService(parts: SharedParts, options: ServiceOptions): 
       await servers.close(graceMs)
     },
     flush: () => accessLog?.flush(),
+    counts: {
+      listener: options.accessLabel === 'vgw' ? 's3' : 'admin',
+      connections,
+      get inFlight() {
+        return server.inFlight
+      },
+      get droppedLines() {
+        return accessLog?.dropped ?? 0
+      },
+    },
   }
 }
 
 async function openServers(
   config: Config,
-  { listeners, tls, maxConnections, healthPath }: ServiceOptions,
+  {
+    listeners,
+    tls,
+    maxConnections,
+    healthPath,
+    connections,
+  }: ServiceOptions & { readonly connections: ConnectionCounts },
   server: S3Server,
   log: Logger,
 ): Promise<HttpServers> {
@@ -119,6 +146,7 @@ async function openServers(
     socketMode: config.socketMode,
     tls: tls === undefined ? undefined : await readTlsFiles(tls),
     maxConnections,
+    connections,
     headerTimeoutMs: config.limits.headerTimeoutMs,
     idleTimeoutMs: config.limits.idleTimeoutMs,
     onRequest: createApp({ healthPath, serveS3 }),

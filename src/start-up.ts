@@ -6,7 +6,7 @@ import { GATEWAY_VERSION } from './version.ts'
 /** What a started gateway says of itself: where it is, what it serves, how safe writes are, where traces go. */
 export function startUpLines(
   config: Config,
-  { urls, adminUrls, viewerUrl }: Places,
+  { urls, adminUrls, viewerUrl, metricsUrls }: Places,
 ): readonly string[] {
   const { posix, sources } = config
   return [
@@ -17,6 +17,7 @@ export function startUpLines(
     ...metadataLine(config),
     `  durability  ${posix.durability} (${sources.durability})`,
     `  tracing     ${tracingLine(config)}`,
+    ...(metricsUrls.length === 0 ? [] : [`  metrics     ${metricsUrls.join('  ')}`]),
     ...(viewerUrl === undefined ? [] : [`  viewer      ${viewerUrl}`]),
     ...(config.sentry === undefined ? [] : [`  errors      ${sentryLine(config.sentry.dsn)}`]),
   ]
@@ -26,6 +27,7 @@ interface Places {
   readonly urls: readonly string[]
   readonly adminUrls: readonly string[]
   readonly viewerUrl: string | undefined
+  readonly metricsUrls: readonly string[]
 }
 
 /** The key of a DSN is nobody's business. */

@@ -34,7 +34,6 @@ export const LATER_SETTINGS: readonly Setting<unknown>[] = [
     ['website-domain', '', 'VGW_WEBSITE_DOMAIN'],
     ['website-cert', '', 'VGW_WEBSITE_CERT'],
     ['website-key', '', 'VGW_WEBSITE_KEY'],
-    ['metrics-port', '', 'VGW_METRICS_PORT'],
   ]),
   ...rows('global', 'switch', [
     ['webui-no-tls', '', 'VGW_WEBUI_NO_TLS'],

@@ -213,6 +213,13 @@ export const SERVER_SETTINGS = {
     default: 1,
     help: 'processes that serve; limits of connections, requests and concurrency are divided among them',
   }),
+  metricsPort: setting({
+    flag: 'metrics-port',
+    env: 'VGW_METRICS_PORT',
+    form: 'many',
+    parse: listeners,
+    help: 'where Prometheus finds /metrics, as --port; without credentials, so keep it private',
+  }),
   debug: toggle({
     flag: 'debug',
     env: 'VGW_DEBUG',

@@ -7,6 +7,8 @@ import { redactQuery } from '../trace/root-attributes.ts'
 export interface AccessLog {
   write(request: S3Request, recorder: Recorder, status: number, errorCode: string | undefined): void
   flush(): void
+  /** Lines that nobody took in time, since the start. */
+  readonly dropped: number
 }
 
 /** Lines wait for so long, so that one write carries many. */
@@ -23,12 +25,14 @@ const MAX_WAITING = 65_536
 export function createAccessLog(out: Writable, listener: 'vgw' | 'adm'): AccessLog {
   let waiting: string[] = []
   let dropped = 0
+  let droppedInAll = 0
   let timer: NodeJS.Timeout | undefined
   const flush = (): void => {
     timer = undefined
     if (out.writableNeedDrain) {
       if (waiting.length >= MAX_WAITING) {
         dropped += waiting.length
+        droppedInAll += waiting.length
         waiting = []
       }
       return
@@ -49,6 +53,9 @@ export function createAccessLog(out: Writable, listener: 'vgw' | 'adm'): AccessL
       timer ??= setTimeout(flush, FLUSH_MS).unref()
     },
     flush,
+    get dropped() {
+      return droppedInAll
+    },
   }
 }
 

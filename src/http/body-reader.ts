@@ -27,6 +27,8 @@ export interface ReaderOptions {
  */
 export class BodyReader {
   clientWaitNs = 0
+  /** As they came off the socket. */
+  receivedBytes = 0
   readonly #incoming: IncomingMessage
   readonly #options: ReaderOptions
   #state: 'unread' | 'reading' | 'full' | 'done' = 'unread'
@@ -67,6 +69,7 @@ export class BodyReader {
     }
     const onData = (bytes: Buffer): void => {
       this.#countWait()
+      this.receivedBytes += bytes.length
       try {
         decoder.push(bytes, emit)
         if (!decoder.holdsBytes) sink.release?.(bytes)

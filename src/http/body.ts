@@ -107,6 +107,10 @@ export class RequestPayload implements Payload {
     return this.#reader.clientWaitNs
   }
 
+  get receivedBytes(): number {
+    return this.#reader.receivedBytes
+  }
+
   checks(): readonly PayloadCheck[] {
     return digestChecks(this.digests, this.#trailer)
   }

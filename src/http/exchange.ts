@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
 import type { Authentication } from '../auth/authenticate.ts'
 import type { Payload } from '../backend/payload.ts'
+import { IoError } from '../io/io-error.ts'
 import type { Io } from '../io/io.ts'
 import { withGrant } from '../s3/cors/cors-answer.ts'
 import type { CorsGrant } from '../s3/cors/cors-grant.ts'
@@ -13,10 +14,13 @@ import type { S3Request } from '../s3/request.ts'
 import { parseTagging } from '../s3/tags.ts'
 import type { ErrorReports } from '../sentry/error-reports.ts'
 import { nowNs } from '../trace/clock.ts'
+import type { Health } from '../trace/health.ts'
 import { correlationIds, requestId } from '../trace/correlation.ts'
+import type { RequestMetrics } from '../metrics/request-metrics.ts'
 import type { Recorder, Span } from '../trace/recorder.ts'
 import type { RootDescriber, Tracing } from '../trace/tracing.ts'
 import type { AccessLog } from './access-line.ts'
+import { ActiveExchanges } from './active-exchanges.ts'
 import { createPayload, readWholeBody, type RequestPayload } from './body.ts'
 import type { DocumentParser } from './document-parser.ts'
 import { openForm, type FormFilePayload } from './form.ts'
@@ -24,7 +28,7 @@ import { hostId } from './ids.ts'
 import { UNPARSED, parseRequest } from './request.ts'
 import type { RequestLog } from './request-log.ts'
 import { describeRequest, describeResponse } from './root-span.ts'
-import { send } from './send.ts'
+import { send, type SendOptions } from './send.ts'
 import type { XmlElement } from './xml-reader.ts'
 import { errorDocument } from './xml.ts'
 
@@ -37,6 +41,8 @@ export interface ExchangeParts {
   readonly accessLog: AccessLog | undefined
   readonly requestLog: RequestLog | undefined
   readonly reports: ErrorReports | undefined
+  readonly metrics: RequestMetrics | undefined
+  readonly backendHealth: Health
   readonly virtualDomain: string | undefined
   readonly keepAlive: boolean
   /** Requests in flight beyond this are answered SlowDown at once. */
@@ -55,7 +61,7 @@ export interface S3Server {
 }
 
 export function createS3Server(parts: ExchangeParts): S3Server {
-  const active = new ActiveExchanges()
+  const active = new ActiveExchanges<HttpExchange>()
   return {
     serve(incoming, outgoing, expectsContinue = false) {
       const exchange = new HttpExchange(parts, incoming, outgoing, expectsContinue)
@@ -79,27 +85,6 @@ export function createS3Server(parts: ExchangeParts): S3Server {
     get inFlight() {
       return active.list.length
     },
-  }
-}
-
-/**
- * The exchanges under way. An array whose gaps are filled from its end, not a Set: a Set that is added to and deleted from
- * with every request leaves a trail of tables behind, each of which keeps the next one and its dead exchanges alive until a full
- * garbage collection.
- */
-class ActiveExchanges {
-  readonly list: HttpExchange[] = []
-
-  add(exchange: HttpExchange): void {
-    exchange.place = this.list.length
-    this.list.push(exchange)
-  }
-
-  delete(exchange: HttpExchange): void {
-    const last = this.list.pop()
-    if (last === undefined || last === exchange) return
-    this.list[exchange.place] = last
-    last.place = exchange.place
   }
 }
 
@@ -128,9 +113,11 @@ class HttpExchange implements Exchange, RootDescriber {
   #document: Promise<XmlElement | undefined> | undefined
   #status = 0
   #errorCode: string | undefined
+  #isBackendsFault = false
   #firstByteNs = 0
   /** For the client to take more of the answer. */
   #sendWaitNs = 0
+  #sentBytes = 0
   #closed = false
   #settled: (() => void) | undefined
   #progress = { bytes: -1, atNs: 0 }
@@ -220,14 +207,17 @@ class HttpExchange implements Exchange, RootDescriber {
     this.#status = response.status
     this.#firstByteNs = nowNs()
     const isHead = this.#incoming.method === 'HEAD'
-    this.#sendWaitNs = await send(this.#outgoing, response, {
+    const sending: SendOptions = {
       io: parts.io,
       common: this.#commonHeaders(),
       span: this.backendSpan,
       signal: this.#signalOf(response),
       stallMs: parts.stallMs,
       headOnly: isHead,
-    })
+      sentBytes: 0,
+    }
+    this.#sendWaitNs = await send(this.#outgoing, response, sending)
+    this.#sentBytes = sending.sentBytes
     if (!this.#incoming.complete && !this.#awaitsContinue) this.#drain()
   }
 
@@ -288,6 +278,8 @@ class HttpExchange implements Exchange, RootDescriber {
     const error =
       thrown instanceof S3Error ? thrown : new S3Error('InternalError', {}, { cause: thrown })
     this.#errorCode = error.code
+    // Whatever an errno is expected to say has a code of its own.
+    this.#isBackendsFault = error.code === 'InternalError' && error.cause instanceof IoError
     const { root } = this.recorder
     root.set('error.type', error.code)
     if (error.status >= 500) {
@@ -340,6 +332,8 @@ class HttpExchange implements Exchange, RootDescriber {
     const { recorder, backendSpan } = this
     const endNs = nowNs()
     backendSpan?.end(endNs)
+    if (backendSpan !== undefined)
+      this.#parts.backendHealth.note(!this.#isBackendsFault, recorder.root)
     recorder.root.end(endNs)
     this.#parts.tracing.finish(
       recorder,
@@ -351,6 +345,12 @@ class HttpExchange implements Exchange, RootDescriber {
       },
       this,
     )
+    this.#parts.metrics?.add(this.operation, recorder, {
+      status: this.#status,
+      errorCode: this.#errorCode,
+      bytesIn: (this.#formFile ?? this.#payload)?.receivedBytes ?? 0,
+      bytesOut: this.#sentBytes,
+    })
     this.#parts.accessLog?.write(this.request, recorder, this.#status, this.#errorCode)
     this.#parts.requestLog?.finished(recorder, this.request, {
       operation: this.operation?.rootSpan,

@@ -130,6 +130,10 @@ export class FormFilePayload implements FormFile {
     return this.#reader.clientWaitNs
   }
 
+  get receivedBytes(): number {
+    return this.#reader.receivedBytes
+  }
+
   expect({ min, max }: LengthRange, checksum: DeclaredDigests['checksum']): void {
     const { range } = this.#sink
     this.#sink.range = { min: Math.max(min, range.min), max: Math.min(max, range.max) }

@@ -19,6 +19,8 @@ export interface SendOptions {
   readonly stallMs: number
   /** HEAD: the headers tell of a body that is not sent. */
   readonly headOnly: boolean
+  /** Filled in: bytes of the body that were sent. */
+  sentBytes: number
 }
 
 /**
@@ -40,6 +42,7 @@ export async function send(
     head.push('Content-Type', 'application/xml', 'Content-Length', String(bytes.length))
     outgoing.writeHead(response.status, head)
     outgoing.end(options.headOnly ? undefined : bytes)
+    if (!options.headOnly) options.sentBytes = bytes.length
     return 0
   }
   if (body === undefined) {
@@ -53,6 +56,7 @@ export async function send(
   head.push('Content-Length', String(body.bytes.length))
   outgoing.writeHead(response.status, head)
   outgoing.end(options.headOnly ? undefined : body.bytes)
+  if (!options.headOnly) options.sentBytes = body.bytes.length
   return 0
 }
 
@@ -87,6 +91,7 @@ async function sendFileBody(
     const socketFd = plainDescriptor(socket)
     if (socketFd === undefined) {
       waitNs = await pumpFile(outgoing, body, options)
+      options.sentBytes = body.length
     } else {
       await flushed(socket)
       if (options.signal.aborted) return 0
@@ -100,6 +105,7 @@ async function sendFileBody(
         signal: options.signal,
       })
       waitNs = sent.clientWaitNs
+      options.sentBytes = sent.bytes
     }
     outgoing.end()
   } catch (error) {

@@ -1,4 +1,5 @@
 import { nowNs } from '../trace/clock.ts'
+import { Histogram } from '../trace/histogram.ts'
 import type { NativeIo } from './addon.ts'
 import { Arena, LAYOUT } from './arena.ts'
 import type { AnyStep } from './chain-step.ts'
@@ -35,11 +36,18 @@ const ECANCELED = 125
 /** Chains that follow each other this closely are many requests, not one client that waits for each answer. */
 const BUSY_NS = 120_000
 
+/** Seconds. A thread that is awake takes some 10 µs. */
+const QUEUE_WAIT_BOUNDS = [
+  0.00002, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1,
+  5,
+]
+
 /** Chains that wait when all slots are taken; more are refused with EAGAIN. */
 const MAX_WAITING = 65_536
 
 /** Gives chains slots of the arena, and splits those that are longer than a slot. */
 export class Dispatcher {
+  readonly queueWait = new Histogram(QUEUE_WAIT_BOUNDS)
   readonly #native: NativeIo
   readonly #arena: Arena
   readonly #writer: JobWriter
@@ -159,6 +167,7 @@ export class Dispatcher {
     const queuedNs = running.waitsSinceNs || (double[(head >> 3) + 4] ?? 0)
     const queueNs = (double[(head >> 3) + 5] ?? 0) - queuedNs
     running.waitsSinceNs = 0
+    this.queueWait.add(queueNs / 1e9)
     const to = job?.to ?? from
     const records = plan.syscalls ? this.#records(head) : undefined
     let record = 0

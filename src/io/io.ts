@@ -1,3 +1,4 @@
+import type { Histogram } from '../trace/histogram.ts'
 import type { Span } from '../trace/recorder.ts'
 
 /**
@@ -53,6 +54,8 @@ export interface IoStats {
   readonly wakes: number
   readonly takeovers: number
   readonly jobs: number
+  /** Seconds between the hand-over of a job and its first system call. */
+  readonly queueWait: Histogram
 }
 
 export type HashKind =

@@ -81,7 +81,7 @@ export function createIo(options: IoOptions = {}): Io & { readonly faults: Fault
       places?.set(fd, place)
       return fd
     },
-    stats: () => readStats(native, dispatcher.waiting),
+    stats: () => readStats(native, dispatcher),
     close() {
       closing ??= close(native, { dispatcher, sender, places })
       return closing
@@ -90,12 +90,12 @@ export function createIo(options: IoOptions = {}): Io & { readonly faults: Fault
   }
 }
 
-function readStats(native: NativeIo, waiting: number): IoStats {
+function readStats(native: NativeIo, { waiting, queueWait }: Dispatcher): IoStats {
   const counts = new Float64Array(7)
   native.stats(counts)
   const [threads = 0, queued = 0, running = 0, sending = 0, wakes = 0, takeovers = 0, jobs = 0] =
     counts
-  return { threads, queued: queued + waiting, running, sending, wakes, takeovers, jobs }
+  return { threads, queued: queued + waiting, running, sending, wakes, takeovers, jobs, queueWait }
 }
 
 /** New work is refused, running steps finish, and only then are the threads joined, which are idle by now. */

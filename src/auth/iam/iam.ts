@@ -1,6 +1,7 @@
 import { S3Error } from '../../s3/errors.ts'
 import { contextHeaders } from '../../trace/propagation.ts'
 import { correlationIds, type CorrelationIds } from '../../trace/correlation.ts'
+import { Health } from '../../trace/health.ts'
 import { SPAN } from '../../trace/names.ts'
 import type { Span } from '../../trace/recorder.ts'
 import type { Accounts } from '../identity.ts'
@@ -20,6 +21,8 @@ import {
  */
 export interface Iam extends Accounts {
   readonly type: AccountStore['type']
+  /** Whether the store could be asked the last time it was. */
+  readonly health: Health
   /**
    * For a request whose signature does not fit: asks the store whether the account has another secret by now. Undefined
    * where it was asked only just now, as for any access key that is not known. Never rejects.
@@ -72,16 +75,17 @@ type Operation = 'GetUserAccount' | 'CreateUser' | 'UpdateUser' | 'DeleteUser' |
 
 class StoredAccounts implements Iam {
   readonly rootAccess: string
+  readonly health: Health
   readonly #root: Account
   readonly #store: AccountStore
   readonly #cache: AccountCache
   readonly #log: IamLog
   readonly #tellOthers: (change: AccountChange) => Promise<void>
   readonly #debug: boolean
-  #isHealthy = true
 
   constructor({ root, store, cache, log, tellOthers, debug }: IamOptions) {
     this.rootAccess = root.access
+    this.health = new Health(`iam.${store.type}`)
     this.#root = {
       access: root.access,
       secret: root.secret,
@@ -234,10 +238,8 @@ class StoredAccounts implements Iam {
   }
 
   #tellHealth(isHealthy: boolean, span: Span | undefined, error?: unknown): void {
-    if (isHealthy === this.#isHealthy) return
-    this.#isHealthy = isHealthy
-    const [from, to] = isHealthy ? ['down', 'up'] : ['up', 'down']
-    span?.addEvent('health.changed', { target: `iam.${this.type}`, from, to })
+    if (isHealthy === this.health.isUp) return
+    this.health.note(isHealthy, span)
     const facts = { ...idsOf(span), iam: this.type }
     if (isHealthy) this.#log('info', facts, 'the account store answers again')
     else

@@ -1,0 +1,149 @@
+import type { ConnectionCounts } from '../http/connections.ts'
+import type { Io } from '../io/io.ts'
+import type { Health } from '../trace/health.ts'
+import type { TracingStats } from '../trace/tracing.ts'
+import { counter, gauge, type Family, type Series } from './family.ts'
+
+/** A service's own counts. */
+export interface ServiceCounts {
+  readonly listener: 's3' | 'admin'
+  readonly inFlight: number
+  readonly connections: ConnectionCounts
+  /** Lines of the access log that were not written, since nobody took them. */
+  readonly droppedLines: number
+}
+
+/** What one process knows of itself beside its requests. */
+export interface MetricSources {
+  readonly io: Io
+  readonly tracing: { stats(): TracingStats }
+  readonly health: readonly Health[]
+  readonly services: () => readonly ServiceCounts[]
+}
+
+export function gatherMetrics({ io, tracing, health, services }: MetricSources): readonly Family[] {
+  return [
+    ...serviceFamilies(services()),
+    ...poolFamilies(io),
+    ...tracingFamilies(tracing.stats()),
+    ...healthFamilies(health),
+  ]
+}
+
+function serviceFamilies(services: readonly ServiceCounts[]): readonly Family[] {
+  const each = (read: (counts: ServiceCounts) => number): readonly Series[] =>
+    services.map((counts) => ({ labels: { listener: counts.listener }, value: read(counts) }))
+  return [
+    {
+      name: 'versitygw_requests_in_flight',
+      type: 'gauge',
+      help: 'Requests that are being served.',
+      series: each(({ inFlight }) => inFlight),
+    },
+    {
+      name: 'versitygw_connections',
+      type: 'gauge',
+      help: 'Open connections of clients.',
+      series: each(({ connections }) => connections.open),
+    },
+    {
+      name: 'versitygw_connections_accepted_total',
+      type: 'counter',
+      help: 'Connections of clients since the start.',
+      series: each(({ connections }) => connections.accepted),
+    },
+    {
+      name: 'versitygw_connections_refused_total',
+      type: 'counter',
+      help: 'Connections closed at once because too many were open.',
+      series: each(({ connections }) => connections.refused),
+    },
+    {
+      name: 'versitygw_access_log_dropped_lines_total',
+      type: 'counter',
+      help: 'Lines of the access log that nobody took in time.',
+      series: each(({ droppedLines }) => droppedLines),
+    },
+  ]
+}
+
+function poolFamilies(io: Io): readonly Family[] {
+  const { threads, queued, running, sending, jobs, wakes, queueWait } = io.stats()
+  return [
+    gauge('versitygw_io_threads', 'Threads that run system calls.', threads),
+    gauge('versitygw_io_jobs_queued', 'Jobs that wait for a thread.', queued),
+    gauge('versitygw_io_jobs_running', 'Jobs that have a thread.', running),
+    gauge('versitygw_io_files_sending', 'Files on their way to sockets.', sending),
+    counter('versitygw_io_jobs_total', 'Jobs begun.', jobs),
+    counter('versitygw_io_wakes_total', 'Threads woken.', wakes),
+    {
+      name: 'versitygw_io_queue_wait_seconds',
+      type: 'histogram',
+      help: 'From the hand-over of a job to the I/O pool to its first system call.',
+      series: [
+        {
+          labels: {},
+          value: {
+            bounds: queueWait.bounds,
+            counts: [...queueWait.counts],
+            sum: queueWait.sum,
+          },
+        },
+      ],
+    },
+  ]
+}
+
+function tracingFamilies(stats: TracingStats): readonly Family[] {
+  return [
+    {
+      name: 'versitygw_traces_kept_total',
+      type: 'counter',
+      help: 'Traces that were exported or held for the viewer, by why.',
+      series: Object.entries(stats.keptFor).map(([reason, value]) => ({
+        labels: { reason },
+        value,
+      })),
+    },
+    counter('versitygw_traces_sampled_out_total', 'Traces that were not kept.', stats.sampledOut),
+    counter('versitygw_spans_exported_total', 'Spans that a receiver took.', stats.exported),
+    gauge('versitygw_spans_queued', 'Spans that wait for an export or its answer.', stats.queued),
+    counter(
+      'versitygw_spans_dropped_total',
+      'Spans never sent because too many waited.',
+      stats.dropped,
+    ),
+    counter('versitygw_spans_failed_total', 'Spans whose export failed.', stats.failed),
+    counter(
+      'versitygw_spans_rejected_total',
+      'Spans that a receiver answered it would not take.',
+      stats.rejected,
+    ),
+    counter(
+      'versitygw_spans_late_total',
+      'Spans that ended after their trace was decided about.',
+      stats.late,
+    ),
+  ]
+}
+
+function healthFamilies(health: readonly Health[]): readonly Family[] {
+  return [
+    {
+      name: 'versitygw_up',
+      type: 'gauge',
+      help: 'Whether what the gateway depends on answered when it was last asked: 1 or 0.',
+      perWorker: true,
+      series: health.map(({ target, isUp }) => ({ labels: { target }, value: isUp ? 1 : 0 })),
+    },
+    {
+      name: 'versitygw_health_changes_total',
+      type: 'counter',
+      help: 'How often that changed, by what it became.',
+      series: health.flatMap(({ target, changes }) => [
+        { labels: { target, to: 'up' }, value: changes.up },
+        { labels: { target, to: 'down' }, value: changes.down },
+      ]),
+    },
+  ]
+}
