@@ -19,7 +19,7 @@ afterAll(() => rmSync(iamDir, { recursive: true, force: true }))
 const IAM = ['--iam-dir', iamDir]
 const FAST = ['--durability', 'none']
 
-describe('contract 4.6 (1), defect 8: --readonly stops every write, copies too', () => {
+describe('contract 4.6 (1); 9.2, 8: --readonly stops every write, copies too', () => {
   const at = useGateway({ flags: [...IAM, '--readonly'], posixFlags: FAST })
 
   test.each(['root', 'adm', 'own', 'anonymous'] as const)('of %s', async (caller) => {
@@ -44,7 +44,7 @@ describe('contract 4.6 (1), defect 8: --readonly stops every write, copies too',
   })
 })
 
-describe('defect 10: with --noacl no stored ACL opens a bucket', () => {
+describe('contract 9.2, 10: with --noacl no stored ACL opens a bucket', () => {
   const at = useGateway({ flags: [...IAM, '--noacl'], posixFlags: FAST })
 
   test('the owner has access, and nobody else', async () => {

@@ -153,7 +153,7 @@ describe('accounts', () => {
     })
   })
 
-  describe('defect 9: DeleteObjects is judged per key', () => {
+  describe('contract 9.2, 9: DeleteObjects is judged per key', () => {
     test('a grant on the keys is enough, and holds for no others', async () => {
       makeBucket(at, 'delete-keys', {
         policy: [statement('Allow', 'DeleteObject', 'delete-keys/a*')],

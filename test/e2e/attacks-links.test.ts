@@ -24,7 +24,7 @@ beforeEach(async () => {
 })
 
 describe('A6: symbolic links in a bucket', () => {
-  test('are never followed; a PUT replaces the link', async () => {
+  test('are never followed; a PUT replaces the link (contract 9.2, 12)', async () => {
     symlinkSync(outside, at.path(bucket, 'to-outside'))
     symlinkSync(`../${victim}`, at.path(bucket, 'to-victim'))
     symlinkSync('/etc', at.path(bucket, 'to-etc'))
@@ -101,7 +101,7 @@ describe('A6: symbolic links in a bucket', () => {
 })
 
 describe('A7: what is no file', () => {
-  test('pipes, sockets, devices: no hang, no object', async () => {
+  test('pipes, sockets, devices: no hang, no object (contract 9.2, 18)', async () => {
     execFileSync('mkfifo', [at.path(bucket, 'fifo')])
     try {
       execFileSync('mknod', [at.path(bucket, 'device'), 'c', '1', '5'], { stdio: 'ignore' })
