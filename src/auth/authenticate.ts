@@ -80,6 +80,16 @@ const ANONYMOUS: Identity = {
 /** Nobody's: what requests with an unknown access key are verified against. */
 const NO_SECRET = 'no-such-account'
 
+/**
+ * Of a preflight, which no browser signs: what its URL says of a signature is for the request that follows. Nothing of it
+ * may be refused for that, or no page could use a presigned URL.
+ */
+export function preflightAuthentication(facts: AuthFacts): Authentication {
+  facts.method = 'anonymous'
+  facts.payload = 'unsigned'
+  return { identity: ANONYMOUS, method: 'anonymous', ...UNSIGNED, streaming: undefined }
+}
+
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
   const { accounts, sigv2 = false } = options
   const now = options.now ?? Date.now

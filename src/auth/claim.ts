@@ -16,8 +16,8 @@ export interface Claim {
   readonly payloadHash: string
   /** What the body is, in the same words: a presigned URL signs no body, a header beside it may still tell its digest. */
   readonly bodyHash: string
-  /** Of version 2 alone, which has neither date nor region nor scope: what its signature covers. */
-  readonly toSign: string | undefined
+  /** Of version 2 alone, which has neither date nor region nor scope: what its signature covers, in each spelling that clients sign. */
+  readonly toSign: readonly string[] | undefined
   /** Checks that come after the access key has been found and before the signature is compared; throws. */
   readonly check: () => void
 }

@@ -26,10 +26,12 @@ export function readVersion2Claim(request: S3Request, now: number): Claim | unde
 }
 
 /** Throws unless this secret made the signature. */
-export function verifyVersion2(claim: Claim, toSign: string, secret: string): void {
-  const expected = createHmac('sha1', secret).update(toSign, 'latin1').digest()
+export function verifyVersion2(claim: Claim, spellings: readonly string[], secret: string): void {
   const given = Buffer.from(claim.signature, 'base64')
-  if (given.length === expected.length && timingSafeEqual(given, expected)) return
+  for (const toSign of spellings) {
+    const expected = createHmac('sha1', secret).update(toSign, 'latin1').digest()
+    if (given.length === expected.length && timingSafeEqual(given, expected)) return
+  }
   throw new S3Error('SignatureDoesNotMatch', { AWSAccessKeyId: claim.accessKey })
 }
 
@@ -72,7 +74,7 @@ function readHeader(request: S3Request, credential: string, now: number): Claim 
   return claimOf('header', {
     accessKey: credential.slice(0, colon),
     signature: credential.slice(colon + 1),
-    toSign: stringToSign(request, date),
+    toSign: stringsToSign(request, date),
     bodyHash: payloadHashOf(request),
   })
 }
@@ -95,7 +97,7 @@ function readQuery(request: S3Request, now: number): Claim {
   return claimOf('presigned', {
     accessKey,
     signature,
-    toSign: stringToSign(request, expires),
+    toSign: stringsToSign(request, expires),
     bodyHash: payloadHashOf(request),
   })
 }
@@ -109,7 +111,7 @@ function readForm(fields: ReadonlyMap<string, string>): Claim | undefined {
   return claimOf('post-policy', {
     accessKey: fields.get('awsaccesskeyid') ?? '',
     signature: fields.get('signature') ?? '',
-    toSign: fields.get('policy') ?? '',
+    toSign: [fields.get('policy') ?? ''],
     bodyHash: undefined,
   })
 }
@@ -117,7 +119,7 @@ function readForm(fields: ReadonlyMap<string, string>): Claim | undefined {
 interface Version2 {
   readonly accessKey: string
   readonly signature: string
-  readonly toSign: string
+  readonly toSign: readonly string[]
   readonly bodyHash: string | undefined
 }
 
@@ -146,11 +148,17 @@ function claimOf(
 const UNSIGNED_CHUNKS = PAYLOAD.streamingUnsignedTrailer
 
 /** `date` is the Date header, empty where x-amz-date stands in for it, or when a URL expires. */
-function stringToSign(request: S3Request, date: string): string {
+function stringsToSign(request: S3Request, date: string): readonly string[] {
   const { method, headers } = request
   const md5 = String(headers['content-md5'] ?? '')
   const type = headers['content-type'] ?? ''
-  return `${method}\n${md5}\n${type}\n${date}\n${amzHeaders(request)}${resource(request)}`
+  const head = `${method}\n${md5}\n${type}\n${date}\n${amzHeaders(request)}`
+  const { bucket, key, rawPath, hostStyle } = request
+  const path = hostStyle ? `/${bucket}${rawPath}` : rawPath
+  // A bucket is signed with a slash behind it, which boto3 does not send.
+  const isBare = bucket !== undefined && key === undefined && !path.endsWith('/')
+  const paths = isBare ? [path, `${path}/`] : [path]
+  return paths.map((path) => head + path + parameters(request))
 }
 
 /** Every `x-amz-*` header, sorted, as `name:value\n`; repeated ones joined by commas. */
@@ -167,12 +175,11 @@ function amzHeaders({ rawHeaders }: S3Request): string {
   return names.map((name) => `${name}:${values.get(name)}\n`).join('')
 }
 
-/** Bucket and path as sent, and the signed parameters, sorted and decoded. */
-function resource({ rawPath, query, bucket, hostStyle }: S3Request): string {
-  const path = hostStyle ? `/${bucket}${rawPath}` : rawPath
+/** The signed ones, sorted and decoded, with the mark before them. */
+function parameters({ query }: S3Request): string {
   const pairs = [...query].filter(([name]) => SIGNED_PARAMETERS.has(name)).toSorted(byName)
   const text = pairs.map(([name, value]) => (value === '' ? name : `${name}=${bytesOf(value)}`))
-  return text.length === 0 ? path : `${path}?${text.join('&')}`
+  return text.length === 0 ? '' : `?${text.join('&')}`
 }
 
 function byName([a]: readonly [string, string], [b]: readonly [string, string]): number {

@@ -235,8 +235,8 @@ function fieldName(head: string): string | undefined {
   const parameters = /^\s*form-data\s*((?:;.*)?)$/i.exec(disposition ?? '')?.[1]
   if (parameters === undefined) return undefined
   const name = parameter(parameters, 'name')?.toLowerCase()
-  if (name === undefined || name === '') return undefined
-  return name !== FILE && parameter(parameters, 'filename') !== undefined ? undefined : name
+  // As AWS has it, a part is what its name says: clients give fields file names as well (Python's requests does).
+  return name === '' ? undefined : name
 }
 
 /** A parameter of a header's value: a token, or a quoted string. */

@@ -1,4 +1,9 @@
-import type { Authentication, AuthFacts, Authenticator } from '../auth/authenticate.ts'
+import {
+  preflightAuthentication,
+  type Authentication,
+  type AuthFacts,
+  type Authenticator,
+} from '../auth/authenticate.ts'
 import type { StoredPolicies } from '../auth/policy/stored-policies.ts'
 import type { Backend } from '../backend/backend.ts'
 import type { Payload } from '../backend/payload.ts'
@@ -190,7 +195,10 @@ function authenticate(
   try {
     // The admin API's ListBuckets is not S3's, which knows another region.
     const name = operation.api === 'S3' ? operation.name : operation.rootSpan
-    const found = authenticator(exchange.request, name, facts, span)
+    const found =
+      operation.http.method === 'OPTIONS'
+        ? preflightAuthentication(facts)
+        : authenticator(exchange.request, name, facts, span)
     if (!(found instanceof Promise)) return authenticated(exchange, span, facts, found)
     return found.then(
       (authentication) => authenticated(exchange, span, facts, authentication),

@@ -8,6 +8,7 @@ import { describe, expect, test } from 'vitest'
 import { md5Base64 } from '../support/checksums.ts'
 import { failure, useGateway, type Fixture, type RawRequest } from '../support/fixture.ts'
 import type { RawResponse } from '../support/raw-http.ts'
+import { presignTarget } from '../support/sigv4.ts'
 import { setAttribute } from '../support/tree.ts'
 
 const at = useGateway()
@@ -104,6 +105,20 @@ describe('A preflight', () => {
     ])
     const head = await at.send('OPTIONS', `/${bucket}/k`, preflight(APP, 'HEAD'))
     expect(told(head)).toMatchObject({ 'allow-origin': '*', 'allow-credentials': 'false' })
+  })
+
+  test('of a presigned URL is not held against the signature, which is for what follows', async () => {
+    const bucket = await bucketWith(RULES)
+    const url = presignTarget(
+      { method: 'PUT', target: `/${bucket}/k`, host: at.host },
+      at.credentials,
+    )
+    const request = { ...preflight(APP, 'PUT', 'Content-Type'), sign: false } as const
+    expect(told(await at.send('OPTIONS', url, request))).toMatchObject({ 'allow-origin': APP })
+    const expired = url.replace(/X-Amz-Date=\d+/, 'X-Amz-Date=20200101')
+    expect((await at.send('OPTIONS', expired, request)).status).toBe(200)
+    const put = await at.send('PUT', url, { ...from(APP), sign: false, body: 'x' })
+    expect([put.status, told(put)['allow-origin']]).toEqual([200, APP])
   })
 
   test('of what no rule allows is AccessForbidden, and says nothing a page could use', async () => {

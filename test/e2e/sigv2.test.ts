@@ -60,6 +60,13 @@ describe('by the header', () => {
     expect([moved.status, moved.code]).toEqual([403, 'SignatureDoesNotMatch'])
   })
 
+  test('a bucket is signed with or without the slash behind it', async () => {
+    for (const resource of [`/${bucket}`, `/${bucket}/`]) {
+      const headers = header('GET', resource)
+      expect((await at.send('GET', `/${bucket}`, { headers, sign: false })).status).toBe(200)
+    }
+  })
+
   test('version 4 goes on beside it', async () => {
     expect((await at.send('GET', `/${bucket}`)).status).toBe(200)
   })
