@@ -18,7 +18,7 @@ if (log === undefined) {
 }
 
 /** What the suite takes for granted and VersityGW does not do. */
-const SETTINGS = '--dialect aws --default-object-ownership ObjectWriter --sigv2'.split(' ')
+const SETTINGS = ['--dialect', 'aws', '--default-object-ownership', 'ObjectWriter', '--sigv2']
 
 const port = await freePort()
 const directory = mkdtempSync(join(tmpdir(), 's3tests-'))
@@ -28,13 +28,11 @@ writeFileSync(join(directory, 's3tests.conf'), text)
 writeFileSync(join(directory, 'iam', 'users.json'), accountsOf(text), { mode: 0o600 })
 
 const program = fileURLToPath(new URL('../../bin/versitygw-ts', import.meta.url))
+const flags = ['--port', `127.0.0.1:${port}`, '--iam-dir', join(directory, 'iam'), '--quiet']
+const posix = ['posix', '--durability', 'none', '--versioning-dir', join(directory, 'versions')]
 const gateway = spawn(
   process.execPath,
-  [
-    ...[program, '--port', `127.0.0.1:${port}`, '--iam-dir', join(directory, 'iam'), '--quiet'],
-    ...[...SETTINGS, 'posix', '--durability', 'none'],
-    ...['--versioning-dir', join(directory, 'versions'), join(directory, 'data')],
-  ],
+  [program, ...flags, ...SETTINGS, ...posix, join(directory, 'data')],
   {
     stdio: ['ignore', 'ignore', 'inherit'],
     env: {
