@@ -44,7 +44,8 @@ enum {
   X(truncate)                                                                                      \
   X(close)                                                                                         \
   X(owner)                                                                                         \
-  X(verify_file)
+  X(verify_file)                                                                                   \
+  X(times)
 
 enum step_op {
 #define X(name) OP_##name,

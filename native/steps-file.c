@@ -281,6 +281,14 @@ int64_t step_truncate(struct chain *c, const struct step *s, const int fd[3], st
   return sys_ftruncate(&c->sys, fd[0], (int64_t)s->a);
 }
 
+int64_t step_times(struct chain *c, const struct step *s, const int fd[3], struct result *r) {
+  (void)r;
+  c->stat_fd = -1;
+  struct timespec times[2] = {{.tv_nsec = UTIME_OMIT},
+                              {.tv_sec = (time_t)s->a, .tv_nsec = (long)s->b}};
+  return sys_futimens(&c->sys, fd[0], times);
+}
+
 int64_t step_owner(struct chain *c, const struct step *s, const int fd[3], struct result *r) {
   (void)r;
   return sys_fchown(&c->sys, fd[0], (uid_t)s->a, (gid_t)s->b);

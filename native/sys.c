@@ -177,6 +177,10 @@ int sys_ftruncate(struct sys *s, int fd, int64_t size) {
   CALL(int, ftruncate, fd, size, ftruncate(fd, size));
 }
 
+int sys_futimens(struct sys *s, int fd, const struct timespec times[2]) {
+  CALL(int, utimensat, fd, -1, futimens(fd, times));
+}
+
 int sys_fsync(struct sys *s, int fd) { CALL(int, fsync, fd, -1, fsync(fd)); }
 
 int sys_fdatasync(struct sys *s, int fd) { CALL(int, fdatasync, fd, -1, fdatasync(fd)); }

@@ -37,7 +37,8 @@
   X(ofd_setlk)                                                                                     \
   X(fchown)                                                                                        \
   X(fdatasync)                                                                                     \
-  X(fchmod)
+  X(fchmod)                                                                                        \
+  X(utimensat)
 
 enum sys_name {
 #define X(name) SYS_NAME_##name,
@@ -95,6 +96,7 @@ int64_t sys_pread(struct sys *s, int fd, void *data, size_t size, int64_t offset
 int64_t sys_pwritev(struct sys *s, int fd, const struct iovec *pieces, int count, int64_t offset);
 int sys_fallocate(struct sys *s, int fd, int mode, int64_t offset, int64_t length);
 int sys_ftruncate(struct sys *s, int fd, int64_t size);
+int sys_futimens(struct sys *s, int fd, const struct timespec times[2]);
 int sys_fsync(struct sys *s, int fd);
 int sys_fdatasync(struct sys *s, int fd);
 int sys_sync_file_range(struct sys *s, int fd, int64_t offset, int64_t length, unsigned flags);

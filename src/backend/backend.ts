@@ -65,8 +65,11 @@ export interface Backend {
   putObject(ref: ObjectRef, object: NewObject, body: AnyPayload, call: Call): Promise<WrittenObject>
   /** AccessDenied where a lock protects the object now; `deleteObject` finds out by itself. */
   checkDeletable(ref: ObjectRef, call: Call): Promise<void>
-  /** Deleting what is not there is no error. */
-  deleteObject(ref: ObjectRef, precondition: DeletePrecondition, call: Call): Promise<void>
+  /**
+   * Deleting what is not there is no error. In a bucket with versioning a delete marker takes the object's place, unless one
+   * version is named: that is gone for good.
+   */
+  deleteObject(ref: ObjectRef, precondition: DeletePrecondition, call: Call): Promise<DeletedObject>
   copyObject(
     source: CopySource,
     target: ObjectRef,
@@ -245,6 +248,13 @@ export interface DeletePrecondition {
   readonly ifMatch?: string | undefined
   readonly ifLastModified?: Date | undefined
   readonly ifSize?: number | undefined
+}
+
+export interface DeletedObject {
+  /** Of the delete marker that was made, or of the version that was deleted; undefined where there is neither. */
+  readonly versionId: string | undefined
+  /** A delete marker was made, or one was deleted. */
+  readonly isDeleteMarker: boolean
 }
 
 export interface NewObject {

@@ -52,6 +52,7 @@ export const OP = {
   close: 27,
   owner: 28,
   verifyFile: 29,
+  times: 30,
 } as const
 
 /** Flags of the header. */

@@ -16,6 +16,7 @@ import type {
   HashKind,
   OpenFileOptions,
   LinkOptions,
+  ModifiedTime,
   RemoveOptions,
   Options,
   Owner,
@@ -347,6 +348,13 @@ export class NativeChain implements Chain {
   truncate(file: Fd, size: number): Step<void> {
     const step = this.#add<void>(OP.truncate, file, undefined)
     step.a = size
+    return step
+  }
+
+  setModified(file: Fd, { mtimeSec, mtimeNsec }: ModifiedTime): Step<void> {
+    const step = this.#add<void>(OP.times, file, undefined)
+    step.a = mtimeSec
+    step.b = mtimeNsec
     return step
   }
 

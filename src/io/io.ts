@@ -126,6 +126,9 @@ export interface DirEntries {
   readonly types: Uint8Array
 }
 
+/** When a file was last written to. */
+export type ModifiedTime = Pick<FileStat, 'mtimeSec' | 'mtimeNsec'>
+
 /** Two files that exist at one time differ in it. */
 export type FileIdentity = Pick<FileStat, 'ino' | 'dev'>
 
@@ -332,6 +335,8 @@ export interface Chain {
   ): Step<number>
   /** ftruncate(2). */
   truncate(file: Fd, size: number): Step<void>
+  /** futimens(2) of the modification time alone, within the span before it. */
+  setModified(file: Fd, time: ModifiedTime): Step<void>
   /** fchown(2), within the span before it. */
   setOwner(fd: Fd, owner: Owner, options?: Options): Step<void>
   /** close(2) of a descriptor the caller owns (errors are ignored). */

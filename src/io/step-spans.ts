@@ -48,6 +48,7 @@ const SHAPES: Readonly<Record<keyof typeof OP, Shape>> = {
   writeback: within(SPAN.writeData),
   lock: own(SPAN.waitLock),
   truncate: within(SPAN.writeData),
+  times: within(SPAN.writeMetadata),
   close: HIDDEN,
   owner: within(SPAN.writeMetadata),
   verifyFile: within(SPAN.readMetadata),

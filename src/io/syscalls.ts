@@ -33,6 +33,7 @@ export const SYSCALL_NAMES = [
   'fchown',
   'fdatasync',
   'fchmod',
+  'utimensat',
 ] as const
 
 export type SyscallName = (typeof SYSCALL_NAMES)[number]

@@ -2,8 +2,9 @@ import type { ObjectRef } from '../backend/backend.ts'
 import { S3Error } from './errors.ts'
 import { isBucketName, normalizeKey } from './names.ts'
 import { decodeQueryText } from './query-text.ts'
+import type { S3Settings } from './operation.ts'
 import type { S3Request } from './request.ts'
-import { parseNullVersionId } from './version-id.ts'
+import { parseVersionId } from './version-id.ts'
 
 /** Where a copy comes from. */
 export interface CopySourceRef extends ObjectRef {
@@ -27,8 +28,20 @@ export function parseCopySource(raw: string, strictBucketNames: boolean): CopySo
   const key = slash < 0 ? '' : path.slice(slash + 1)
   if (!isBucketName(bucket, strictBucketNames))
     throw invalid('Invalid copy source bucket name', bucket)
-  const versionId = mark < 0 ? undefined : parseNullVersionId(raw.slice(mark + VERSION.length))
+  const versionId = mark < 0 ? undefined : parseVersionId(raw.slice(mark + VERSION.length))
   return { bucket, key: sourceKey(key), versionId }
+}
+
+/** What the backend is asked for. Where no bucket has versions, `null` is the object itself. */
+export function sourceRef(
+  { bucket, key, versionId }: CopySourceRef,
+  { versioningEnabled }: Pick<S3Settings, 'versioningEnabled'>,
+): ObjectRef {
+  return {
+    bucket,
+    key,
+    versionId: versioningEnabled || versionId !== 'null' ? versionId : undefined,
+  }
 }
 
 /** A copy takes its bytes from its source: what it must not have is a body. */

@@ -18,7 +18,7 @@ const BUCKET = 'bucket'
 describe.each(['none', 'full'] as const)('DeleteObject, durability %s', (durability) => {
   const t = useBackend({ durability })
   const at = (...names: string[]): string => join(t.root, BUCKET, ...names)
-  const remove = (name: string, precondition = {}): Promise<void> =>
+  const remove = (name: string, precondition = {}): Promise<unknown> =>
     t.backend.deleteObject({ bucket: BUCKET, key: name }, precondition, newCall())
   const add = (name: string, text = ''): Promise<unknown> =>
     put(t.backend, { bucket: BUCKET, key: name }, text)

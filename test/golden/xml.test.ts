@@ -6,8 +6,14 @@ import { S3Error } from '../../src/s3/errors.ts'
 import { locationOf, renderCompleted } from '../../src/s3/operations/complete-multipart-upload.ts'
 import { renderCopyResult } from '../../src/s3/operations/copy-object.ts'
 import { renderUpload } from '../../src/s3/operations/create-multipart-upload.ts'
-import { parseDelete, renderDeleteResult } from '../../src/s3/operations/delete-objects.ts'
+import {
+  parseDelete,
+  renderDeleteResult,
+  type DeleteEntry,
+  type Deletion,
+} from '../../src/s3/operations/delete-objects.ts'
 import { renderPolicyStatus } from '../../src/s3/operations/get-bucket-policy-status.ts'
+import { renderVersioning } from '../../src/s3/operations/get-bucket-versioning.ts'
 import { renderLocation } from '../../src/s3/operations/get-bucket-location.ts'
 import { parseAttributes, renderAttributes } from '../../src/s3/operations/get-object-attributes.ts'
 import { renderBuckets } from '../../src/s3/operations/list-buckets.ts'
@@ -142,6 +148,10 @@ const place = (key: string, host = '127.0.0.1:38081', hostStyle = false) => ({
 })
 const full = '"e9dc924f238fa6cc29465942875fe8f0"'
 const copied = { etag: full, sourceVersionId: undefined, versionId: undefined }
+
+/** Deleted as asked, without a word about versions. */
+const gone = (entries: readonly DeleteEntry[]): Deletion[] =>
+  entries.map((entry) => ({ entry, deleted: { versionId: undefined, isDeleteMarker: false } }))
 
 const deletion = (...keys: string[]) =>
   parseDelete(parseXml(Buffer.from(`<Delete>${keys.map((key) => `<Object><Key>${key}</Key></Object>`).join('')}</Delete>`), 'Delete'))
@@ -315,6 +325,9 @@ const CASES: Record<string, () => string> = {
       { maxParts: 1, partNumberMarker: 1 },
     ),
 
+  'get-bucket-versioning': () => renderVersioning('Enabled'),
+  'get-bucket-versioning-unset': () => renderVersioning(undefined),
+
   'delete-objects': () => {
     const { entries } = deletion('many/s', 'hello.txt/', 'dir', '../x', 'dir/', longKey)
     const [, , , , notEmpty, tooLong] = entries
@@ -322,11 +335,22 @@ const CASES: Record<string, () => string> = {
       { entry: notEmpty ?? fail(), error: new S3Error('ErrDirectoryNotEmpty') },
       { entry: tooLong ?? fail(), error: new S3Error('KeyTooLongError') },
     ]
-    return renderDeleteResult(entries.slice(0, 4), failures)
+    return renderDeleteResult(gone(entries.slice(0, 4)), failures)
   },
   'delete-objects-version': () =>
-    renderDeleteResult([{ key: 'many/r', versionId: 'null', precondition: {} }], []),
-  'delete-objects-escapes': () => renderDeleteResult(deletion('a&amp;&lt;&gt;&quot;&apos;b&#13;c').entries, []),
+    renderDeleteResult(gone([{ key: 'many/r', versionId: 'null', precondition: {} }]), []),
+  'delete-objects-escapes': () => renderDeleteResult(gone(deletion('a&amp;&lt;&gt;&quot;&apos;b&#13;c').entries), []),
+  'delete-objects-markers': () =>
+    renderDeleteResult(
+      ['k', 'copy'].map((key, i) => ({
+        entry: { key, versionId: undefined, precondition: {} },
+        deleted: {
+          versionId: ['01M7YXE59DDZB7PZVGD8BZ2Z2A', '01M7YXE59FN6ZWD04KZ9KXAN0K'][i],
+          isDeleteMarker: true,
+        },
+      })),
+      [],
+    ),
   'delete-objects-empty': () => renderDeleteResult([], []),
   'delete-objects-quiet': () => {
     const [entry = fail()] = deletion('gone/').entries

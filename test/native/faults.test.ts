@@ -63,6 +63,7 @@ const CHAINS: readonly (readonly [name: string, build: (chain: Chain) => void])[
       const to = chain.openFile(f.root, '.sgwtmp/copy', { create: 0o600 })
       chain.copyRange(from, 0, to, 0, 3, { methods: ['reflink', 'copy_file_range', 'read_write'] })
       chain.truncate(to, 1)
+      chain.setModified(to, { mtimeSec: 1, mtimeNsec: 2 })
       chain.setOwner(to, { uid: 0, gid: 0 })
       chain.remove(f.root, '.sgwtmp/copy')
     },

@@ -325,6 +325,23 @@ describe('hashes', () => {
   })
 })
 
+describe('setModified', () => {
+  it('sets the time of the last write to the nanosecond, before 1970 and after 2038 too', async () => {
+    for (const time of [
+      { mtimeSec: -5, mtimeNsec: 999_999_999 },
+      { mtimeSec: 2 ** 32, mtimeNsec: 1 },
+    ]) {
+      const chain = f.chain()
+      const file = chain.openTmpFile(f.root, { size: 3 })
+      chain.writeData(file, [Buffer.from('abc')])
+      chain.setModified(file, time)
+      const stat = chain.stat(file)
+      await chain.run()
+      expect(stat.value).toMatchObject(time)
+    }
+  })
+})
+
 describe('verifySize, truncate, sync, startWriteback', () => {
   it('refuses a file that is too short or too long', async () => {
     for (const size of [2, 4]) {

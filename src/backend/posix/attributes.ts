@@ -32,7 +32,9 @@ export const ATTRIBUTE = {
   /** Its presence says that the object is deleted, whatever data its file still holds. */
   deleteMarker: 'delete-marker',
   acl: 'acl',
+  /** Of a bucket: its object lock configuration, and whether it has versioning. */
   bucketLock: 'bucket-lock',
+  versioning: 'versioning',
 } as const
 
 export const CONTENT_ATTRIBUTES: readonly (readonly [

@@ -11,6 +11,7 @@ import { directoryNames, entryName, linkNames } from './packed-names.ts'
 import { TMP_DIR, bucketEntry, unfinishedBucket } from './paths.ts'
 import { getBucketSubresource } from './subresources.ts'
 import type { Task } from './task.ts'
+import { hasVersions, removeVersionsDirectory } from './versions/bucket-versions.ts'
 
 const { EACCES, EEXIST, EINVAL, ELOOP, ENOENT, ENOSYS, ENOTDIR, ENOTEMPTY, EOPNOTSUPP } =
   constants.errno
@@ -148,6 +149,7 @@ export async function headBucket(task: Task): Promise<void> {
 /** Removes a bucket without objects; uploads in progress go with it. */
 export async function deleteBucket(task: Task): Promise<void> {
   const { bucket } = task.subject
+  if (await hasVersions(task)) throw notEmpty(bucket, VERSIONS_LEFT)
   const looking = task.begin({ readable: true })
   const list = looking.steps.listDir(looking.bucket)
   await looking.run()
@@ -165,7 +167,11 @@ export async function deleteBucket(task: Task): Promise<void> {
     if (errno === ENOTDIR) await removeEntry(task, bucketEntry(bucket), false)
     else throw toS3Error(error, 'bucket', task.subject)
   }
+  await removeVersionsDirectory(task)
 }
+
+const VERSIONS_LEFT =
+  'The bucket you tried to delete is not empty. You must delete all versions in the bucket.'
 
 async function removeWorkingDirectory(task: Task): Promise<void> {
   const chain = task.begin()
@@ -173,6 +179,7 @@ async function removeWorkingDirectory(task: Task): Promise<void> {
   await chain.run()
 }
 
-function notEmpty(bucket: string): S3Error {
-  return new S3Error('BucketNotEmpty', { BucketName: bucket })
+function notEmpty(bucket: string, message?: string): S3Error {
+  const options = message === undefined ? {} : { message }
+  return new S3Error('BucketNotEmpty', { BucketName: bucket }, options)
 }

@@ -20,15 +20,16 @@ import {
 import { copyData, reusableSums } from './copy-data.ts'
 import { putDirectoryObject } from './directory-object.ts'
 import { etagForm, etagText } from './etag-form.ts'
-import { openObject } from './get-object.ts'
 import type { OpenObject } from './opened.ts'
 import { keyPath } from './paths.ts'
-import { onTerms, withPrecondition, withPreconditionInPlace } from './preconditions.ts'
+import { objectFacts, objectTarget } from './object-target.ts'
+import { withPrecondition, withPreconditionInPlace } from './preconditions.ts'
 import { publish } from './publish.ts'
-import { objectFacts, objectTarget } from './put-object.ts'
 import { replaceDescription } from './replace-description.ts'
 import type { Task } from './task.ts'
 import { filledFrom, withTemporaryFile } from './temporary-file.ts'
+import { onTerms } from './terms.ts'
+import { openSource } from './versions/open-source.ts'
 
 const DIRECTORY_TYPE = 'application/x-directory'
 
@@ -39,10 +40,11 @@ export async function copyObject(
   object: CopyTarget,
 ): Promise<CopiedObject> {
   const { subject } = task
-  const opened = await openObject(task.about(source), 'keep')
+  const opened = await openSource(task.about(source))
   try {
     source.check(opened.head)
-    const isItself = source.bucket === subject.bucket && source.key === subject.key
+    const isItself =
+      source.bucket === subject.bucket && source.key === subject.key && opened.isCurrent
     if (isItself) return await copyOntoItself(task, opened, object)
     if (keyPath(subject.key).isDirectory) return await copyToDirectory(task, opened, object)
     return await copyToFile(task, opened, object)
@@ -75,7 +77,7 @@ async function copyToFile(
       etagAttribute(etag),
       checksumsAttribute(algorithm, 'FULL_OBJECT', value),
     ]
-    await withPrecondition(task, object.precondition, (terms) =>
+    const versionId = await withPrecondition(task, object.precondition, (terms) =>
       publish(task, { target, terms, attributes, facts, ...filledFrom(task, file, size) }),
     )
     return {
@@ -83,7 +85,7 @@ async function copyToFile(
       lastModifiedMs: copied.stat.mtimeMs,
       checksum: { algorithm, type: 'FULL_OBJECT', value },
       sourceVersionId: source.head.versionId,
-      versionId: undefined,
+      versionId,
     }
   })
 }

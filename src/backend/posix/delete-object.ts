@@ -1,36 +1,85 @@
 import { constants } from 'node:os'
 import type { Fd, FileIdentity } from '../../io/io.ts'
 import { matchesEtag, preconditionFailed } from '../../s3/conditions.ts'
+import { invalidVersion } from '../../s3/version-id.ts'
 import { SPAN } from '../../trace/names.ts'
-import type { DeletePrecondition, ObjectHead, ObjectRef } from '../backend.ts'
+import type { DeletedObject, DeletePrecondition, ObjectHead, ObjectRef } from '../backend.ts'
 import { ATTRIBUTE } from './attributes.ts'
 import { deleteDirectoryObject } from './directory-object.ts'
 import { failureOf } from './errors.ts'
 import { isDirectory } from './file-types.ts'
 import { currentObject } from './get-object.ts'
 import { withKeyLock } from './locks.ts'
+import { objectFacts } from './object-target.ts'
 import { TMP_DIR, keyPath, type KeyPath } from './paths.ts'
 import { NotPlain, addPlainLook, checkProtection, isNotPlain, readLock } from './protection.ts'
-import { objectFacts } from './put-object.ts'
 import type { BucketChain, Task } from './task.ts'
 import { openTmpDir, removeTemporary, temporaryName } from './tmp-dir.ts'
+import { keepsVersions } from './versions/current.ts'
+import { putDeleteMarker } from './versions/delete-marker.ts'
+import { deleteVersion } from './versions/delete-version.ts'
+import { NULL_VERSION } from './versions/layout.ts'
 
 const { EALREADY, EEXIST, EISDIR, ELOOP, ENOENT, ENOTDIR, EPERM, ESTALE, EXDEV } = constants.errno
 
+/** Deletes an object, or puts a delete marker in its place, or deletes one version. Directory objects have no versions. */
 export async function deleteObject(
   task: Task<ObjectRef>,
   precondition: DeletePrecondition,
+): Promise<DeletedObject> {
+  const { volume, subject } = task
+  const path = keyPath(subject.key)
+  const { versionId } = subject
+  if (path.isDirectory || volume.versions === undefined) {
+    if (versionId !== undefined && versionId !== NULL_VERSION) await refuseVersion(task, versionId)
+    const { bucket, key } = subject
+    await deletePlain(task.about({ bucket, key }), path, precondition)
+    return { versionId, isDeleteMarker: false }
+  }
+  if (versionId !== undefined) {
+    const removeFile = (): Promise<void> => deleteFile(task, path)
+    return deleteVersion(task, versionId, {
+      check: (head) => check(precondition, head),
+      removeFile,
+    })
+  }
+  if (!hasCondition(precondition) && (await deleteFree(task, path))) return NO_VERSION
+  return putDeleteMarker(task, {
+    check: (head) => check(precondition, head),
+    removeFile: (file) => deleteFile(task, path, file),
+  })
+}
+
+const NO_VERSION: DeletedObject = { versionId: undefined, isDeleteMarker: false }
+
+/** Where there are no versions, an id names none of an object that is there. */
+async function refuseVersion(task: Task<ObjectRef>, versionId: string): Promise<void> {
+  const { bucket, key } = task.subject
+  const isThere = (await currentObject(task.about({ bucket, key }))) !== undefined
+  if (isThere || task.volume.versions === undefined) throw invalidVersion(versionId)
+}
+
+async function deletePlain(
+  task: Task<ObjectRef>,
+  path: KeyPath,
+  precondition: DeletePrecondition,
 ): Promise<void> {
-  const path = keyPath(task.subject.key)
-  const { plainBuckets } = task.volume
-  const { bucket } = task.subject
   if (!hasCondition(precondition)) {
     if (path.isDirectory) {
       if ((await readLock(task)) === undefined) return deleteDirectoryObject(task)
-    } else if (plainBuckets.has(bucket)) return deleteFile(task, path)
-    else if (!plainBuckets.isMarked(bucket) && (await deleteLooking(task, path))) return
+    } else if (await deleteFree(task, path)) return
   }
   return deleteLocked(task, path, precondition)
+}
+
+/** Without a lock of the key, in a plain bucket. False where it is none, or may be none: then nothing has been done. */
+async function deleteFree(task: Task<ObjectRef>, path: KeyPath): Promise<boolean> {
+  const { plainBuckets } = task.volume
+  const { bucket } = task.subject
+  if (plainBuckets.isMarked(bucket)) return false
+  if (!plainBuckets.has(bucket)) return deleteLooking(task, path)
+  await deleteFile(task, path)
+  return true
 }
 
 /** False where the bucket turned out not to be plain. */
@@ -74,12 +123,19 @@ function deleteLocked(
   })
 }
 
-/** Throws AccessDenied where a lock protects the object now. */
+/**
+ * Throws AccessDenied where a lock protects now what would be deleted for good. In a bucket with versioning that is one
+ * version, or nothing.
+ */
 export async function checkDeletable(task: Task<ObjectRef>): Promise<void> {
+  const { bucket, key, versionId } = task.subject
   const lock = await readLock(task)
-  const object = lock && (await currentObject(task))
-  if (lock !== undefined && object !== undefined)
-    await checkProtection(task, object.attributes, lock)
+  if (lock === undefined) return
+  const isKept = versionId === undefined && !keyPath(key).isDirectory && (await keepsVersions(task))
+  if (isKept) return
+  const hasVersions = task.volume.versions !== undefined
+  const object = await currentObject(hasVersions ? task : task.about({ bucket, key }))
+  if (object !== undefined) await checkProtection(task, object.attributes, lock)
 }
 
 function hasCondition({ ifMatch, ifLastModified, ifSize }: DeletePrecondition): boolean {

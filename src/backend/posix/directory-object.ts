@@ -15,8 +15,9 @@ import { mismatch } from './collected.ts'
 import { failureOf } from './errors.ts'
 import { etagForm, etagInChain, etagText } from './etag-form.ts'
 import { keyPath } from './paths.ts'
-import { onTerms, withPreconditionInPlace, type WriteTerms } from './preconditions.ts'
+import { withPreconditionInPlace } from './preconditions.ts'
 import type { Task } from './task.ts'
+import { onTerms, type WriteTerms } from './terms.ts'
 
 const { EEXIST, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY } = constants.errno
 

@@ -90,7 +90,7 @@ export async function openObject(
     task.volume.defaultEtag,
   )
   const bytes = path.isDirectory ? EMPTY : content?.value
-  return { head, stat: stat.value, attributes: metadata.value, fd, bytes }
+  return { head, stat: stat.value, attributes: metadata.value, fd, isCurrent: true, bytes }
 }
 
 const EMPTY = Buffer.alloc(0)

@@ -13,6 +13,8 @@ export interface OpenObject {
   readonly attributes: StoredAttributes
   /** Open for `keep`, and for `read` of a large object: the caller closes it. Else -1. */
   readonly fd: number
+  /** It is the file under the key, and no superseded version. */
+  readonly isCurrent: boolean
   /** All of a small object, for `read`. */
   readonly bytes: Buffer | undefined
 }

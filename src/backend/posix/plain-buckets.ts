@@ -12,13 +12,13 @@ const CERTAIN_MS = 60_000
 const MAX_REMEMBERED = 10_000
 
 /**
- * Which buckets are plain: without object lock, so that whatever is written or deleted in them has nothing to be compared
- * with first.
+ * Which buckets are plain: without object lock and versioning, so that whatever is written or deleted in them has nothing to
+ * be compared with, and nothing to be kept, first.
  *
  * Whether one is, is asked of the file system, with the very chain that writes, and holds for a moment: other processes on
  * the same directory may change it. So that nothing is lost to one that does not know yet, whoever is told that a lock has
- * been put on something is told so once everybody knows (`settled`): a bucket becomes lockable once, and pays half a second
- * for it, and all requests in plain buckets pay nothing.
+ * been put on something, or that there is a version, is told so once everybody knows (`settled`): a bucket becomes lockable
+ * or versioned once, and pays half a second for it, and all requests in plain buckets pay nothing.
  */
 export class PlainBuckets {
   /** When a bucket was seen to be plain. */

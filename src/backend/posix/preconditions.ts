@@ -1,36 +1,27 @@
 import { matchesEtag, preconditionFailed } from '../../s3/conditions.ts'
 import { S3Error } from '../../s3/errors.ts'
-import type { FileIdentity } from '../../io/io.ts'
 import type { ObjectHead, ObjectRef, WritePrecondition } from '../backend.ts'
-import type { Attribute } from './attributes.ts'
 import { currentObject } from './get-object.ts'
 import { withKeyLock } from './locks.ts'
 import { NotPlain, checkProtection, givenRetention, readLock } from './protection.ts'
 import type { Task } from './task.ts'
+import { NO_TERMS, type WriteTerms } from './terms.ts'
+import { withNewVersion } from './versions/new-version.ts'
 
-/** What a write has to keep to. */
-export interface WriteTerms {
-  /** The only file it may replace: where another one has its name by now, it is PreconditionFailed. */
-  readonly onlyOver: FileIdentity | undefined
-  /** It fails with `NotPlain`, and changes nothing, unless the bucket is plain. */
-  readonly onlyIfPlain: boolean
-  /** Hung on the object if it brings none of its own. */
-  readonly retention: Attribute | undefined
-}
-
-const NO_TERMS: WriteTerms = { onlyOver: undefined, onlyIfPlain: false, retention: undefined }
 const ONLY_IF_PLAIN: WriteTerms = { ...NO_TERMS, onlyIfPlain: true }
 
 /**
- * Runs `write` under the client's condition and the object locks of the bucket; it may be run twice.
+ * Runs `write` under the client's condition and the object locks of the bucket, and where that has versioning after what is
+ * replaced has been kept; it may be run more than once.
  *
  * `If-None-Match: *` needs nothing here: link(2) decides it, failing where the name exists. `If-Match` is compared under
  * the key's lock, which is held until the new object is published: of many that compare with the same ETag one wins. Those
  * who ask for no condition take no lock; lest they be overwritten unseen, `write` is told the file that was compared, which
  * stays open, and replaces no other.
  *
- * In a bucket with object lock all who write, delete or lock a key take its lock, so that what is found unprotected stays so
- * until it is replaced. That a bucket has none is found out by `write` itself, or is known: see `PlainBuckets`.
+ * In a bucket with object lock or versioning all who write, delete or lock a key take its lock, so that what is found
+ * unprotected stays so, and what is kept is all there is, until it is replaced. That a bucket has neither is found out by
+ * `write` itself, or is known: see `PlainBuckets`.
  */
 export function withPrecondition<T>(
   task: Task<ObjectRef>,
@@ -43,7 +34,7 @@ export function withPrecondition<T>(
     if (plainBuckets.has(bucket)) return write(NO_TERMS)
     if (!plainBuckets.isMarked(bucket)) return writeLooking(task, precondition, write)
   }
-  return writeLocked(task, precondition, write)
+  return writeMarked(task, precondition, write)
 }
 
 /**
@@ -75,8 +66,18 @@ async function writeLooking<T>(
   } catch (error) {
     if (!(error instanceof NotPlain)) throw error
     plainBuckets.mark(task.subject.bucket)
-    return writeLocked(task, precondition, write)
+    return writeMarked(task, precondition, write)
   }
+}
+
+/** In a bucket that may have object lock, versioning, or both. */
+function writeMarked<T>(
+  task: Task<ObjectRef>,
+  precondition: WritePrecondition,
+  write: (terms: WriteTerms) => Promise<T>,
+): Promise<T> {
+  if (task.volume.versions === undefined) return writeLocked(task, precondition, write)
+  return withNewVersion(task, (head) => compare(precondition, head), write)
 }
 
 async function writeLocked<T>(
@@ -125,14 +126,4 @@ function compare({ ifMatch, ifNoneMatch }: WritePrecondition, head: ObjectHead |
   if (ifMatch === undefined) return
   if (head === undefined) throw new S3Error('NoSuchKey')
   if (!matchesEtag(ifMatch, head.etag)) throw preconditionFailed('If-Match')
-}
-
-/** The attributes of a new object, with what its bucket gives it. */
-export function onTerms(
-  attributes: readonly Attribute[],
-  { retention }: WriteTerms,
-): readonly Attribute[] {
-  if (retention === undefined || attributes.some(([name]) => name === retention[0]))
-    return attributes
-  return [...attributes, retention]
 }

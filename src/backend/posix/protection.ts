@@ -8,9 +8,15 @@ import { failureOf } from './errors.ts'
 import type { StoredAttributes } from './head.ts'
 import { bucketEntry } from './paths.ts'
 import type { BucketChain, Task } from './task.ts'
+import type { Volume } from './volume.ts'
 
-/** What a plain bucket has none of. */
-const MARKS: readonly string[] = [ATTRIBUTE.bucketLock]
+/** What a plain bucket has none of. Where there is no place for versions, its versioning is of no effect. */
+const MARKS: readonly string[] = [ATTRIBUTE.bucketLock, ATTRIBUTE.versioning]
+const LOCK_MARK: readonly string[] = [ATTRIBUTE.bucketLock]
+
+function marksOf({ versions }: Volume): readonly string[] {
+  return versions === undefined ? LOCK_MARK : MARKS
+}
 
 /** A configuration that cannot be read protects what is protected by itself. */
 const UNREADABLE: BucketLock = { enabled: true, defaultRetention: undefined }
@@ -23,11 +29,26 @@ export async function readLock(task: Task): Promise<BucketLock | undefined> {
   const sinceMs = performance.now()
   // Who has no locks is not shown that they were looked for.
   const chain = task.begin({ readable: true, record: plainBuckets.isMarked(bucket) })
-  const documents = chain.steps.readMetadata(chain.bucket, MARKS)
+  const documents = chain.steps.readMetadata(chain.bucket, marksOf(task.volume))
   await chain.run()
-  const stored = documents.value.get(ATTRIBUTE.bucketLock)
-  if (stored === undefined) plainBuckets.add(bucket, sinceMs)
-  else plainBuckets.mark(bucket)
+  noteMarks(task, documents.value, sinceMs)
+  return lockOf(documents.value)
+}
+
+/** Remembers whether the bucket is plain, by its attributes, which were read after `sinceMs`. */
+export function noteMarks(
+  { volume, subject }: Task,
+  marks: StoredAttributes,
+  sinceMs: number,
+): void {
+  const isPlain = marksOf(volume).every((name) => !marks.has(name))
+  if (isPlain) volume.plainBuckets.add(subject.bucket, sinceMs)
+  else volume.plainBuckets.mark(subject.bucket)
+}
+
+/** The lock configuration among a bucket's attributes. */
+export function lockOf(marks: StoredAttributes): BucketLock | undefined {
+  const stored = marks.get(ATTRIBUTE.bucketLock)
   return stored && (readBucketLock(stored) ?? UNREADABLE)
 }
 
@@ -65,7 +86,7 @@ export function addPlainLook(task: Task, chain: BucketChain): Step<void> {
   steps.under(silent)
   const open = { followLast: true, readable: true }
   const bucket = chain.at('bucket', steps.openDir(root, bucketEntry(task.subject.bucket), open))
-  const look = steps.verifyFile(bucket, { regular: false, has: [], lacks: MARKS })
+  const look = steps.verifyFile(bucket, { regular: false, has: [], lacks: marksOf(task.volume) })
   steps.under(task.span)
   return look
 }

@@ -8,10 +8,10 @@ import { ATTRIBUTE, type Attribute } from './attributes.ts'
 import { failureOf } from './errors.ts'
 import { isDirectory } from './file-types.ts'
 import { TMP_DIR } from './paths.ts'
-import { onTerms, type WriteTerms } from './preconditions.ts'
 import { NotPlain, addPlainLook, isNotPlain } from './protection.ts'
 import type { BucketChain, Task } from './task.ts'
 import type { TemporaryFile } from './temporary-file.ts'
+import { OvertakenError, onTerms, type WriteTerms } from './terms.ts'
 import {
   TMPFILE_REFUSED,
   namedPlan,
@@ -68,16 +68,18 @@ const MAX_TRIES = 24
 /**
  * Makes a file whole and gives it its name, in one chain, and tries again where that can help.
  *
+ * Gives back the id of the version that it becomes, if it becomes one.
+ *
  * Readers see the old object or the new one. Whatever fails, nothing is left: an O_TMPFILE goes with its descriptor, a
  * named temporary file is removed by the chain that made it, and directories made for it are pruned.
  */
-export async function publish(task: Task, publication: Publication): Promise<void> {
+export async function publish(task: Task, publication: Publication): Promise<string | undefined> {
   let plan = publication.filled?.plan ?? usualPlan(task)
   for (let tries = 1; ; tries++) {
     const attempt = new Attempt(task, publication, plan, tries === 1)
     try {
       await attempt.chain.steps.run()
-      return
+      return publication.terms?.version?.id
     } catch (error) {
       const next = tries < MAX_TRIES ? attempt.otherPlan(error) : undefined
       if (next === undefined) throw await attempt.failure(error)
@@ -129,7 +131,7 @@ class Attempt {
     const parent: Fd = upload ?? this.#parent ?? bucket
     const { terms, facts } = publication
     this.#look = terms?.onlyIfPlain === true ? addPlainLook(task, this.chain) : undefined
-    const { replace } = target
+    const replace = terms?.version === undefined ? target.replace : !terms.version.overNothing
     const linking = { tmpDir, replace, onlyOver: terms?.onlyOver, attributes: facts }
     const from = name === undefined ? {} : { from: name }
     this.#link = this.chain.at(
@@ -176,6 +178,8 @@ class Attempt {
     const { attributes, terms, optionalAttributes = [], size } = this.#publication
     steps.writeMetadata(file, terms === undefined ? attributes : onTerms(attributes, terms))
     steps.verifySize(file, size)
+    const time = terms?.version?.time
+    if (time !== undefined) steps.setModified(file, time)
     for (const attribute of optionalAttributes) {
       steps.writeMetadata(file, [attribute], { tolerate: [ENOSPC, E2BIG] })
     }
@@ -230,7 +234,7 @@ class Attempt {
   /** What a client is told, once nothing is left of the attempt. */
   async failure(error: unknown): Promise<unknown> {
     if (!(error instanceof IoError)) return error
-    const { target, explain } = this.#publication
+    const { target, explain, terms } = this.#publication
     const isLink = error.step === this.#link
     if (isLink && error.errno === EEXIST && (await isTakenByDirectory(this.#task, target))) {
       return new S3Error('ExistingObjectIsDirectory', {}, { cause: error })
@@ -240,6 +244,8 @@ class Attempt {
     if (target.makeParents && (isLink || isPlainless || mayHaveMade))
       await prune(this.#task, target)
     if (isPlainless) return new NotPlain()
+    const isOvertaken = isLink && (error.errno === EALREADY || error.errno === EEXIST)
+    if (isOvertaken && terms?.version !== undefined) return new OvertakenError()
     if (isLink && error.errno === EALREADY) return preconditionFailed('If-Match', error)
     return explain?.(error) ?? this.chain.toS3Error(error)
   }

@@ -11,13 +11,13 @@ import {
 import { COLLECTED_BYTES, collectedFill } from './collected.ts'
 import { putDirectoryObject } from './directory-object.ts'
 import { etagForm, etagInChain, etagText } from './etag-form.ts'
+import { objectFacts, objectTarget } from './object-target.ts'
 import { keyPath } from './paths.ts'
 import { checkPrecondition, withPrecondition } from './preconditions.ts'
 import { publish } from './publish.ts'
 import { receive, type Received } from './receive.ts'
 import type { Task } from './task.ts'
 import { filledFrom, withTemporaryFile } from './temporary-file.ts'
-import type { Target } from './tmp-dir.ts'
 
 export async function putObject(
   task: Task<ObjectRef>,
@@ -26,7 +26,7 @@ export async function putObject(
 ): Promise<WrittenObject> {
   if (keyPath(task.subject.key).isDirectory) return putDirectory(task, object, payload)
   const { length } = payload
-  const { digest, size } =
+  const { digest, size, versionId } =
     length !== undefined && length <= COLLECTED_BYTES
       ? await putCollected(task, object, payload, length)
       : await putStreamed(task, object, payload)
@@ -35,8 +35,12 @@ export async function putObject(
     etag: `"${etagText(etagForm(task.volume, object.checksum), digest)}"`,
     size,
     checksum: { algorithm: object.checksum, type: 'FULL_OBJECT', value },
-    versionId: undefined,
+    versionId,
   }
+}
+
+interface Stored extends Received {
+  readonly versionId: string | undefined
 }
 
 /** One job for the I/O pool, from opening the bucket to syncing the directory. */
@@ -45,7 +49,7 @@ async function putCollected(
   object: NewObject,
   payload: AnyPayload,
   size: number,
-): Promise<Received> {
+): Promise<Stored> {
   const pieces = await payload.collect()
   const kind = hashKindOf(object.checksum)
   const form = etagForm(task.volume, object.checksum)
@@ -57,10 +61,10 @@ async function putCollected(
   ]
   const target = objectTarget(task, object)
   const facts = objectFacts(task)
-  await withPrecondition(task, object.precondition, (terms) =>
+  const versionId = await withPrecondition(task, object.precondition, (terms) =>
     publish(task, { target, terms, size, attributes, fill, explain, facts }),
   )
-  return { digest, size }
+  return { digest, size, versionId }
 }
 
 /** A body that is hashed and written while it arrives; its name is given at the end, as with a small one. */
@@ -68,7 +72,7 @@ async function putStreamed(
   task: Task<ObjectRef>,
   object: NewObject,
   payload: AnyPayload,
-): Promise<Received> {
+): Promise<Stored> {
   await checkPrecondition(task, object.precondition)
   const kind = hashKindOf(object.checksum)
   const form = etagForm(task.volume, object.checksum)
@@ -77,21 +81,20 @@ async function putStreamed(
   const { length } = payload
   const wanted = { target, facts, size: length ?? 0, preallocate: length !== undefined }
   return withTemporaryFile(task, wanted, async (file) => {
-    const received = await receive(task, payload, {
+    const { digest, size } = await receive(task, payload, {
       fd: file.fd,
       startWriteback: false,
       kinds: [form.kind, kind],
     })
-    const { digest, size } = received
     const attributes: Attribute[] = [
       ...describingAttributes(object),
       etagAttribute(etagText(form, digest)),
       checksumsAttribute(object.checksum, 'FULL_OBJECT', digest(kind).toString('base64')),
     ]
-    await withPrecondition(task, object.precondition, (terms) =>
+    const versionId = await withPrecondition(task, object.precondition, (terms) =>
       publish(task, { target, terms, attributes, facts, ...filledFrom(task, file, size) }),
     )
-    return received
+    return { digest, size, versionId }
   })
 }
 
@@ -109,22 +112,4 @@ async function putDirectory(
     checks: payload.checks(),
   })
   return { etag, size: 0, checksum, versionId: undefined }
-}
-
-/** Where an object's file goes; with `If-None-Match: *` only if nothing is there. */
-export function objectTarget(
-  task: Task<ObjectRef>,
-  { precondition }: Pick<NewObject, 'precondition'>,
-): Target {
-  const { parent, name } = keyPath(task.subject.key)
-  return {
-    directory: parent,
-    name,
-    makeParents: true,
-    replace: precondition.ifNoneMatch === undefined,
-  }
-}
-
-export function objectFacts({ subject }: Task<ObjectRef>): Record<string, string> {
-  return { 'posix.bucket': subject.bucket, 'posix.object': subject.key }
 }

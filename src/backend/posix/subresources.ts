@@ -53,6 +53,9 @@ export function deleteBucketSubresource(task: Task, name: BucketSubresource): Pr
   return changeBucket(task, name, undefined)
 }
 
+/** What a bucket has that is not plain. */
+const MARKING: ReadonlySet<string> = new Set([ATTRIBUTE.bucketLock, ATTRIBUTE.versioning])
+
 async function changeBucket(
   task: Task,
   name: BucketSubresource,
@@ -62,7 +65,7 @@ async function changeBucket(
   writeOrRemove(chain.steps, chain.bucket, name, value)
   if (task.volume.durable) chain.steps.sync(chain.bucket, 'dir')
   await chain.run()
-  if (name !== ATTRIBUTE.bucketLock || value === undefined) return
+  if (!MARKING.has(name) || value === undefined) return
   const { plainBuckets } = task.volume
   const { bucket } = task.subject
   const isNew = !plainBuckets.isMarked(bucket)

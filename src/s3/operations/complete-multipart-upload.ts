@@ -50,6 +50,7 @@ export const CompleteMultipartUpload = operation(
       const completion = { parts, checksumType, checksum, objectSize, precondition }
       const completed = await backend.completeUpload({ bucket, key, uploadId }, completion, call)
       tell(call, 's3.etag', completed.etag)
+      tell(call, 's3.version_id', completed.versionId)
       const { versionId } = completed
       return {
         status: 200,

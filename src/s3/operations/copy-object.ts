@@ -3,7 +3,13 @@ import type { CopiedObject, CopyTarget } from '../../backend/backend.ts'
 import { WRITES_OBJECT, signedOnly } from '../access-rules.ts'
 import { parseAlgorithm } from '../checksum.ts'
 import { checkCopyConditions, copyConditions, writePrecondition } from '../conditions.ts'
-import { checkCopySize, isSameObject, parseCopySource, refuseBody } from '../copy-source.ts'
+import {
+  checkCopySize,
+  isSameObject,
+  parseCopySource,
+  refuseBody,
+  sourceRef,
+} from '../copy-source.ts'
 import { S3Error } from '../errors.ts'
 import { formatXmlDate } from '../http-date.ts'
 import { contentHeaders, userMetadata } from '../metadata.ts'
@@ -39,15 +45,15 @@ export const CopyObject = operation(
       const target = { bucket: input.bucket, key: input.key }
       const source = parseCopySource(input.source ?? '', settings.strictBucketNames)
       tell(call, 's3.copy_source', `${source.bucket}/${source.key}`)
-      if (input.metadata === 'COPY' && isSameObject(source, target)) throw unchanged()
+      const isItself = isSameObject(source, target) && source.versionId === undefined
+      if (input.metadata === 'COPY' && isItself) throw unchanged()
       const isMissingLock =
         input.lock !== undefined && !(await isLockable(input.bucket, backend, call))
-      const bringsTags = input.tags === 'COPY' && !isSameObject(source, target)
+      const bringsTags = input.tags === 'COPY' && !isItself
       let size = 0
       const copied = await backend.copyObject(
         {
-          bucket: source.bucket,
-          key: source.key,
+          ...sourceRef(source, settings),
           check(head) {
             // Tags may decide who reads an object: they come along only for whoever may read them there and set them here.
             if (bringsTags && head.tagCount > 0 && !keys.copiesTags)
@@ -70,6 +76,7 @@ export const CopyObject = operation(
       )
       tell(call, 's3.content_length', size)
       tell(call, 's3.etag', copied.etag)
+      tell(call, 's3.version_id', copied.versionId)
       return { status: 200, headers: versionHeaders(copied), body: renderCopyResult(copied) }
     },
   },

@@ -1,7 +1,9 @@
+import type { DeletedObject } from '../../backend/backend.ts'
 import { onObject } from '../access-rules.ts'
 import { deletePrecondition } from '../conditions.ts'
 import { headers, label, operation, query } from '../operation.ts'
-import { parseNullVersionId } from '../version-id.ts'
+import { tell } from '../trace-facts.ts'
+import { parseVersionId } from '../version-id.ts'
 
 export const DeleteObject = operation(
   {
@@ -10,18 +12,22 @@ export const DeleteObject = operation(
     input: {
       bucket: label('bucket'),
       key: label('key'),
-      versionId: query('versionId', parseNullVersionId),
+      versionId: query('versionId', parseVersionId),
       precondition: headers(deletePrecondition),
     },
   },
   {
     access: onObject('s3:DeleteObject', 'WRITE', 's3:DeleteObjectVersion'),
     async handle({ bucket, key, versionId, precondition }, { backend, call }) {
-      await backend.deleteObject({ bucket, key }, precondition, call)
-      return {
-        status: 204,
-        headers: versionId === undefined ? [] : ['x-amz-version-id', versionId],
-      }
+      const deleted = await backend.deleteObject({ bucket, key, versionId }, precondition, call)
+      tell(call, 's3.version_id', deleted.versionId)
+      return { status: 204, headers: versionHeaders(deleted) }
     },
   },
 )
+
+function versionHeaders({ versionId, isDeleteMarker }: DeletedObject): string[] {
+  const list = isDeleteMarker ? ['x-amz-delete-marker', 'true'] : []
+  if (versionId !== undefined) list.push('x-amz-version-id', versionId)
+  return list
+}

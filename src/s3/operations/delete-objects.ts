@@ -1,13 +1,13 @@
 import { setImmediate } from 'node:timers/promises'
 import { childText, childrenOf, type XmlElement } from '../../http/xml-reader.ts'
 import { XML_DECLARATION, element, optional, wrap } from '../../http/xml.ts'
-import type { DeletePrecondition } from '../../backend/backend.ts'
+import type { DeletedObject, DeletePrecondition } from '../../backend/backend.ts'
 import { signedOnly } from '../access-rules.ts'
 import { S3Error } from '../errors.ts'
 import { parseHttpDate } from '../http-date.ts'
 import { normalizeKey } from '../names.ts'
 import { document, label, operation, type OperationContext } from '../operation.ts'
-import { parseNullVersionId } from '../version-id.ts'
+import { parseVersionId } from '../version-id.ts'
 
 const MAX_KEYS = 1000
 /** A thousand of the longest keys and what is written around them. */
@@ -44,13 +44,12 @@ export const DeleteObjects = operation(
       const denied = await findDenied(request.entries, keys)
       const allowed = request.entries.filter((entry) => !denied.has(entry))
       await checkLocks(bucket, allowed, context)
-      const failures = await deleteAll({ bucket, entries: request.entries, denied }, context)
+      const wanted = { bucket, entries: request.entries, denied }
+      const { deletions, failures } = await deleteAll(wanted, context)
       const isDenied = failures.every(({ error }) => error.code === 'AccessDenied')
       if (!keys.onBucket && isDenied && failures.length === request.entries.length)
         throw new S3Error('AccessDenied')
-      const failed = new Map(failures.map((failure) => [failure.entry, failure]))
-      const deleted = request.quiet ? [] : request.entries.filter((entry) => !failed.has(entry))
-      return { status: 200, body: renderDeleteResult(deleted, failures) }
+      return { status: 200, body: renderDeleteResult(request.quiet ? [] : deletions, failures) }
     },
   },
 )
@@ -65,7 +64,8 @@ async function checkLocks(
     const key = pathOf(entry)
     if (key === undefined) return
     try {
-      await backend.checkDeletable({ bucket, key }, call)
+      const ref = { bucket, key, versionId: parseVersionId(entry.versionId) }
+      await backend.checkDeletable(ref, call)
     } catch (error) {
       // What else is wrong with a key is told of that key alone.
       if (!(error instanceof S3Error) || error.status >= 500 || error.code === 'AccessDenied')
@@ -116,12 +116,17 @@ function parseEntry(object: XmlElement): DeleteEntry {
   }
 }
 
+export interface Deletion {
+  readonly entry: DeleteEntry
+  readonly deleted: DeletedObject
+}
+
 export interface DeleteFailure {
   readonly entry: DeleteEntry
   readonly error: S3Error
 }
 
-interface Deletion {
+interface WantedDeletions {
   readonly bucket: string
   readonly entries: readonly DeleteEntry[]
   /** Those that the caller may not delete. */
@@ -135,16 +140,18 @@ const WIDTH = 16
  * first, so that a listing sent back as it came empties the tree whatever its order.
  */
 async function deleteAll(
-  { bucket, entries, denied }: Deletion,
+  { bucket, entries, denied }: WantedDeletions,
   { backend, call }: OperationContext,
-): Promise<readonly DeleteFailure[]> {
+): Promise<{ deletions: readonly Deletion[]; failures: readonly DeleteFailure[] }> {
+  const done = new Map<DeleteEntry, Deletion>()
   const failed = new Map<DeleteEntry, DeleteFailure>()
   const remove = async (entry: DeleteEntry): Promise<void> => {
     try {
       const key = normalizeKey(entry.key)
       if (denied.has(entry)) throw new S3Error('AccessDenied')
-      parseNullVersionId(entry.versionId)
-      await backend.deleteObject({ bucket, key }, entry.precondition, call)
+      const ref = { bucket, key, versionId: parseVersionId(entry.versionId) }
+      const deleted = await backend.deleteObject(ref, entry.precondition, call)
+      done.set(entry, { entry, deleted })
     } catch (error) {
       if (!(error instanceof S3Error) || error.status >= 500) throw error
       failed.set(entry, { entry, error })
@@ -157,7 +164,10 @@ async function deleteAll(
   const directories = entries.filter(({ key }) => key.endsWith('/'))
   for (const entry of directories.toSorted((a, b) => b.key.length - a.key.length))
     await remove(entry)
-  return entries.map((entry) => failed.get(entry)).filter((failure) => failure !== undefined)
+  return {
+    deletions: entries.map((entry) => done.get(entry)).filter((one) => one !== undefined),
+    failures: entries.map((entry) => failed.get(entry)).filter((one) => one !== undefined),
+  }
 }
 
 /** Other requests wait no longer than this, and one key more, for a policy to be asked about a thousand keys. */
@@ -201,13 +211,12 @@ async function inParallel<T>(items: readonly T[], run: (item: T) => Promise<void
 
 /** The message of a failure is its code: so does upstream. */
 export function renderDeleteResult(
-  deleted: readonly DeleteEntry[],
+  deletions: readonly Deletion[],
   failures: readonly DeleteFailure[],
 ): string {
   let content = ''
-  for (const { key, versionId } of deleted) {
-    content += wrap('Deleted', element('Key', key) + optional('VersionId', versionId))
-  }
+  for (const { entry, deleted } of deletions)
+    content += wrap('Deleted', renderDeletion(entry, deleted))
   for (const { entry, error } of failures) {
     const version = optional('VersionId', entry.versionId)
     content += wrap(
@@ -219,4 +228,15 @@ export function renderDeleteResult(
     )
   }
   return XML_DECLARATION + wrap('DeleteResult', content)
+}
+
+/** A delete marker that was made, or was deleted, has its id beside that of the request. */
+function renderDeletion(
+  { key, versionId }: DeleteEntry,
+  { isDeleteMarker, versionId: markerId }: DeletedObject,
+): string {
+  const marker = isDeleteMarker
+    ? element('DeleteMarker', 'true') + optional('DeleteMarkerVersionId', markerId)
+    : ''
+  return marker + element('Key', key) + optional('VersionId', versionId)
 }

@@ -22,6 +22,6 @@ export const GetBucketVersioning = operation(
 )
 
 /** Of a bucket that never had versioning nothing is said. */
-function renderVersioning(state: VersioningState): string {
+export function renderVersioning(state: VersioningState): string {
   return xmlDocument('VersioningConfiguration', optional('Status', state))
 }

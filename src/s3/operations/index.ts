@@ -44,6 +44,7 @@ import { PutBucketCors } from './put-bucket-cors.ts'
 import { PutBucketOwnershipControls } from './put-bucket-ownership-controls.ts'
 import { PutBucketPolicy } from './put-bucket-policy.ts'
 import { PutBucketTagging } from './put-bucket-tagging.ts'
+import { PutBucketVersioning } from './put-bucket-versioning.ts'
 import { PutBucketWebsite } from './put-bucket-website.ts'
 import { PutObjectLegalHold } from './put-object-legal-hold.ts'
 import { PutObjectLockConfiguration } from './put-object-lock-configuration.ts'
@@ -62,7 +63,7 @@ export const operations: readonly Operation[] = [
 
   PutBucketTagging,
   PutBucketOwnershipControls,
-  ...later.bucketPutsBeforeLock,
+  PutBucketVersioning,
   PutObjectLockConfiguration,
   PutBucketCors,
   PutBucketPolicy,

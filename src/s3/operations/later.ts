@@ -41,8 +41,6 @@ function accessTo(
 }
 
 /** Families stand apart where operations that exist stand between them in the order of upstream's routes. */
-export const bucketPutsBeforeLock = family('PUT', 'bucket', [['PutBucketVersioning', 'versioning']])
-
 export const bucketPuts = family('PUT', 'bucket', [
   ['PutBucketAnalyticsConfiguration', 'analytics', 'PutAnalyticsConfiguration'],
   ['PutBucketEncryption', 'encryption', 'PutEncryptionConfiguration'],

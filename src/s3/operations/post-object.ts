@@ -57,6 +57,7 @@ export const PostObject = operation(
       )
       tell(call, 's3.content_length', written.size)
       tell(call, 's3.etag', written.etag)
+      tell(call, 's3.version_id', written.versionId)
       // As the client spelled it: that is the name it looks for.
       const place = { bucket, key: request.key ?? key, etag: written.etag }
       const target = redirectTo(fields.get('success_action_redirect'), place)

@@ -44,6 +44,7 @@ export const PutObject = operation(
       )
       tell(call, 's3.content_length', written.size)
       tell(call, 's3.etag', written.etag)
+      tell(call, 's3.version_id', written.versionId)
       const list = ['ETag', written.etag, 'x-amz-object-size', String(written.size)]
       pushChecksum(list, written.checksum)
       if (written.versionId !== undefined) list.push('x-amz-version-id', written.versionId)

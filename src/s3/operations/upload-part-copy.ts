@@ -2,7 +2,7 @@ import { XML_DECLARATION, element, wrap } from '../../http/xml.ts'
 import type { CopiedPart } from '../../backend/backend.ts'
 import { onObject, signedOnly } from '../access-rules.ts'
 import { checkCopyConditions, copyConditions } from '../conditions.ts'
-import { checkCopySize, parseCopySource, refuseBody } from '../copy-source.ts'
+import { checkCopySize, parseCopySource, refuseBody, sourceRef } from '../copy-source.ts'
 import { formatXmlDate } from '../http-date.ts'
 import { parsePartNumber } from '../list-params.ts'
 import { header, headers, label, operation, query } from '../operation.ts'
@@ -41,8 +41,7 @@ export const UploadPartCopy = operation(
       let size = 0
       const copied = await backend.uploadPartCopy(
         {
-          bucket: source.bucket,
-          key: source.key,
+          ...sourceRef(source, settings),
           check(head) {
             checkCopyConditions(input.conditions, head)
             checkCopyRange(range, head.size)

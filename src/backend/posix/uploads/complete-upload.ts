@@ -14,9 +14,9 @@ import {
 import { currentObject } from '../get-object.ts'
 import type { StoredAttributes } from '../head.ts'
 import { withPassingLock } from '../locks.ts'
+import { objectFacts, objectTarget } from '../object-target.ts'
 import { checkPrecondition, withPrecondition } from '../preconditions.ts'
 import { publish } from '../publish.ts'
-import { objectFacts, objectTarget } from '../put-object.ts'
 import type { Task } from '../task.ts'
 import { filledFrom, withTemporaryFile, type TemporaryFile } from '../temporary-file.ts'
 import type { UploadChecksum } from '../volume.ts'
@@ -82,8 +82,8 @@ async function earlierCompletion(task: Task<UploadRef>): Promise<CompletedUpload
   const object = await currentObject(task)
   const facts = decodeMultipart(object?.attributes.get(ATTRIBUTE.multipart))
   if (object === undefined || facts?.uploadId !== task.subject.uploadId) return undefined
-  const { etag, checksum } = object.head
-  return { etag, checksum: checksum && asChecksum(checksum), versionId: undefined }
+  const { etag, checksum, versionId } = object.head
+  return { etag, checksum: checksum && asChecksum(checksum), versionId }
 }
 
 function asChecksum({
@@ -116,7 +116,7 @@ async function completeClaimed(
     if (combined === undefined) checkObjectChecksum(completion, algorithm, checksum.value)
     else await assembleParts(task, { ...stored, file: file.fd, hasher: undefined })
     const etag = objectEtag(task, completion, checksum)
-    await withPrecondition(task, completion.precondition, (terms) =>
+    const versionId = await withPrecondition(task, completion.precondition, (terms) =>
       publish(task, {
         target,
         terms,
@@ -126,7 +126,7 @@ async function completeClaimed(
         ...filledFrom(task, file, size),
       }),
     )
-    return { etag: `"${etag}"`, checksum, versionId: undefined }
+    return { etag: `"${etag}"`, checksum, versionId }
   })
 }
 

@@ -2,11 +2,11 @@ import { S3Error } from '../../../s3/errors.ts'
 import type { ByteRange, ByteSlice, CopiedPart, CopySource, PartRef } from '../../backend.ts'
 import { isComputable } from '../attributes.ts'
 import { copyData, reusableSums } from '../copy-data.ts'
-import { openObject } from '../get-object.ts'
 import type { OpenObject } from '../opened.ts'
 import { publish } from '../publish.ts'
 import type { Task } from '../task.ts'
 import { filledFrom, withTemporaryFile } from '../temporary-file.ts'
+import { openSource } from '../versions/open-source.ts'
 import { uploadChecksum } from './upload-dir.ts'
 import {
   partAttributes,
@@ -28,7 +28,7 @@ export async function uploadPartCopy(
   const declared =
     upload !== undefined && isComputable(upload.algorithm) ? upload.algorithm : undefined
   const sums = partSums(task.volume, upload, declared)
-  const opened = await openObject(task.about(source), 'keep')
+  const opened = await openSource(task.about(source))
   try {
     source.check(opened.head)
     return await storeCopy(task, opened, sliceOf(range, opened.head.size), sums)

@@ -17,6 +17,11 @@ export function versionsOfKey(key: string): string {
   return `${hash.slice(0, 2)}/${hash.slice(2, 4)}/${hash.slice(4, 6)}/${hash}`
 }
 
+/** Whether a name in that directory is a version's. */
+export function isVersionName(name: string): boolean {
+  return name === NULL_VERSION || /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/.test(name)
+}
+
 /** Which version a file is, whatever it is called. */
 export function versionIdOf(attributes: StoredAttributes): string {
   return attributes.get(ATTRIBUTE.versionId)?.toString() ?? NULL_VERSION

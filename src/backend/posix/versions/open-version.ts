@@ -44,6 +44,7 @@ function noSuchVersion(key: string, versionId: string): S3Error {
 }
 
 interface FoundFile {
+  readonly isCurrent: boolean
   readonly fd: number
   readonly stat: FileStat
   readonly attributes: StoredAttributes
@@ -92,6 +93,7 @@ async function look(task: Task<ObjectRef>, versionId: string): Promise<Found> {
   if (unused.length > 0) await task.close(...unused)
   return {
     file: found && {
+      isCurrent,
       fd: found.file.value,
       stat: found.stat.value,
       attributes: found.metadata.value,
@@ -124,7 +126,7 @@ function openOf(one: Looking | undefined): readonly number[] {
 /** The version as it was asked for; nothing stays open that the caller does not expect. */
 async function take(
   task: Task<ObjectRef>,
-  { fd, stat, attributes }: FoundFile,
+  { fd, stat, attributes, isCurrent }: FoundFile,
   purpose: Purpose,
 ): Promise<OpenObject> {
   const { key } = task.subject
@@ -144,7 +146,7 @@ async function take(
   if (refusal !== undefined) throw refusal
   const { defaultEtag } = task.volume
   const head = new PosixObjectHead(stat, attributes, path.isDirectory, defaultEtag, NULL_VERSION)
-  return { head, stat, attributes, fd: keeps ? fd : -1, bytes }
+  return { head, stat, attributes, fd: keeps ? fd : -1, isCurrent, bytes }
 }
 
 const EMPTY = Buffer.alloc(0)
