@@ -1,3 +1,4 @@
+import type { Body, ByteRange, ByteSlice } from './body.ts'
 import type { Checksum, ChecksumAlgorithm, ChecksumType } from './checksum.ts'
 import type { Span } from '../trace/recorder.ts'
 import type { AnyPayload, Payload } from './payload.ts'
@@ -5,6 +6,7 @@ import type { PartListing, UploadListPage, UploadListing } from './upload-listin
 import type { VersionListPage, VersionListing } from './version-listing.ts'
 
 // With the rest of the interface, for those who use it.
+export type { Body, ByteRange, ByteSlice } from './body.ts'
 export type { Checksum, ChecksumAlgorithm, ChecksumType } from './checksum.ts'
 export type {
   ListedPart,
@@ -172,23 +174,6 @@ export interface ObjectRef {
   /** One version of it: `null` or its id. Without it the current one is meant. */
   readonly versionId?: string | undefined
 }
-
-/** Bytes `offset` to `offset + length - 1` of an object. */
-export interface ByteSlice {
-  readonly offset: number
-  readonly length: number
-}
-
-/** Inclusive ends, as in HTTP. */
-export interface ByteRange {
-  readonly start: number
-  readonly end: number
-}
-
-/** Bytes on their way out. Whoever receives a `file` body closes it, on success and on failure alike. */
-export type Body =
-  | { readonly kind: 'bytes'; readonly bytes: Buffer }
-  | { readonly kind: 'file'; readonly fd: number; readonly offset: number; readonly length: number }
 
 /** Headers stored with an object and given back as they are; absent where never set. */
 export interface ContentHeaders {

@@ -16,7 +16,6 @@ import type {
   HashKind,
   OpenFileOptions,
   LinkOptions,
-  ModifiedTime,
   RemoveOptions,
   Options,
   Owner,
@@ -60,6 +59,13 @@ export class NativeChain implements Chain {
     step.fd0 = fd
     step.text = text
     this.#steps.push(step)
+    return step
+  }
+
+  #withNumbers(op: number, fd: Fd, a: number, b: number): Step<void> {
+    const step = this.#add<void>(op, fd, undefined)
+    step.a = a
+    step.b = b
     return step
   }
 
@@ -202,9 +208,7 @@ export class NativeChain implements Chain {
   }
 
   verifySize(file: Fd, size: number): Step<void> {
-    const step = this.#add<void>(OP.verifySize, file, undefined)
-    step.a = size
-    return step
+    return this.#withNumbers(OP.verifySize, file, size, 0)
   }
 
   verifyFile(
@@ -328,10 +332,7 @@ export class NativeChain implements Chain {
   }
 
   startWriteback(file: Fd, offset: number, length: number): Step<void> {
-    const step = this.#add<void>(OP.writeback, file, undefined)
-    step.a = offset
-    step.b = length
-    return step
+    return this.#withNumbers(OP.writeback, file, offset, length)
   }
 
   lock(
@@ -346,23 +347,15 @@ export class NativeChain implements Chain {
   }
 
   truncate(file: Fd, size: number): Step<void> {
-    const step = this.#add<void>(OP.truncate, file, undefined)
-    step.a = size
-    return step
+    return this.#withNumbers(OP.truncate, file, size, 0)
   }
 
-  setModified(file: Fd, { mtimeSec, mtimeNsec }: ModifiedTime): Step<void> {
-    const step = this.#add<void>(OP.times, file, undefined)
-    step.a = mtimeSec
-    step.b = mtimeNsec
-    return step
+  setModified(file: Fd, at: Pick<FileStat, 'mtimeSec' | 'mtimeNsec'>): Step<void> {
+    return this.#withNumbers(OP.times, file, at.mtimeSec, at.mtimeNsec)
   }
 
-  setOwner(fd: Fd, owner: Owner, options?: Options): Step<void> {
-    const step = this.#add<void>(OP.owner, fd, options)
-    step.a = owner.uid
-    step.b = owner.gid
-    return step
+  setOwner(fd: Fd, { uid, gid }: Owner): Step<void> {
+    return this.#withNumbers(OP.owner, fd, uid, gid)
   }
 
   close(fd: number): Step<void> {

@@ -338,7 +338,7 @@ export interface Chain {
   /** futimens(2) of the modification time alone, within the span before it. */
   setModified(file: Fd, time: ModifiedTime): Step<void>
   /** fchown(2), within the span before it. */
-  setOwner(fd: Fd, owner: Owner, options?: Options): Step<void>
+  setOwner(fd: Fd, owner: Owner): Step<void>
   /** close(2) of a descriptor the caller owns (errors are ignored). */
   close(fd: number): Step<void>
   /** Posix.IO.* span names are the methods'; the next steps' spans go under `span` instead (CopyPart and the like). */

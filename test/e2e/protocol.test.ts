@@ -35,6 +35,17 @@ describe('Operations that are not there', () => {
     expect([anonymous.status, anonymous.code]).toEqual([403, 'AccessDenied'])
   })
 
+  test('versioning: VersioningNotConfigured, where there is no place for versions', async () => {
+    const bucket = await at.bucket()
+    const body = '<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>'
+    const answers = [
+      await at.send('GET', `/${bucket}?versioning`),
+      await at.send('PUT', `/${bucket}?versioning`, { body }),
+    ]
+    for (const { status, code } of answers)
+      expect([status, code]).toEqual([501, 'VersioningNotConfigured'])
+  })
+
   test.each(['acl'])('object ?%s: NotImplemented', async (name) => {
     const bucket = await at.bucket()
     await at.send('PUT', `/${bucket}/k`, { body: 'x' })

@@ -29,7 +29,7 @@ export const PutBucketVersioning = operation(
 )
 
 /** Deleting versions with a second factor is asked for beside the status; there is none here, so it says nothing. */
-export function parseStatus(root: XmlElement | undefined): 'Enabled' | 'Suspended' {
+function parseStatus(root: XmlElement | undefined): 'Enabled' | 'Suspended' {
   const status = childText(root, 'Status')
   if (status === 'Enabled' || status === 'Suspended') return status
   throw new S3Error('MalformedXML')

@@ -71,7 +71,6 @@ const MARKS = [ATTRIBUTE.versioning, ATTRIBUTE.bucketLock]
 
 const NO_OBJECT = [EISDIR, ELOOP, ENOENT, ENOTDIR, ENXIO, EXDEV]
 
-// oxlint-disable-next-line max-params -- what chains read
 export function versionFile(
   fd: number,
   stat: FileStat,
