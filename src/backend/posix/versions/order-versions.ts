@@ -1,6 +1,7 @@
 import type { DirEntries } from '../../../io/io.ts'
 import { DT_REG, entryName, isEntry, lowerBound } from '../packed-names.ts'
-import { NULL_VERSION } from './layout.ts'
+import { NULL_VERSION, isVersionName } from './layout.ts'
+import { compareVersions, type DatedVersion } from './version-id.ts'
 
 /** Where the versions of a key are. */
 export interface FoundVersions {
@@ -65,36 +66,4 @@ export function hasNullVersion(entries: DirEntries): boolean {
   // Of versions no name sorts behind it.
   for (const id of fromTheEnd(entries)) return id === NULL_VERSION
   return false
-}
-
-function isVersionName(name: string): boolean {
-  return name === NULL_VERSION || /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/.test(name)
-}
-
-const DIGITS = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
-const TIME_DIGITS = 10
-
-/** When a version was made, ms since the epoch: by its id, or by its file's time where it has none. */
-function madeAtMs({ id, mtimeMs }: DatedVersion): number {
-  if (id === NULL_VERSION) return Math.floor(mtimeMs)
-  let ms = 0
-  for (const digit of id.slice(0, TIME_DIGITS)) ms = ms * 32 + DIGITS.indexOf(digit)
-  return ms
-}
-
-export interface DatedVersion {
-  readonly id: string
-  readonly mtimeMs: number
-}
-
-/**
- * Newest first. A null version stands where its file's time puts it; of one millisecond it is the oldest: VersityGW's is
- * the moment in which it was superseded, right before the id of the next was made.
- */
-function compareVersions(a: DatedVersion, b: DatedVersion): number {
-  if (a.id === NULL_VERSION || b.id === NULL_VERSION) {
-    const difference = madeAtMs(b) - madeAtMs(a)
-    return difference === 0 ? (a.id === NULL_VERSION ? 1 : -1) : difference
-  }
-  return a.id < b.id ? 1 : -1
 }

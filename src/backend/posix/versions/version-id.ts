@@ -12,7 +12,7 @@ const LENGTH = 26
 const RANDOM_DIGITS = LENGTH - TIME_DIGITS
 
 /** A new id. It sorts behind the version it takes the place of, whatever the clocks of those who made that say. */
-export function newVersionId(before: SupersededVersion | undefined): string {
+export function newVersionId(before: DatedVersion | undefined): string {
   const nowMs = Date.now()
   if (before === undefined) return timeDigits(nowMs) + randomDigits()
   if (before.id === NULL_VERSION) {
@@ -27,7 +27,7 @@ export function newVersionId(before: SupersededVersion | undefined): string {
 const NEAR_MS = 60_000
 
 /** The time of a new null version: behind that of the version it takes the place of, by the same rule. */
-export function nullVersionTime(before: SupersededVersion | undefined): ModifiedTime {
+export function nullVersionTime(before: DatedVersion | undefined): ModifiedTime {
   const nowMs = Date.now()
   const beforeMs = before === undefined || before.id === NULL_VERSION ? 0 : madeAtMs(before)
   const ms = beforeMs >= nowMs && beforeMs < nowMs + NEAR_MS ? beforeMs + 1 : nowMs
@@ -63,14 +63,14 @@ function successor(id: string): string | undefined {
 }
 
 /** When a version was made, ms since the epoch: by its id, or by its file's time where it has none. */
-function madeAtMs({ id, mtimeMs }: SupersededVersion): number {
+function madeAtMs({ id, mtimeMs }: DatedVersion): number {
   if (id === NULL_VERSION) return Math.floor(mtimeMs)
   let ms = 0
   for (const digit of id.slice(0, TIME_DIGITS)) ms = ms * 32 + DIGITS.indexOf(digit)
   return ms
 }
 
-export interface SupersededVersion {
+export interface DatedVersion {
   readonly id: string
   readonly mtimeMs: number
 }
@@ -79,7 +79,7 @@ export interface SupersededVersion {
  * Newest first. A null version stands where its file's time puts it; of one millisecond it is the oldest: VersityGW's is
  * the moment in which it was superseded, right before the id of the next was made.
  */
-export function compareVersions(a: SupersededVersion, b: SupersededVersion): number {
+export function compareVersions(a: DatedVersion, b: DatedVersion): number {
   if (a.id === NULL_VERSION || b.id === NULL_VERSION) {
     const difference = madeAtMs(b) - madeAtMs(a)
     return difference === 0 ? (a.id === NULL_VERSION ? 1 : -1) : difference
