@@ -35,7 +35,8 @@ describe('attributes in a sidecar directory', () => {
   afterEach(() => t.close())
   const sidecar = (...names: string[]): string => join(`${t.root}.sidecar`, ...names)
   const at = (...names: string[]): string => join(t.root, BUCKET, ...names)
-  const remove = (name: string): Promise<void> => t.backend.deleteObject(key(name), {}, newCall())
+  const remove = (name: string): Promise<unknown> =>
+    t.backend.deleteObject(key(name), {}, newCall())
   const list = async (): Promise<string[]> => {
     const page = { prefix: '', delimiter: '', after: '', maxKeys: 1000 }
     const { objects } = await t.backend.listObjects(BUCKET, page, newCall())
