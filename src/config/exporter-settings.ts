@@ -43,7 +43,7 @@ export const EXPORTER_SETTINGS = {
   otelHeaders: setting({
     flag: 'otel-headers',
     env: ['VGW_OTEL_HEADERS', 'OTEL_EXPORTER_OTLP_TRACES_HEADERS', 'OTEL_EXPORTER_OTLP_HEADERS'],
-    parse: pairs,
+    parse: headerPairs,
     default: {},
     secret: true,
     help: 'k=v,k=v sent with each export, such as API keys',
@@ -190,6 +190,17 @@ function refuseOldJaeger(value: string): void {
     `"${value}" is the address of Jaeger's old protocol; Jaeger takes OTLP: ${scheme}://${host}:4317, ` +
       `or ${scheme}://${host}:4318 with --otel-use-http`,
   )
+}
+
+/** What could not be sent is said at the start, and not with each export. */
+function headerPairs(value: string): Readonly<Record<string, string>> {
+  const headers = pairs(value)
+  for (const [name, text] of Object.entries(headers)) {
+    if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name)) throw new ConfigError('a name is not that of a header')
+    if (!/^[\t\x20-\x7e]*$/.test(text))
+      throw new ConfigError(`the value of ${name} is not one of a header`)
+  }
+  return headers
 }
 
 function zipkinUrl(value: string): string {

@@ -218,6 +218,11 @@ describe('tracing', () => {
     [{ VGW_OTEL_KEEP_ERRORS: '4xx' }, /^VGW_OTEL_KEEP_ERRORS: "4xx" is not one of all, 5xx, none$/],
     [{ VGW_OTEL_SLOW_THRESHOLD: 'soon' }, /^VGW_OTEL_SLOW_THRESHOLD: "soon" is not a time/],
     [{ VGW_OTEL_SLOW_RATE: 'fast' }, /^VGW_OTEL_SLOW_RATE: "fast" is not a number of bytes/],
+    [{ VGW_OTEL_HEADERS: 'api key=1' }, /^VGW_OTEL_HEADERS: a name is not that of a header$/],
+    [
+      { OTEL_EXPORTER_OTLP_HEADERS: 'k=a%0d%0ab' },
+      /^OTEL_EXPORTER_OTLP_HEADERS: the value of k is not/,
+    ],
     [{ VGW_OTEL_CERT: '/c.pem' }, /^--otel-cert and --otel-key need each other$/],
   ])('%j is refused', async (env, expected) => {
     expect(await errorOf({ ...ON, ...env })).toMatch(expected)

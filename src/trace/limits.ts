@@ -57,7 +57,12 @@ const NOTHING: Lost = { attributes: 0, events: 0, links: 0 }
 
 function lose(span: Span, more: Partial<Lost>): void {
   if (Object.values(more).every((count) => count === 0)) return
-  span.lost = { ...NOTHING, ...span.lost, ...more }
+  const { attributes, events, links } = span.lost ?? NOTHING
+  span.lost = {
+    attributes: attributes + (more.attributes ?? 0),
+    events: events + (more.events ?? 0),
+    links: links + (more.links ?? 0),
+  }
 }
 
 function limited(

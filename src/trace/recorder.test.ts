@@ -3,6 +3,38 @@ import { nowNs } from './clock.ts'
 import { Recorder } from './recorder.ts'
 import { addSyscallSpans, settle } from './settle.ts'
 
+test('a record takes a hundred thousand spans, and counts what it did not take', () => {
+  const recorder = new Recorder(true, undefined)
+  const parent = recorder.root.child('Posix.IO.AssembleParts')
+  for (let i = 0; i < 100_100; i++) {
+    parent.child('Posix.IO.CopyPart').end()
+    parent.addEvent('part_assembled', { current_part: i })
+  }
+  expect([recorder.spans.length, recorder.lostSpans]).toEqual([100_000, 102])
+  expect([parent.events?.length, parent.lost?.events]).toEqual([20_000, 80_100])
+  recorder.decide('dropped')
+})
+
+test('all records together have a bound, which what is over gives back; no span loses its parent', () => {
+  const open = Array.from({ length: 8 }, () => {
+    const recorder = new Recorder(true, undefined)
+    for (let i = 0; i < 90_000; i++) recorder.root.child('Posix.IO.OpenFile')
+    return recorder
+  })
+  const taken = open.reduce((sum, { spans }) => sum + spans.length - 1, 0)
+  expect(taken).toBeLessThanOrEqual(500_000)
+  expect(taken).toBeGreaterThan(400_000)
+  const full = new Recorder(true, undefined)
+  const lost = full.root.child('Backend.GetObject')
+  for (const recorder of open) recorder.decide('dropped')
+  lost.child('Posix.IO.OpenFile')
+  expect([full.spans.length, full.lostSpans]).toEqual([1, 2])
+  const later = new Recorder(true, undefined)
+  later.root.child('Backend.GetObject')
+  expect(later.spans).toHaveLength(2)
+  for (const recorder of [full, later]) recorder.decide('dropped')
+})
+
 describe('a span', () => {
   test('has the later of two values of an attribute', () => {
     const { root } = new Recorder(true, undefined)

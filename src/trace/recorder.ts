@@ -69,7 +69,9 @@ export class Recorder {
   headSampled: boolean | undefined
   /** How deep it goes where it is kept (`span-kinds.ts`). */
   level = 0
-  /** Set once, at the end: late entries follow it. */
+  /** Spans for which there was no room. */
+  lostSpans = 0
+  /** Set once, at the end, by `decide`: late entries follow it. */
   decision: 'open' | 'kept' | 'dropped' = 'open'
   /** Takes the spans that end after a trace was kept. */
   late: ((span: Span) => void) | undefined
@@ -86,7 +88,34 @@ export class Recorder {
   link(context: RemoteParent, attributes: Attributes = NONE): void {
     this.links = [...(this.links ?? []), { context, attributes }]
   }
+
+  /** Takes a span below the root, while there is room; a record that has lost one takes no more, so that no child is orphaned. */
+  add(span: Span): void {
+    if (this.decision !== 'open') return
+    if (this.lostSpans > 0 || this.spans.length >= MAX_SPANS || openSpans >= MAX_OPEN_SPANS) {
+      this.lostSpans++
+      return
+    }
+    openSpans++
+    this.spans.push(span)
+  }
+
+  /** Once; what comes now is late. */
+  decide(decision: 'kept' | 'dropped'): void {
+    this.decision = decision
+    openSpans -= this.spans.length - 1
+  }
 }
+
+/** An upload of ten thousand parts has some forty thousand spans. */
+const MAX_SPANS = 100_000
+
+/** Of all requests under way together: some 150 MB. */
+const MAX_OPEN_SPANS = 500_000
+let openSpans = 0
+
+/** The same for events: one a part. */
+const MAX_EVENTS = 20_000
 
 /**
  * One span under construction; it may grow until the decision is made.
@@ -164,7 +193,7 @@ export class Span {
   child(name: string, attributes?: Attributes, startNs: number = nowNs()): Span {
     const span = new Span(this.recorder, this, name, startNs)
     if (attributes !== undefined) span.given = attributes
-    if (this.recorder.recording && this.recorder.decision === 'open') this.recorder.spans.push(span)
+    if (this.recorder.recording) this.recorder.add(span)
     return span
   }
 
@@ -180,7 +209,10 @@ export class Span {
   }
 
   addEvent(name: string, attributes: Attributes, atNs: number = nowNs()): void {
-    if (this.recorder.recording) (this.events ??= []).push({ name, atNs, attributes })
+    if (!this.recorder.recording) return
+    this.events ??= []
+    if (this.events.length < MAX_EVENTS) this.events.push({ name, atNs, attributes })
+    else this.lost = { attributes: 0, links: 0, events: (this.lost?.events ?? 0) + 1 }
   }
 
   fail(failure: SpanFailure): void {

@@ -38,11 +38,12 @@ export function decide(
       ? 'slow'
       : undefined
   const reason = recorder.headSampled ? 'head' : remarkable
-  recorder.decision = reason === undefined ? 'dropped' : 'kept'
+  recorder.decide(reason === undefined ? 'dropped' : 'kept')
   if (reason === undefined) return undefined
   const level = levelOf(rules.depth)
   recorder.level = remarkable === undefined ? level : Math.max(level, FULL_DEPTH)
   recorder.root.set('vgw.sampling.reason', reason)
+  if (recorder.lostSpans > 0) recorder.root.set('vgw.sampling.dropped_spans', recorder.lostSpans)
   return reason
 }
 

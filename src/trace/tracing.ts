@@ -87,7 +87,7 @@ export function createTracing(config: TracingConfig, parts: TracingParts): Traci
       activity?.add(recorder, outcome.status)
       const reason = recorder.recording ? decide(recorder, outcome, config) : undefined
       if (reason === undefined) {
-        recorder.decision = 'dropped'
+        if (!recorder.recording) recorder.decide('dropped')
         sampledOut++
         return
       }
