@@ -92,27 +92,33 @@ export class Recorder {
   /** Takes a span below the root, while there is room; a record that has lost one takes no more, so that no child is orphaned. */
   add(span: Span): void {
     if (this.decision !== 'open') return
-    if (this.lostSpans > 0 || this.spans.length >= MAX_SPANS || openSpans >= MAX_OPEN_SPANS) {
-      this.lostSpans++
-      return
-    }
-    openSpans++
-    this.spans.push(span)
+    if (this.spans.length < USUAL_SPANS || this.#isGrantedMore()) this.spans.push(span)
+    else this.lostSpans++
+  }
+
+  #isGrantedMore(): boolean {
+    if (this.lostSpans > 0 || this.spans.length >= MAX_SPANS || extraSpans >= MAX_EXTRA_SPANS)
+      return false
+    extraSpans++
+    return true
   }
 
   /** Once; what comes now is late. */
   decide(decision: 'kept' | 'dropped'): void {
     this.decision = decision
-    openSpans -= this.spans.length - 1
+    extraSpans -= Math.max(0, this.spans.length - USUAL_SPANS)
   }
 }
 
-/** An upload of ten thousand parts has some forty thousand spans. */
+/** What a request needs that does not assemble an upload. How many requests there are at a time is bounded elsewhere. */
+const USUAL_SPANS = 1000
+
+/** An upload of ten thousand parts has some forty thousand. */
 const MAX_SPANS = 100_000
 
-/** Of all requests under way together: some 150 MB. */
-const MAX_OPEN_SPANS = 500_000
-let openSpans = 0
+/** What all requests under way have together beyond the usual: some 150 MB. */
+const MAX_EXTRA_SPANS = 500_000
+let extraSpans = 0
 
 /** The same for events: one a part. */
 const MAX_EVENTS = 20_000

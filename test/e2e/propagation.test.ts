@@ -1,3 +1,4 @@
+import { ListBucketsCommand } from '@aws-sdk/client-s3'
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
@@ -125,6 +126,39 @@ describe('--otel-trust-parent never', () => {
     const [root] = (await at.trace(answer)).filter(({ kind }) => kind === 'SERVER')
     expect(root?.parentSpanId).toBe('')
     expect(root?.links).toMatchObject([{ traceId: 'd'.repeat(32), spanId: CALLER }])
+  })
+})
+
+describe('a client of the SDK that traces', () => {
+  const at = useTracedGateway()
+
+  test.each([
+    ['before it signs', 'build', 'a', true],
+    ['after it has signed', 'finalizeRequest', 'b', false],
+  ] as const)('puts traceparent in %s', async (_, step, letter, isSigned) => {
+    const traceId = letter.repeat(32)
+    const client = at.client()
+    let authorization = ''
+    client.middlewareStack.add(
+      (next) => async (args) => {
+        const { headers } = args.request as { headers: Record<string, string> }
+        headers['traceparent'] = traceparent(traceId)
+        return next(args)
+      },
+      { step, priority: 'low' } as { step: 'build' },
+    )
+    client.middlewareStack.add(
+      (next) => async (args) => {
+        const { headers } = args.request as { headers: Record<string, string> }
+        authorization = headers['authorization'] ?? ''
+        return next(args)
+      },
+      { step: 'deserialize', priority: 'low' },
+    )
+    await client.send(new ListBucketsCommand({}))
+    expect(authorization.includes('traceparent')).toBe(isSigned)
+    const [root] = (await at.receiver.waitForTrace(traceId)).filter(({ kind }) => kind === 'SERVER')
+    expect([root?.name, root?.parentSpanId]).toEqual(['S3.ListBuckets', CALLER])
   })
 })
 
