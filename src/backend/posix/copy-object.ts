@@ -24,11 +24,13 @@ import type { OpenObject } from './opened.ts'
 import { keyPath } from './paths.ts'
 import { objectFacts, objectTarget } from './object-target.ts'
 import { withPrecondition, withPreconditionInPlace } from './preconditions.ts'
+import { isProtected, readLock } from './protection.ts'
 import { publish } from './publish.ts'
 import { replaceDescription } from './replace-description.ts'
 import type { Task } from './task.ts'
 import { filledFrom, withTemporaryFile } from './temporary-file.ts'
 import { onTerms } from './terms.ts'
+import { keepsVersions } from './versions/current.ts'
 import { openSource } from './versions/open-source.ts'
 
 const DIRECTORY_TYPE = 'application/x-directory'
@@ -45,12 +47,24 @@ export async function copyObject(
     source.check(opened.head)
     const isItself =
       source.bucket === subject.bucket && source.key === subject.key && opened.isCurrent
-    if (isItself) return await copyOntoItself(task, opened, object)
+    if (isItself && !(await becomesVersion(task, opened, object)))
+      return await copyOntoItself(task, opened, object)
     if (keyPath(subject.key).isDirectory) return await copyToDirectory(task, opened, object)
     return await copyToFile(task, opened, object)
   } finally {
     await task.close(opened.fd)
   }
+}
+
+/** What is locked is not rewritten in place: where versions are kept, what is asked for becomes another one. */
+async function becomesVersion(
+  task: Task<ObjectRef>,
+  { attributes }: OpenObject,
+  { metadata }: CopyTarget,
+): Promise<boolean> {
+  if (metadata === 'COPY' || keyPath(task.subject.key).isDirectory) return false
+  const lock = await readLock(task)
+  return lock !== undefined && isProtected(attributes, lock) && (await keepsVersions(task))
 }
 
 async function copyToFile(

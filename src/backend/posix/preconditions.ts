@@ -6,6 +6,7 @@ import { withKeyLock } from './locks.ts'
 import { NotPlain, checkProtection, givenRetention, readLock } from './protection.ts'
 import type { Task } from './task.ts'
 import { NO_TERMS, type WriteTerms } from './terms.ts'
+import { keepsVersions } from './versions/current.ts'
 import { withNewVersion } from './versions/new-version.ts'
 
 const ONLY_IF_PLAIN: WriteTerms = { ...NO_TERMS, onlyIfPlain: true }
@@ -116,7 +117,7 @@ export async function checkPrecondition(
   const lock = await readLock(task)
   if (lock === undefined && ifMatch === undefined && ifNoneMatch === undefined) return
   const object = await currentObject(task)
-  if (lock !== undefined && object !== undefined)
+  if (lock !== undefined && object !== undefined && !(await keepsVersions(task)))
     await checkProtection(task, object.attributes, lock)
   compare(precondition, object?.head)
 }

@@ -2,7 +2,7 @@ import { constants } from 'node:os'
 import type { Step } from '../../io/io.ts'
 import type { ObjectRef } from '../backend.ts'
 import { readBucketLock, retentionGivenBy, type BucketLock } from '../bucket-lock.ts'
-import { protectedByLock, protectionOf } from '../retention.ts'
+import { protectedByLock, protectionOf, type Protection } from '../retention.ts'
 import { ATTRIBUTE, lockAttributes, type Attribute } from './attributes.ts'
 import { failureOf } from './errors.ts'
 import type { StoredAttributes } from './head.ts'
@@ -58,13 +58,21 @@ export async function checkProtection(
   attributes: StoredAttributes,
   lock: BucketLock,
 ): Promise<void> {
-  if (attributes.has(ATTRIBUTE.deleteMarker)) return
-  const retention = attributes.get(ATTRIBUTE.retention)
-  const legalHold = attributes.get(ATTRIBUTE.legalHold)
-  const protection = protectionOf({ retention, legalHold }, lock, Date.now())
+  const protection = protectionBy(attributes, lock)
   if (protection === 'none') return
   if (protection === 'governance' && (await task.mayBypass?.(task.subject)) === true) return
   throw protectedByLock()
+}
+
+export function isProtected(attributes: StoredAttributes, lock: BucketLock): boolean {
+  return protectionBy(attributes, lock) !== 'none'
+}
+
+function protectionBy(attributes: StoredAttributes, lock: BucketLock): Protection {
+  if (attributes.has(ATTRIBUTE.deleteMarker)) return 'none'
+  const retention = attributes.get(ATTRIBUTE.retention)
+  const legalHold = attributes.get(ATTRIBUTE.legalHold)
+  return protectionOf({ retention, legalHold }, lock, Date.now())
 }
 
 /** What the bucket hangs on an object that brings no retention of its own. */

@@ -7,6 +7,7 @@ import { NO_TERMS, OvertakenError, type VersionTerms, type WriteTerms } from '..
 import { archive, removeSuperseded } from './archive.ts'
 import { headOf, withCurrent, type CurrentState, type VersionFile } from './current.ts'
 import { NULL_VERSION } from './layout.ts'
+import { withSuperseded } from './superseded.ts'
 import { newVersionId, nullVersionTime } from './version-id.ts'
 
 /** Whoever takes no lock (VersityGW, a program on the machine) may get there first again and again. */
@@ -56,8 +57,14 @@ async function refuse(
   { versioning, lock, file }: CurrentState,
   check: (head: ObjectHead | undefined) => void,
 ): Promise<void> {
-  if (lock !== undefined && file !== undefined && versioning !== 'Enabled')
-    await checkProtection(task, file.attributes, lock)
+  if (lock !== undefined && versioning !== 'Enabled') {
+    if (file !== undefined) await checkProtection(task, file.attributes, lock)
+    // It is removed: there is one null version.
+    if (versioning === 'Suspended')
+      await withSuperseded(task, NULL_VERSION, async (old) => {
+        if (old !== undefined) await checkProtection(task, old.attributes, lock)
+      })
+  }
   check(headOf(task, file))
 }
 

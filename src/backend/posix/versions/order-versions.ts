@@ -34,7 +34,7 @@ export function orderVersions(
   if (current !== undefined && isLeft && isBehind(current)) ids.push(current.id)
   const others: DatedVersion[] = []
   for (const id of fromTheEnd(superseded)) {
-    if (others.length >= limit) break
+    if (others.length > limit) break
     const version = id === current?.id ? undefined : dated(id, nullMadeAtMs)
     if (version !== undefined && isBehind(version)) others.push(version)
   }
