@@ -106,11 +106,14 @@ const RULES: Readonly<Record<Phase, Rule>> = {
 }
 
 /** What the loop was late it may have been late for the client's bytes too. */
-function clientRule({ loopLagMs = 0, direction }: Evidence, ms: number): Verdict | undefined {
+function clientRule(evidence: Evidence, ms: number): Verdict | undefined {
+  const { loopLagMs = 0, direction, bytes, totalMs } = evidence
   if (loopLagMs > ms / 2)
     return unknown(
       `The gateway waited for the client, but its process was so busy (${duration(loopLagMs)}) that the bytes may have been there.`,
     )
+  const rate = bytes === undefined ? 0 : (bytes / totalMs) * 1000
+  if (rate > FAST_CLIENT) return fastClient(evidence, rate)
   return {
     cause: 'slow-client',
     verdict:
@@ -118,6 +121,23 @@ function clientRule({ loopLagMs = 0, direction }: Evidence, ms: number): Verdict
         ? 'The client, or the network to it, was slow to take the answer.'
         : 'The client, or the network from it, was slow to send the body.',
   }
+}
+
+/** Bytes a second that nobody calls slow: more than a network of 1 Gbit/s brings. */
+const FAST_CLIENT = 125e6
+
+function fastClient(
+  { direction, sums, cachedPercent = 100, totalMs }: Evidence,
+  rate: number,
+): Verdict {
+  const dataMs = sums.get('data') ?? 0
+  if (direction === 'out' && cachedPercent < 50 && dataMs > totalMs / 10)
+    return {
+      cause: 'cold-cache',
+      verdict: `The data was not in the page cache: reading it from the disk took ${duration(dataMs)}.`,
+    }
+  const verb = direction === 'out' ? 'took' : 'sent'
+  return unknown(`The client ${verb} ${size(rate)}/s, which is not slow: it is much data.`)
 }
 
 function metadataRule({ slowestOperationMs }: Evidence): Verdict | undefined {
