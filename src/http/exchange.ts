@@ -13,6 +13,7 @@ import type { PostForm } from '../s3/post-form.ts'
 import type { S3Request } from '../s3/request.ts'
 import { parseTagging } from '../s3/tags.ts'
 import type { ErrorReports } from '../sentry/error-reports.ts'
+import { ambientSpan } from '../trace/ambient.ts'
 import { nowNs } from '../trace/clock.ts'
 import type { Health } from '../trace/health.ts'
 import { correlationIds, requestId } from '../trace/correlation.ts'
@@ -22,6 +23,7 @@ import type { RootDescriber, Tracing } from '../trace/tracing.ts'
 import type { AccessLog } from './access-line.ts'
 import { ActiveExchanges } from './active-exchanges.ts'
 import { createPayload, readWholeBody, type RequestPayload } from './body.ts'
+import { checkHead } from './check-head.ts'
 import type { DocumentParser } from './document-parser.ts'
 import { openForm, type FormFilePayload } from './form.ts'
 import { hostId } from './ids.ts'
@@ -68,7 +70,7 @@ export function createS3Server(parts: ExchangeParts): S3Server {
       active.add(exchange)
       outgoing.on('close', () => exchange.onClose())
       exchange
-        .run(active.list.length > parts.maxRequests)
+        .begin(active.list.length > parts.maxRequests)
         .catch((error: unknown) => {
           const { root } = exchange.recorder
           root.fail({ type: 'InternalError', message: 'the answer broke off' })
@@ -189,6 +191,12 @@ class HttpExchange implements Exchange, RootDescriber {
   readonly readBytes = async (use: WholeBodyUse): Promise<Buffer> => {
     if (this.#payload === undefined) throw new Error('the payload is opened first')
     return readWholeBody(this.request, this.#payload, use)
+  }
+
+  begin(overloaded: boolean): Promise<void> {
+    const current = ambientSpan()
+    if (current === undefined) return this.run(overloaded)
+    return current.run(this.recorder.root, RUN, this, overloaded)
   }
 
   async run(overloaded: boolean): Promise<void> {
@@ -373,19 +381,8 @@ class HttpExchange implements Exchange, RootDescriber {
   }
 }
 
-/** What VersityGW reads of a head at most, request line and header fields. */
-const MAX_HEAD_BYTES = 8192
-
-/** What neither parser nor router would refuse: a head too large, and one of HTTP/1.1 that names no host (RFC 9112, 3.2). */
-function checkHead({ method, url, rawHeaders, headers, httpVersionMinor }: IncomingMessage): void {
-  if (headers.host === undefined && httpVersionMinor === 1) throw new S3Error('BadRequest')
-  let bytes = (method?.length ?? 0) + (url?.length ?? 0) + '  HTTP/1.1\r\n'.length
-  // Each pair of name and value has two characters between them and two behind.
-  for (const text of rawHeaders) bytes += text.length + 2
-  if (bytes > MAX_HEAD_BYTES)
-    throw new S3Error('RequestHeaderSectionTooLarge', { MaxSizeAllowed: String(MAX_HEAD_BYTES) })
-}
-
 const NEVER = new AbortController().signal
+
+const RUN = (exchange: HttpExchange, overloaded: boolean): Promise<void> => exchange.run(overloaded)
 
 const UNEXPECTED = new S3Error('InternalError')

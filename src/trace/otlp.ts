@@ -3,14 +3,16 @@ import { wordAt } from './ids.ts'
 import type { Lost } from './limits.ts'
 import { attributeKey, writeAttribute, type AttributeKey } from './otlp-attribute.ts'
 import { prepare, preparedFrom, type Prepared, type ProtobufWriter } from './protobuf.ts'
-import type {
-  Attributes,
-  AttributeValue,
-  Recorder,
-  Span,
-  SpanEvent,
-  SpanFailure,
-  SpanLink,
+import {
+  kindOf,
+  type Attributes,
+  type AttributeValue,
+  type Recorder,
+  type Span,
+  type SpanEvent,
+  type SpanFailure,
+  type SpanKind,
+  type SpanLink,
 } from './recorder.ts'
 import { durationMs, nameRules, throughputMbps, type NameRules } from './span-kinds.ts'
 
@@ -109,7 +111,10 @@ export class OtlpEncoder {
     const writer = this.#writer
     const { view, at } = writer
     const isRoot = span.parent === undefined
-    view.setUint16(at, isRoot ? KIND_SERVER : KIND_INTERNAL)
+    view.setUint16(
+      at,
+      recorder.kinds === undefined ? (isRoot ? KIND.server : KIND.internal) : KIND[kindOf(span)],
+    )
     view.setUint8(at + 2, TAG.startTime)
     writeTime(view, at + 3, span.startNs, recorder.anchor)
     view.setUint8(at + 11, TAG.endTime)
@@ -329,8 +334,13 @@ const TAG = {
 const TRACE_ID_HEAD = 0x0a10
 const SPAN_ID_HEAD = 0x1208
 const PARENT_ID_HEAD = 0x2208
-const KIND_INTERNAL = 0x3001
-const KIND_SERVER = 0x3002
+const KIND = {
+  internal: 0x3001,
+  server: 0x3002,
+  client: 0x3003,
+  producer: 0x3004,
+  consumer: 0x3005,
+} as const satisfies Record<SpanKind, number>
 const FLAGS_TAG = 0x8501
 
 /** ScopeSpans.spans. */

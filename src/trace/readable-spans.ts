@@ -12,7 +12,13 @@ import type { ReadableSpan, TimedEvent } from '@opentelemetry/sdk-trace-node'
 import { unixTime, type Anchor } from './clock.ts'
 import { exceptionAttributes } from './otlp.ts'
 import { SCOPE_NAME } from './otlp-batch.ts'
-import type { Attributes, RemoteParent, Span } from './recorder.ts'
+import {
+  kindOf,
+  type Attributes,
+  type RemoteParent,
+  type Span,
+  type SpanKind as KindName,
+} from './recorder.ts'
 import { durationMs, nameRules, throughputMbps } from './span-kinds.ts'
 
 /** Turns a settled span into the SDK's, for exporters and processors that know nothing else; undefined below `level`. */
@@ -30,6 +36,14 @@ export function createSpanReader(resource: Attributes, serviceVersion: string): 
     const isWanted = span.parent === undefined || nameRules(span.name).level <= level
     return isWanted ? toReadable(span, shared) : undefined
   }
+}
+
+const KINDS: Readonly<Record<KindName, SpanKind>> = {
+  internal: SpanKind.INTERNAL,
+  server: SpanKind.SERVER,
+  client: SpanKind.CLIENT,
+  producer: SpanKind.PRODUCER,
+  consumer: SpanKind.CONSUMER,
 }
 
 interface Shared {
@@ -54,7 +68,7 @@ function toReadable(span: Span, shared: Shared): ReadableSpan {
   return {
     ...shared,
     name: span.name,
-    kind: parent === undefined ? SpanKind.SERVER : SpanKind.INTERNAL,
+    kind: KINDS[kindOf(span)],
     spanContext: () => context,
     ...(parentContext === undefined ? {} : { parentSpanContext: parentContext }),
     startTime: hrTime(span.startNs, anchor),

@@ -19,6 +19,9 @@ export interface SpanFailure {
   readonly stack?: string | undefined
 }
 
+/** https://opentelemetry.io/docs/specs/otel/trace/api/#spankind */
+export type SpanKind = 'internal' | 'server' | 'client' | 'producer' | 'consumer'
+
 /** Who called us, as far as the headers tell: https://www.w3.org/TR/trace-context/#traceparent-header */
 export interface RemoteParent {
   readonly traceId: string
@@ -71,6 +74,8 @@ export class Recorder {
   level = 0
   /** Spans for which there was no room. */
   lostSpans = 0
+  /** Of spans that are not what the gateway's own are: its roots are `server`, all others `internal`. */
+  kinds: Map<Span, SpanKind> | undefined
   /** Set once, at the end, by `decide`: late entries follow it. */
   decision: 'open' | 'kept' | 'dropped' = 'open'
   /** Takes the spans that end after a trace was kept. */
@@ -108,6 +113,10 @@ export class Recorder {
     this.decision = decision
     extraSpans -= Math.max(0, this.spans.length - USUAL_SPANS)
   }
+}
+
+export function kindOf(span: Span): SpanKind {
+  return span.recorder.kinds?.get(span) ?? (span.parent === undefined ? 'server' : 'internal')
 }
 
 /** What a request needs that does not assemble an upload. How many requests there are at a time is bounded elsewhere. */

@@ -68,8 +68,6 @@ export class ThreadedTransport implements Transport {
       // What Node was told for the gateway (`--input-type`, say) is not for this thread.
       execArgv: [],
     })
-    // Traces do not keep the gateway alive.
-    thread.unref()
     let cause = new Error('the transport thread ended')
     thread.on('message', (message: FromThread) => this.#receive(message))
     thread.on('error', (error) => (cause = error))
@@ -80,6 +78,8 @@ export class ThreadedTransport implements Transport {
       for (const done of this.#pending.values()) done(cause, undefined)
       this.#pending.clear()
     })
+    // Traces do not keep a process alive. Last, because a listener for messages takes hold of it again.
+    thread.unref()
     return thread
   }
 
