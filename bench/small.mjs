@@ -19,12 +19,7 @@ export async function small({ scratch, rounds, seconds }) {
     }),
   ]
   if (process.env.VERSITYGW) gateways.push(await startVersityGW(`${scratch}/versitygw`))
-  const keys = Array.from({ length: KEYS }, (_, i) => `o${i}`)
-  for (const { endpoint } of gateways) {
-    await must(endpoint, 'PUT', '/bench')
-    for (const key of keys)
-      await must(endpoint, 'PUT', `/bench/${key}`, { body: Buffer.alloc(BYTES, key) })
-  }
+  const keys = await fillWith(gateways)
   const nginx = await startNginx(`${scratch}/off`, scratch).catch(() => undefined)
   for (const connections of [16, 1]) {
     const shared = { scratch, rounds, seconds, connections, gateways }
@@ -46,8 +41,24 @@ export async function small({ scratch, rounds, seconds }) {
   clean(scratch)
 }
 
+/** Gives each gateway the same objects; their keys. */
+export async function fillWith(gateways) {
+  const keys = Array.from({ length: KEYS }, (_, i) => `o${i}`)
+  for (const { endpoint } of gateways) {
+    await must(endpoint, 'PUT', '/bench')
+    for (const key of keys)
+      await must(endpoint, 'PUT', `/bench/${key}`, { body: Buffer.alloc(BYTES, key) })
+  }
+  return keys
+}
+
 /** Rounds in which each gateway has its turn, after one that is not counted: programs compile what they do often. */
-async function measure({ scratch, rounds, seconds, connections, gateways }, method, keys, nginx) {
+export async function measure(
+  { scratch, rounds, seconds, connections, gateways },
+  method,
+  keys,
+  nginx,
+) {
   const bodyBytes = method === 'PUT' ? BYTES : 0
   const turn = async (endpoint, targets) =>
     (await load(scratch, endpoint, targets, { connections, seconds, method, bodyBytes })).perSecond
