@@ -12,6 +12,7 @@ export function startUpLines(
   return [
     `versitygw-ts ${GATEWAY_VERSION}`,
     `  listening   ${urls.join('  ')}`,
+    ...(config.workers === 1 ? [] : [`  workers     ${config.workers} (${sources.workers})`]),
     ...(adminUrls.length === 0 ? [] : [`  admin API   ${adminUrls.join('  ')}`]),
     `  directory   ${posix.directory}`,
     ...metadataLine(config),

@@ -1,6 +1,7 @@
 import type { ConnectionCounts } from '../http/connections.ts'
 import type { Io } from '../io/io.ts'
 import type { Health } from '../trace/health.ts'
+import type { SinkStats } from '../trace/sink.ts'
 import type { TracingStats } from '../trace/tracing.ts'
 import { counter, gauge, type Family, type Series } from './family.ts'
 
@@ -95,6 +96,14 @@ function poolFamilies(io: Io): readonly Family[] {
 }
 
 function tracingFamilies(stats: TracingStats): readonly Family[] {
+  // What the viewer holds has not gone anywhere.
+  const exporters = stats.byExporter.filter(({ exporter }) => exporter !== 'viewer')
+  const byExporter = (name: string, help: string, fate: keyof SinkStats): Family => ({
+    name: `versitygw_spans_${name}`,
+    type: name.endsWith('_total') ? 'counter' : 'gauge',
+    help,
+    series: exporters.map((one) => ({ labels: { exporter: one.exporter }, value: one[fate] })),
+  })
   return [
     {
       name: 'versitygw_traces_kept_total',
@@ -106,19 +115,11 @@ function tracingFamilies(stats: TracingStats): readonly Family[] {
       })),
     },
     counter('versitygw_traces_sampled_out_total', 'Traces that were not kept.', stats.sampledOut),
-    counter('versitygw_spans_exported_total', 'Spans that a receiver took.', stats.exported),
-    gauge('versitygw_spans_queued', 'Spans that wait for an export or its answer.', stats.queued),
-    counter(
-      'versitygw_spans_dropped_total',
-      'Spans never sent because too many waited.',
-      stats.dropped,
-    ),
-    counter('versitygw_spans_failed_total', 'Spans whose export failed.', stats.failed),
-    counter(
-      'versitygw_spans_rejected_total',
-      'Spans that a receiver answered it would not take.',
-      stats.rejected,
-    ),
+    byExporter('exported_total', 'Spans that left for a receiver which took them.', 'exported'),
+    byExporter('queued', 'Spans that wait for an export or its answer.', 'queued'),
+    byExporter('dropped_total', 'Spans never sent because too many waited.', 'dropped'),
+    byExporter('failed_total', 'Spans whose export failed.', 'failed'),
+    byExporter('rejected_total', 'Spans that a receiver answered it would not take.', 'rejected'),
     counter(
       'versitygw_spans_late_total',
       'Spans that ended after their trace was decided about.',

@@ -13,6 +13,7 @@ export interface BatchExporter {
 }
 
 export interface BatchingSinkOptions {
+  readonly exporter: Sink['exporter']
   /** Loads what makes the spans and who takes them; asked with the first record. */
   readonly load: () => Promise<{ read: SpanReader; exporter: BatchExporter }>
   readonly batch: BatchConfig
@@ -36,6 +37,7 @@ interface Waiting {
 
 /** Gathers kept records and hands them on as ReadableSpans, in batches; what does not fit is dropped and counted. */
 export class BatchingSink implements Sink {
+  readonly exporter: Sink['exporter']
   readonly #options: BatchingSinkOptions
   readonly #log: ExportLog
   #loaded: Promise<{ read: SpanReader; exporter: BatchExporter }> | undefined
@@ -55,6 +57,7 @@ export class BatchingSink implements Sink {
   #failed = 0
 
   constructor(options: BatchingSinkOptions) {
+    this.exporter = options.exporter
     this.#options = options
     this.#log = new ExportLog(options.log, options.target)
   }

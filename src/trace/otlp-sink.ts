@@ -32,6 +32,7 @@ const MAX_CONCURRENT = 15
  * or, when that many spans wait already, dropped whole, so that one record of any size always gets through an idle queue.
  */
 export class OtlpSink implements Sink {
+  readonly exporter = 'otlp'
   readonly #options: OtlpSinkOptions
   readonly #batch: OtlpBatch
   readonly #log: ExportLog

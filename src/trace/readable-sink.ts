@@ -20,6 +20,7 @@ export interface ReadableSinkOptions {
 
 /** Hands kept records as ReadableSpans to consumers. */
 export class ReadableSink implements Sink {
+  readonly exporter = 'console'
   readonly #options: ReadableSinkOptions
   #read: SpanReader | undefined
   #consumers: readonly SpanConsumer[] = []

@@ -20,6 +20,7 @@ export interface RecentOptions {
  * own, so that a flood of plain requests does not wash them away: their newest are there also after minutes of load.
  */
 export class RecentTraces implements Sink {
+  readonly exporter = 'viewer'
   readonly #failed: TraceRing
   readonly #slow: TraceRing
   readonly #plain: TraceRing

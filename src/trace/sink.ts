@@ -2,6 +2,8 @@ import type { Recorder, Span } from './recorder.ts'
 
 /** Where kept records go. Nothing here may wait for anybody, and all of it is bounded. */
 export interface Sink {
+  /** What it is called in metrics. */
+  readonly exporter: 'otlp' | 'zipkin' | 'file' | 'console' | 'viewer'
   /** Takes a settled record, or drops it. `level`: how deep it goes (see `span-kinds.ts`). */
   add(recorder: Recorder, level: number): void
   /** Takes a span that ended after its trace was kept. */

@@ -88,7 +88,7 @@ function createZipkinSink(config: TracingConfig, resource: Attributes, { log }: 
     const { zipkinExporter } = await import('./zipkin.ts')
     return { read: await loadReader(config, resource), exporter: zipkinExporter(url, headers) }
   }
-  return new BatchingSink({ load, batch, log, target: { url, tls: false } })
+  return new BatchingSink({ exporter: 'zipkin', load, batch, log, target: { url, tls: false } })
 }
 
 /** A file is looked into while it grows, and costs nothing for being written often. */
@@ -103,6 +103,7 @@ function createFileSink(config: TracingConfig, resource: Attributes, parts: Sink
     return { read: await loadReader(config, resource), exporter }
   }
   return new BatchingSink({
+    exporter: 'file',
     load,
     batch: { ...batch, scheduleDelayMs: Math.min(batch.scheduleDelayMs, FILE_DELAY_MS) },
     log: parts.log,

@@ -36,6 +36,7 @@ export interface RootDescriber {
 }
 
 export interface TracingStats extends SinkStats {
+  readonly byExporter: readonly (SinkStats & Pick<Sink, 'exporter'>)[]
   /** Traces. */
   readonly kept: number
   /** The same by why they were kept. */
@@ -102,6 +103,7 @@ export function createTracing(config: TracingConfig, parts: TracingParts): Traci
     },
     stats: () => ({
       ...sumOfStats(sinks.map((sink) => sink.stats())),
+      byExporter: sinks.map((sink) => ({ exporter: sink.exporter, ...sink.stats() })),
       kept: keptFor.head + keptFor.error + keptFor.slow,
       keptFor: { ...keptFor },
       sampledOut,
