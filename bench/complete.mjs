@@ -7,7 +7,8 @@ const PARTS = 16
 
 /** CompleteMultipartUpload of 16 parts of 32 MiB, in ms (a ratio below 1 is better than the peer). */
 export async function complete({ scratch, rounds }) {
-  const gateways = [await startOurs(`${scratch}/ours`)]
+  const slots = { name: 'ours, slots', posixFlags: ['--multipart-layout', 'slots'] }
+  const gateways = [await startOurs(`${scratch}/ours`), await startOurs(`${scratch}/slots`, slots)]
   if (process.env.VERSITYGW) gateways.push(await startVersityGW(`${scratch}/versitygw`))
   const body = Buffer.alloc(PART_BYTES, 'versitygw-ts')
   for (const { endpoint } of gateways) await must(endpoint, 'PUT', '/bench')

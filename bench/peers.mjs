@@ -51,7 +51,7 @@ const CREDENTIALS = { ROOT_ACCESS_KEY_ID: ACCESS, ROOT_SECRET_ACCESS_KEY: SECRET
 /** This gateway, from `dist/` of this checkout or of another one (`bin`). */
 export async function startOurs(
   directory,
-  { name = 'ours', tracing, durability = 'none', bin = BIN, flags = [] } = {},
+  { name = 'ours', tracing, durability = 'none', bin = BIN, flags = [], posixFlags = [] } = {},
 ) {
   mkdirSync(directory, { recursive: true })
   const port = await freePort()
@@ -67,6 +67,7 @@ export async function startOurs(
     'posix',
     '--durability',
     durability,
+    ...posixFlags,
     directory,
   ]
   return start(name, process.execPath, args, CREDENTIALS, `http://127.0.0.1:${port}`)

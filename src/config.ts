@@ -138,6 +138,7 @@ export interface PosixConfig {
   readonly useCopyFileRange: boolean
   readonly followSymlinks: boolean
   readonly attributes: AttributeStore
+  readonly multipartLayout: 'parts' | 'slots'
   readonly defaultEtag: string | undefined
   readonly integrityEtags: boolean
   readonly concurrency: number
@@ -366,6 +367,7 @@ function posixConfig(posix: Values<typeof POSIX_SETTINGS>, directory: string): P
     useCopyFileRange: !posix.disableCopyFileRange,
     followSymlinks: posix.followSymlinks,
     attributes: attributeStore(posix),
+    multipartLayout: posix.multipartLayout,
     defaultEtag: posix.defaultEtag,
     integrityEtags: posix.dataIntegrityEtag,
     concurrency: posix.concurrency,

@@ -9,7 +9,10 @@ export type AttributeStore = 'xattr' | 'none' | { readonly sidecar: string }
 export function attributeStore({
   sidecar = '',
   nometa,
-}: Pick<Values<typeof POSIX_SETTINGS>, 'sidecar' | 'nometa'>): AttributeStore {
+  multipartLayout,
+}: Pick<Values<typeof POSIX_SETTINGS>, 'sidecar' | 'nometa' | 'multipartLayout'>): AttributeStore {
+  if (multipartLayout === 'slots' && (nometa || sidecar !== ''))
+    throw new ConfigError('--multipart-layout slots needs extended attributes')
   if (sidecar !== '' && nometa) throw new ConfigError('cannot use both nometa and sidecar metadata')
   if (nometa) return 'none'
   return sidecar === '' ? 'xattr' : { sidecar: resolvePath(sidecar) }

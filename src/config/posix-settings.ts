@@ -68,6 +68,14 @@ export const POSIX_SETTINGS = {
     env: 'VGW_META_NONE',
     help: 'keep no metadata at all',
   }),
+  multipartLayout: setting({
+    scope: 'posix',
+    flag: 'multipart-layout',
+    env: 'VGW_MULTIPART_LAYOUT',
+    parse: choice('parts', 'slots'),
+    default: 'parts',
+    help: 'slots: parts are written where they belong in the object, so that completing copies nothing',
+  }),
   defaultEtag: setting({
     scope: 'posix',
     flag: 'default-etag',

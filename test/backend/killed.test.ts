@@ -121,14 +121,18 @@ const VARIANTS = [
   { name: 'O_TMPFILE, durable', useTmpFile: true, durability: 'full' },
   { name: 'named temporary files', useTmpFile: false, durability: 'none' },
   { name: 'sidecar', useTmpFile: true, durability: 'none', sidecar: true },
+  { name: 'slots', useTmpFile: true, durability: 'none', multipartLayout: 'slots' },
 ] as const
 
-const BRIEF = new Set(['PutObject over another, small', 'DeleteObject'])
+/** More calls with a sidecar directory: what writes, what replaces and what removes a file is the same in all cases. */
+const BRIEF: Readonly<Record<string, ReadonlySet<string>>> = {
+  sidecar: new Set(['PutObject over another, small', 'DeleteObject']),
+  slots: new Set(['CompleteMultipartUpload over another object']),
+}
 
 /** Kill -9 before any of its system calls: design.md, section 6. */
 describe.each(VARIANTS)('killed before each system call ($name)', (how) => {
-  // More calls with a sidecar directory: what writes, what replaces and what removes a file is the same in all cases.
-  const cases = 'sidecar' in how ? CASES.filter(({ name }) => BRIEF.has(name)) : CASES
+  const cases = CASES.filter(({ name }) => BRIEF[how.name]?.has(name) ?? true)
   test.each(cases)(
     '$name: the old state or the new one, and a second try succeeds',
     async (the) => {
@@ -187,6 +191,7 @@ interface Place {
   readonly useTmpFile: boolean
   readonly durability: 'full' | 'none'
   readonly sidecar?: boolean
+  readonly multipartLayout?: 'slots'
 }
 
 /** Runs `one` with 0, 1, 2 … until it answers true, a few at a time; gives back with which it did. */

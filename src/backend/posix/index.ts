@@ -66,6 +66,8 @@ export interface PosixBackendOptions {
   readonly defaultEtag?: string | undefined
   /** ETags of what is written are made of its checksum, and MD5 is not computed. */
   readonly integrityEtags?: boolean
+  /** `slots`: parts are written to where they belong in the object; else each has a file, as with VersityGW. */
+  readonly multipartLayout?: 'parts' | 'slots'
   /** When temporary files that a dead process left are removed. */
   readonly sweepTimes?: SweepTimes
 }
@@ -208,6 +210,7 @@ function openVolume(
     sweeper,
     lockLines: new Map(),
     uploads: new Map(),
+    slotSizes: options.multipartLayout === 'slots' ? new Map() : undefined,
   }
   return volume
 }

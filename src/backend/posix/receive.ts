@@ -9,6 +9,8 @@ import type { Task } from './task.ts'
 /** Where a body goes. */
 export interface Reception {
   readonly fd: number
+  /** Of its first byte in the file: 0 unless said otherwise. */
+  readonly offset?: number
   /** The kernel begins to write to the disk as the bytes come. */
   readonly startWriteback: boolean
   /** Digests wanted. */
@@ -28,12 +30,12 @@ export interface Received {
 export async function receive(
   task: Task,
   payload: AnyPayload,
-  { fd, startWriteback, kinds }: Reception,
+  { fd, offset, startWriteback, kinds }: Reception,
 ): Promise<Received> {
   const { io } = task.volume
   const wanted = [...new Set([...kinds, ...payload.kinds])]
   const hasher = io.hasher(wanted)
-  const writer = createFileWriter(io, { span: task.span, file: fd, hasher, startWriteback })
+  const writer = createFileWriter(io, { span: task.span, file: fd, offset, hasher, startWriteback })
   try {
     await payload.pump(writer)
     const size = await writer.finish()

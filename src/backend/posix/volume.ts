@@ -40,6 +40,8 @@ export interface Volume {
   readonly sweeper: Sweeper
   /** The last request of this process in line for a lock, by the lock's name. */
   readonly lockLines: Map<string, LockTurn>
+  /** Sizes of the slots of uploads in progress, by their ids; undefined where parts have files of their own. */
+  readonly slotSizes: Map<string, number> | undefined
   /** What uploads in progress say of themselves, by upload. It never changes while an upload lives. */
   readonly uploads: Map<string, KnownUpload>
 }

@@ -5,6 +5,7 @@ import type { UploadRef } from '../../backend.ts'
 import { copyFacts, drawCopyPart } from '../copy-spans.ts'
 import { Task } from '../task.ts'
 import { invalidPart, type StoredPart } from './check-parts.ts'
+import { SLOTS_FILE, slotName } from './slots.ts'
 
 /** Parts copied in one job: few descriptors at a time, and no long wait behind one upload. */
 const BATCH_PARTS = 32
@@ -81,9 +82,12 @@ async function copyBatch(
   const options = { methods: task.volume.copyMethods, ...(hasher && { hasher }) }
   let end = offset
   const copies = parts.map((part): Copying => {
-    const open = chain.at('upload', steps.openFile(dir, String(part.partNumber)))
+    const { slot, partNumber } = part
+    const name = slot === undefined ? String(partNumber) : slotName(partNumber)
+    const open = chain.at('upload', steps.openFile(dir, name))
     const stat = steps.stat(open)
-    const copy = steps.copyRange(open, 0, file, end, part.size, options)
+    const from = slot === undefined ? open : chain.at('upload', steps.openFile(dir, SLOTS_FILE))
+    const copy = steps.copyRange(from, slot ?? 0, file, end, part.size, options)
     end += part.size
     return { part, open, stat, copy, end }
   })

@@ -16,6 +16,8 @@ export interface StoredPart {
   readonly mtimeNsec: number
   /** Stored with it: of the upload's algorithm or, where the upload declared none, CRC64NVME. Base64. */
   readonly checksum: string | undefined
+  /** Where it begins in the file of slots; undefined: it has a file of its own. */
+  readonly slot: number | undefined
 }
 
 /** What is read of each part. */
@@ -65,7 +67,7 @@ export function checkParts(
     const stored = entry.attributes.get(ATTRIBUTE.etag)?.toString() ?? ''
     if (bare(stored) !== bare(part.etag)) throw invalidPart(uploadId, part.partNumber, stored)
     const checksum = checkPartChecksum(uploadId, part, entry, upload)
-    return { partNumber: part.partNumber, size, ino, mtimeNsec, checksum }
+    return { partNumber: part.partNumber, size, ino, mtimeNsec, checksum, slot: undefined }
   })
 }
 

@@ -18,7 +18,7 @@ import { objectFacts, objectTarget } from '../object-target.ts'
 import { checkPrecondition, withPrecondition } from '../preconditions.ts'
 import { publish } from '../publish.ts'
 import type { Task } from '../task.ts'
-import { filledFrom, withTemporaryFile, type TemporaryFile } from '../temporary-file.ts'
+import { filledFrom, type TemporaryFile } from '../temporary-file.ts'
 import type { UploadChecksum } from '../volume.ts'
 import { assembleParts } from './assemble.ts'
 import {
@@ -41,6 +41,7 @@ import {
   type Claim,
 } from './claim.ts'
 import { combineChecksums } from './object-checksum.ts'
+import { findParts, withObjectFile, type Slots } from './slotted-upload.ts'
 import { checkUploadId, noSuchUpload, uploadsOfKey } from './upload-dir.ts'
 import { linkToCreator, readCreator } from './upload-link.ts'
 
@@ -111,10 +112,14 @@ async function completeClaimed(
 
   const target = objectTarget(task, completion)
   const facts = objectFacts(task)
-  return withTemporaryFile(task, { target, facts, size, preallocate: false }, async (file) => {
+  const wanted = { target, facts, size, preallocate: false }
+  // Bytes that have to be hashed are read and written.
+  const upload = combined === undefined ? { ...stored, slots: undefined } : stored
+  return withObjectFile(task, wanted, upload, async (file, isAssembled) => {
     const checksum = combined ?? (await assembleHashed(task, stored, file, algorithm))
     if (combined === undefined) checkObjectChecksum(completion, algorithm, checksum.value)
-    else await assembleParts(task, { ...stored, file: file.fd, hasher: undefined })
+    else if (!isAssembled)
+      await assembleParts(task, { ...stored, file: file.fd, hasher: undefined })
     const etag = objectEtag(task, completion, checksum)
     const versionId = await withPrecondition(task, completion.precondition, (terms) =>
       publish(task, {
@@ -142,6 +147,7 @@ interface StoredUpload {
   readonly attributes: StoredAttributes
   readonly declared: UploadChecksum | undefined
   readonly parts: readonly StoredPart[]
+  readonly slots: Slots | undefined
 }
 
 /** Reads the upload and its parts, and holds them against the client's list. */
@@ -152,23 +158,24 @@ async function readUpload(
 ): Promise<StoredUpload> {
   const { key, uploadId } = task.subject
   const directory = `${uploadsOfKey(key)}/${name}`
-  const numbers = completion.parts.map(({ partNumber }) => String(partNumber))
+  const numbers = completion.parts.map(({ partNumber }) => partNumber)
   const chain = task.begin()
   const { steps, bucket } = chain
   const dir = chain.at('upload', steps.openDir(bucket, directory, { readable: true }))
   const stored = steps.readMetadata(dir)
-  const found = steps.statBatch(dir, numbers, PART_ATTRIBUTES)
+  const files = steps.statBatch(dir, numbers.map(String), PART_ATTRIBUTES)
   await chain.run()
   const attributes = stored.value
   linkToCreator(task, readCreator(attributes.get(ATTRIBUTE.createdBy)))
   const declared = decodeChecksums(attributes.get(ATTRIBUTE.checksums))
   checkChecksumType(completion, declared)
-  return {
-    directory,
-    attributes,
-    declared,
-    parts: checkParts(uploadId, completion, found.value, declared),
-  }
+  const { found, slots } = await findParts(task, directory, files.value, numbers)
+  const checked = checkParts(uploadId, completion, found, declared)
+  const parts = checked.map((part, i): StoredPart => {
+    const isInSlot = slots !== undefined && found[i] !== files.value[i]
+    return isInSlot ? { ...part, slot: (part.partNumber - 1) * slots.size } : part
+  })
+  return { directory, attributes, declared, parts, slots }
 }
 
 /** Assembles parts that lack checksums (older data), and computes the object's from its bytes. */

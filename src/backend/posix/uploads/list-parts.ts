@@ -6,7 +6,8 @@ import { entryName } from '../packed-names.ts'
 import type { Task } from '../task.ts'
 import { beginUpload } from './upload-dir.ts'
 
-const PART_NUMBER = /^[1-9]\d{0,9}$/
+/** A file of its own, or a slot: then it is a part once it has an etag. */
+const PART_NAME = /^([1-9]\d{0,9})(\.slot)?$/
 
 export async function listParts(
   task: Task<UploadRef>,
@@ -16,38 +17,47 @@ export async function listParts(
   const declared = chain.steps.readMetadata(dir, [ATTRIBUTE.checksums])
   const entries = chain.steps.listDir(dir)
   await chain.run()
-  const numbers = partNumbers(entries.value).filter((number) => number > page.partNumberMarker)
-  const listed = numbers.slice(0, page.maxParts)
+  const names = [...partNames(entries.value)].filter(([number]) => number > page.partNumberMarker)
+  const listed = names.sort(([a], [b]) => a - b).slice(0, page.maxParts)
   const checksum = decodeChecksums(declared.value.get(ATTRIBUTE.checksums))
   return {
     parts: await readParts(task, listed),
-    isTruncated: page.maxParts > 0 && numbers.length > listed.length,
-    nextPartNumberMarker: listed.at(-1) ?? 0,
+    isTruncated: page.maxParts > 0 && names.length > listed.length,
+    nextPartNumberMarker: listed.at(-1)?.[0] ?? 0,
     checksum: checksum && { algorithm: checksum.algorithm, type: checksum.type },
   }
 }
 
-/** In their order, which is not that of their names. */
-function partNumbers(entries: DirEntries): number[] {
-  const numbers: number[] = []
+/** What describes each part: its own file where there is one, else its slot. */
+function partNames(entries: DirEntries): Map<number, string> {
+  const names = new Map<number, string>()
   for (let i = 0; i < entries.count; i++) {
-    const name = entryName(entries, i)
-    if (name !== undefined && PART_NUMBER.test(name)) numbers.push(Number(name))
+    const [name, digits, slot] = PART_NAME.exec(entryName(entries, i) ?? '') ?? []
+    if (name === undefined) continue
+    const number = Number(digits)
+    if (slot === undefined || !names.has(number)) names.set(number, name)
   }
-  return numbers.sort((a, b) => a - b)
+  return names
 }
 
-async function readParts(task: Task<UploadRef>, numbers: readonly number[]): Promise<ListedPart[]> {
-  if (numbers.length === 0) return []
+/** In their order, which is not that of their names. */
+async function readParts(
+  task: Task<UploadRef>,
+  names: readonly (readonly [number: number, name: string])[],
+): Promise<ListedPart[]> {
+  if (names.length === 0) return []
   const { chain, dir } = beginUpload(task)
-  const batch = chain.steps.statBatch(dir, numbers.map(String), [
-    ATTRIBUTE.etag,
-    ATTRIBUTE.checksums,
-  ])
+  const batch = chain.steps.statBatch(
+    dir,
+    names.map(([, name]) => name),
+    [ATTRIBUTE.etag, ATTRIBUTE.checksums],
+  )
   await chain.run()
   return batch.value.flatMap((entry, i) => {
+    const [number = 0, name = ''] = names[i] ?? []
     const isThere = entry.errno === 0 && isRegular(entry.stat)
-    return isThere ? [listedPart(numbers[i] ?? 0, entry)] : []
+    const isUnfinished = name.endsWith('.slot') && !entry.attributes.has(ATTRIBUTE.etag)
+    return isThere && !isUnfinished ? [listedPart(number, entry)] : []
   })
 }
 

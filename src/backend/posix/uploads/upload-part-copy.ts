@@ -8,14 +8,8 @@ import type { Task } from '../task.ts'
 import { filledFrom, withTemporaryFile } from '../temporary-file.ts'
 import { openSource } from '../versions/open-source.ts'
 import { uploadChecksum } from './upload-dir.ts'
-import {
-  partAttributes,
-  partFacts,
-  partSums,
-  partTarget,
-  writtenPart,
-  type PartSums,
-} from './upload-part.ts'
+import { partAttributes, partFacts, partSums, writtenPart, type PartSums } from './part-sums.ts'
+import { partTarget } from './upload-part.ts'
 
 /** Makes a part of an object's bytes, or of a range of them. */
 export async function uploadPartCopy(
