@@ -111,7 +111,7 @@ export const TRACING_SETTINGS = {
     env: 'OTEL_PROPAGATORS',
     parse: propagators,
     default: ['tracecontext'],
-    help: 'headers that carry the context of a trace: tracecontext, b3, b3multi, baggage (without effect) or none',
+    help: 'headers that carry the context of a trace: tracecontext, b3, b3multi, jaeger, xray, baggage (without effect) or none',
   }),
   otelSemconv: setting({
     flag: 'otel-semconv',
@@ -180,6 +180,8 @@ const PROPAGATORS = new Map<string, Propagator | undefined>([
   ['tracecontext', 'tracecontext'],
   ['b3', 'b3'],
   ['b3multi', 'b3multi'],
+  ['jaeger', 'jaeger'],
+  ['xray', 'xray'],
   // Known, and never handed on (trace contract, section 2).
   ['baggage', undefined],
 ])

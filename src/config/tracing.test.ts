@@ -211,8 +211,8 @@ describe('tracing', () => {
     [{ OTEL_EXPORTER_OTLP_TRACES_TIMEOUT: '0' }, /^OTEL_EXPORTER_OTLP_TRACES_TIMEOUT: "0" is not/],
     [{ OTEL_SPAN_EVENT_COUNT_LIMIT: 'few' }, /^OTEL_SPAN_EVENT_COUNT_LIMIT: "few" is not/],
     [
-      { OTEL_PROPAGATORS: 'tracecontext,xray' },
-      /^OTEL_PROPAGATORS: "xray" is not one of tracecontext, b3, /,
+      { OTEL_PROPAGATORS: 'tracecontext,ottrace' },
+      /^OTEL_PROPAGATORS: "ottrace" is not one of tracecontext, b3, /,
     ],
     [{ OTEL_PROPAGATORS: 'none,b3' }, /^OTEL_PROPAGATORS: none stands alone$/],
     [{ VGW_OTEL_KEEP_ERRORS: '4xx' }, /^VGW_OTEL_KEEP_ERRORS: "4xx" is not one of all, 5xx, none$/],

@@ -44,13 +44,23 @@ export class RotatingFile {
     let handle = await this.#current()
     const { size } = await handle.stat()
     if (size > 0 && size + lines.length > this.#options.maxBytes) {
-      await rename(this.#options.path, `${this.#options.path}.1`)
+      await this.#putAside()
       handle = await this.#current()
     }
     const piece = this.#isTorn ? Buffer.concat([NEWLINE, lines]) : lines
     this.#isTorn = true
     await handle.appendFile(piece)
     this.#isTorn = false
+  }
+
+  /** Of two processes that find it full in the same moment, the later one may put aside what the other has just begun. */
+  async #putAside(): Promise<void> {
+    const { path } = this.#options
+    try {
+      await rename(path, `${path}.1`)
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
+    }
   }
 
   /** The file that has the name now. */

@@ -45,6 +45,42 @@ describe('B3 (https://github.com/openzipkin/b3-propagation)', () => {
   })
 })
 
+describe('uber-trace-id, of Jaeger’s clients', () => {
+  const cases: [header: string, traceId: string | undefined, sampled?: boolean][] = [
+    [`${TRACE}:${SPAN}:0:1`, TRACE, true],
+    [`${TRACE}%3A${SPAN}%3a0%3A0`, TRACE, false],
+    [`${TRACE}:f067aa0ba902b7:0:3`, TRACE, true],
+    [`${HALF}:${SPAN}:${SPAN}:1`, HALF.padStart(32, '0'), true],
+    ['0:0:0:1', undefined],
+    [`${TRACE}:${SPAN}:1`, undefined],
+    ['', undefined],
+  ]
+  test.each(cases)('%s', (header, traceId, sampled) => {
+    const found = extractContext({ 'uber-trace-id': header }, ['jaeger'])
+    expect(found).toEqual(
+      traceId === undefined ? undefined : { traceId, spanId: SPAN, sampled, traceState: undefined },
+    )
+  })
+})
+
+describe('X-Amzn-Trace-Id', () => {
+  const root = `1-${TRACE.slice(0, 8)}-${TRACE.slice(8)}`
+  const cases: [header: string, isFound: boolean, sampled?: boolean | undefined][] = [
+    [`Root=${root};Parent=${SPAN};Sampled=1`, true, true],
+    [`Self=1-x; Root=${root}; Parent=${SPAN}; Sampled=0;Lineage=a`, true, false],
+    [`Root=${root};Parent=${SPAN};Sampled=?`, true, undefined],
+    [`Root=${root}`, false],
+    [`Root=${TRACE};Parent=${SPAN}`, false],
+    ['', false],
+  ]
+  test.each(cases)('%s', (header, isFound, sampled) => {
+    const found = extractContext({ 'x-amzn-trace-id': header }, ['xray'])
+    expect(found).toEqual(
+      isFound ? { traceId: TRACE, spanId: SPAN, sampled, traceState: undefined } : undefined,
+    )
+  })
+})
+
 describe('who was asked for counts', () => {
   const headers = {
     traceparent: `00-${'a'.repeat(32)}-${SPAN}-01`,
@@ -78,7 +114,10 @@ describe('what goes out', () => {
   }
 
   test.each([true, false])('sampled %s', (sampled) => {
-    const span = recorderOf(['tracecontext', 'b3', 'b3multi'], sampled).root.child('IAM.GetUser')
+    const span = recorderOf(
+      ['tracecontext', 'b3', 'b3multi', 'jaeger', 'xray'],
+      sampled,
+    ).root.child('IAM.GetUser')
     const flag = sampled ? '1' : '0'
     expect(contextHeaders(span)).toEqual({
       traceparent: `00-${TRACE}-${span.spanId}-0${flag}`,
@@ -87,6 +126,8 @@ describe('what goes out', () => {
       'x-b3-traceid': TRACE,
       'x-b3-spanid': span.spanId,
       'x-b3-sampled': flag,
+      'uber-trace-id': `${TRACE}:${span.spanId}:0:${flag}`,
+      'x-amzn-trace-id': `Root=1-4bf92f35-77b34da6a3ce929d0e0e4736;Parent=${span.spanId};Sampled=${flag}`,
     })
   })
 

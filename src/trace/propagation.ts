@@ -1,7 +1,9 @@
 import { parseB3, parseB3Multi } from './b3.ts'
 import { formatTraceparent, parseTraceContext } from './context.ts'
+import { formatUberTraceId, parseUberTraceId } from './jaeger-context.ts'
 import type { RemoteParent, Span } from './recorder.ts'
 import type { Propagator } from './tracing-config.ts'
+import { formatXray, parseXray } from './xray-context.ts'
 
 /** Header fields as node:http hands them out. */
 export type HeaderFields = Readonly<Record<string, string | readonly string[] | undefined>>
@@ -33,6 +35,8 @@ const EXTRACT: Readonly<Record<Propagator, (headers: HeaderFields) => RemotePare
       sampled: one(headers['x-b3-sampled']),
       flags: one(headers['x-b3-flags']),
     }),
+  jaeger: (headers) => parseUberTraceId(one(headers['uber-trace-id'])),
+  xray: (headers) => parseXray(one(headers['x-amzn-trace-id'])),
 }
 
 function one(field: string | readonly string[] | undefined): string | undefined {
@@ -62,6 +66,12 @@ export function contextHeaders(span: Span): Readonly<Record<string, string>> {
         headers['x-b3-traceid'] = traceId
         headers['x-b3-spanid'] = spanId
         headers['x-b3-sampled'] = sampled ? '1' : '0'
+        break
+      case 'jaeger':
+        headers['uber-trace-id'] = formatUberTraceId(traceId, spanId, sampled)
+        break
+      case 'xray':
+        headers['x-amzn-trace-id'] = formatXray(traceId, spanId, sampled)
         break
     }
   }

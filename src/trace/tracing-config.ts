@@ -49,8 +49,8 @@ export interface TlsFiles {
   readonly key: string | undefined
 }
 
-/** Headers that carry a trace's context: W3C's, or one of the two ways of Zipkin's B3. */
-export type Propagator = 'tracecontext' | 'b3' | 'b3multi'
+/** Headers that carry a trace's context: W3C's, one of the two ways of Zipkin's B3, Jaeger's, or AWS X-Ray's. */
+export type Propagator = 'tracecontext' | 'b3' | 'b3multi' | 'jaeger' | 'xray'
 
 /** How much a span may hold; undefined: all there is. */
 export interface SpanLimits {

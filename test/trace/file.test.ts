@@ -70,6 +70,25 @@ describe('OTLP JSON lines (https://opentelemetry.io/docs/specs/otel/protocol/fil
     expect(tracing.stats()).toMatchObject({ exported: 93, failed: 0, dropped: 0 })
   })
 
+  test('several processes write one file: lines stay whole, and both files bounded', async () => {
+    const path = join(dir, 'shared.jsonl')
+    const writers = Array.from({ length: 3 }, () => new RotatingFile({ path, maxBytes: 20_000 }))
+    const line = (writer: number, i: number): Buffer =>
+      Buffer.from(`${JSON.stringify({ writer, i, fill: 'x'.repeat(500) })}\n`)
+    await Promise.all(
+      writers.map(async (file, writer) => {
+        for (let i = 0; i < 100; i++) await file.append(line(writer, i))
+        await file.close()
+      }),
+    )
+    for (const name of [path, `${path}.1`]) {
+      const text = await readFile(name, 'utf8')
+      expect(text.length).toBeLessThan(25_000)
+      for (const one of text.split('\n').slice(0, -1))
+        expect(Object.keys(JSON.parse(one) as object)).toEqual(['writer', 'i', 'fill'])
+    }
+  })
+
   test('where it cannot be written a line says so, and what is lost is counted', async () => {
     const tracing = start(join(dir, 'no', 'such', 'place.jsonl'))
     for (let i = 0; i < 3; i++) {
