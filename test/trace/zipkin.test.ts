@@ -33,11 +33,20 @@ describe.skipIf(zipkin === undefined)('a real Zipkin', () => {
   beforeAll(async () => {
     const port = await freePort()
     url = `http://127.0.0.1:${port}`
-    const env = { QUERY_PORT: String(port), SERVER_ADDRESS: '127.0.0.1', STORAGE_TYPE: 'mem' }
     server = spawn(
       zipkin?.java ?? '',
-      ['-Xmx256m', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-jar', zipkin?.jar ?? ''],
-      { env: { ...process.env, ...env }, stdio: 'ignore' },
+      [
+        '-Xmx256m',
+        '-XX:TieredStopAtLevel=1',
+        '-XX:+UseSerialGC',
+        // By itself it listens on all addresses.
+        '-Darmeria.ports[0].ip=127.0.0.1',
+        `-Darmeria.ports[0].port=${port}`,
+        '-Darmeria.ports[0].protocols[0]=http',
+        '-jar',
+        zipkin?.jar ?? '',
+      ],
+      { env: { ...process.env, STORAGE_TYPE: 'mem' }, stdio: 'ignore' },
     )
     await vi.waitFor(async () => expect((await fetch(`${url}/health`)).ok).toBe(true), {
       timeout: 90_000,
