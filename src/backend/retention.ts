@@ -38,26 +38,41 @@ export function protectionOf(
   nowMs: number,
 ): Protection {
   if (legalHold !== undefined && legalHold[0] !== 0) return 'fixed'
-  const { mode, untilMs } =
-    retention === undefined ? inheritedRetention(bucket) : ownRetention(retention)
-  if (untilMs <= nowMs) return 'none'
-  return mode === 'GOVERNANCE' ? 'governance' : 'fixed'
+  const term = heldTerm(retention, bucket, nowMs)
+  if (term === undefined || term.untilMs <= nowMs) return 'none'
+  return term.mode === 'GOVERNANCE' ? 'governance' : 'fixed'
 }
 
-interface Term {
+/** A retention as it counts; infinite where it cannot be read. */
+export interface RetentionTerm {
   readonly mode: string
+  /** Milliseconds since the epoch. */
   readonly untilMs: number
 }
 
-function ownRetention(stored: Buffer): Term {
+/**
+ * What holds an object: its own retention, which may have ended, or else its bucket's, as long as that holds. Undefined where
+ * there is neither.
+ */
+export function heldTerm(
+  stored: Buffer | undefined,
+  bucket: BucketLock,
+  nowMs: number,
+): RetentionTerm | undefined {
+  if (stored !== undefined) return ownTerm(stored)
+  const inherited = inheritedTerm(bucket)
+  return inherited !== undefined && inherited.untilMs > nowMs ? inherited : undefined
+}
+
+function ownTerm(stored: Buffer): RetentionTerm {
   const retention = readRetention(stored)
   if (retention === undefined) return { mode: '', untilMs: Infinity }
   const { mode, retainUntil } = retention
   return { mode, untilMs: parseIsoTime(retainUntil)?.ms ?? Infinity }
 }
 
-function inheritedRetention({ defaultRetention, createdAtMs }: BucketLock): Term {
-  if (defaultRetention === undefined) return { mode: '', untilMs: -Infinity }
+function inheritedTerm({ defaultRetention, createdAtMs }: BucketLock): RetentionTerm | undefined {
+  if (defaultRetention === undefined) return undefined
   const { mode } = defaultRetention
   const untilMs = createdAtMs === undefined ? Infinity : endOfPeriod(defaultRetention, createdAtMs)
   return { mode, untilMs }

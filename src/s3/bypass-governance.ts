@@ -1,3 +1,4 @@
+import { decide, decideByCaller } from '../auth/access/decide.ts'
 import type { ObjectRef } from '../backend/backend.ts'
 import { isOn, type NeededRight } from './access-rules.ts'
 import { loadBucketAccess } from './bucket-access.ts'
@@ -19,13 +20,21 @@ export function wantsBypass({ request }: Pick<OperationContext, 'request'>): boo
   return isOn(request, HEADER)
 }
 
-/** Whether the bucket's policy itself lets the caller: without a policy nobody is let, root included (contract 4.7). */
-export async function policyLetsBypass(
+/**
+ * Whether the caller is let past GOVERNANCE: by the bucket's policy itself, without which nobody is let, root included
+ * (contract 4.7). In S3's dialect the right to do it is enough, as everywhere.
+ */
+export async function mayBypass(
   { bucket, key }: ObjectRef,
   context: OperationContext,
 ): Promise<boolean> {
+  const { caller, settings } = context
+  const isAws = settings.dialect === 'aws'
+  if (isAws && decideByCaller(true, caller, settings)?.allowed === true) return true
   const resource = { bucket, key, versionId: undefined }
-  const { policy } = await loadBucketAccess(resource, context, context)
+  const access = await loadBucketAccess(resource, context, context)
   const right = { action: ACTION, permission: 'WRITE', bucket, key } as const
-  return policy?.(right, context.caller.accessKey)?.effect === 'allow'
+  return isAws
+    ? decide(right, caller, access, settings).allowed
+    : access.policy?.(right, caller.accessKey)?.effect === 'allow'
 }

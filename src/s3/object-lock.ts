@@ -1,6 +1,6 @@
 import type { Backend, Call, ObjectLock, ObjectRef, ObjectRetention } from '../backend/backend.ts'
-import { protectedByLock, readRetention } from '../backend/retention.ts'
-import { parseObject } from '../go-json.ts'
+import { readBucketLock, type BucketLock } from '../backend/bucket-lock.ts'
+import { protectedByLock, type RetentionTerm } from '../backend/retention.ts'
 import { childText, type XmlElement } from '../http/xml-reader.ts'
 import { S3Error, type S3ErrorOptions } from './errors.ts'
 import { parseIsoTime, type IsoTime } from './iso-time.ts'
@@ -91,25 +91,21 @@ export function storeRetention({ mode, until }: RetentionRequest): string {
 }
 
 /**
- * Throws unless a retention may take the place of the one that is stored; one that cannot be read protects for ever. COMPLIANCE is never shortened nor loosened;
- * GOVERNANCE is shortened by whoever may bypass it, and changed by whom the bucket's policy lets. Extending needs nothing
- * (contract 4.7; 9.2, 23).
+ * Throws unless a retention may take the place of the one that holds, be it the object's own or its bucket's. COMPLIANCE is
+ * never shortened nor loosened; GOVERNANCE is shortened by whoever may bypass it, and changed by who is let past it.
+ * Extending needs nothing (contract 4.7; 9.2, 23).
  */
 export function checkReplacement(
-  document: Buffer | undefined,
+  held: RetentionTerm | undefined,
   wanted: RetentionRequest,
   bypass: { readonly byRight: boolean; readonly byPolicy: boolean },
 ): void {
-  if (document === undefined) return
-  const stored = readRetention(document)
-  if (stored === undefined) throw protectedByLock()
-  const until = parseIsoTime(stored.retainUntil)
-  const untilMs = until === undefined ? Infinity : until.ms
-  const isSameMode = stored.mode === wanted.mode
-  const isExtended = wanted.until.ms >= untilMs || untilMs <= Date.now()
+  if (held === undefined) return
+  const isSameMode = held.mode === wanted.mode
+  const isExtended = wanted.until.ms >= held.untilMs || held.untilMs <= Date.now()
   const isAllowed = isSameMode
-    ? isExtended || (stored.mode === 'GOVERNANCE' && bypass.byRight)
-    : stored.mode === 'GOVERNANCE' && bypass.byPolicy
+    ? isExtended || (held.mode === 'GOVERNANCE' && bypass.byRight)
+    : held.mode === 'GOVERNANCE' && bypass.byPolicy
   if (!isAllowed) throw protectedByLock()
 }
 
@@ -127,13 +123,26 @@ export function storeLegalHold(isOn: boolean): Buffer {
 
 /** Whether objects of a bucket can be locked. */
 export async function isLockable(bucket: string, backend: Backend, call: Call): Promise<boolean> {
-  const stored = await backend.getBucketSubresource(bucket, 'bucket-lock', call)
-  return parseObject(stored)?.['Enabled'] === true
+  return (await enabledLock(bucket, backend, call)) !== undefined
+}
+
+async function enabledLock(
+  bucket: string,
+  backend: Backend,
+  call: Call,
+): Promise<BucketLock | undefined> {
+  const lock = readBucketLock(await backend.getBucketSubresource(bucket, 'bucket-lock', call))
+  return lock?.enabled === true ? lock : undefined
 }
 
 /** For the calls that hang a lock on an object: what is no object is told first, then that its bucket has no locks. */
-export async function requireLockable(ref: ObjectRef, backend: Backend, call: Call): Promise<void> {
-  if (await isLockable(ref.bucket, backend, call)) return
+export async function requireLockable(
+  ref: ObjectRef,
+  backend: Backend,
+  call: Call,
+): Promise<BucketLock> {
+  const lock = await enabledLock(ref.bucket, backend, call)
+  if (lock !== undefined) return lock
   await backend.headObject(ref, call)
   throw missingLockConfiguration('call')
 }

@@ -12,7 +12,7 @@ import { SPAN } from '../trace/names.ts'
 import type { Recorder, Span } from '../trace/recorder.ts'
 import { authorizeAdmin } from './authorize-admin.ts'
 import { authorize } from './authorize.ts'
-import { policyLetsBypass, wantsBypass } from './bypass-governance.ts'
+import { mayBypass, wantsBypass } from './bypass-governance.ts'
 import { corsTurn, grantOrigin } from './cors/cors-answer.ts'
 import type { CorsGrant } from './cors/cors-grant.ts'
 import type { StoredCors } from './cors/stored-cors.ts'
@@ -121,7 +121,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
       request: exchange.request,
       settings: parts.settings,
     }
-    if (wantsBypass(context)) call.mayBypass = (ref) => policyLetsBypass(ref, context)
+    if (wantsBypass(context)) call.mayBypass = (ref) => mayBypass(ref, context)
     const source = { request: exchange.request, payload, document, bytes, malformed, form }
     return operation.invoke(source, context)
   }

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { useGateway } from '../support/fixture.ts'
 import {
@@ -268,6 +269,19 @@ describe('default retention of the bucket', () => {
     setAttribute(at.path(bucket), 'bucket-lock', since)
     expect((await at.send('DELETE', `/${bucket}/before`)).status).toBe(204)
     setAttribute(at.path(bucket), 'bucket-lock', stored)
+  })
+
+  test('is not taken from what was there before by a retention of its own that is less', async () => {
+    // As another program leaves a file, or VersityGW, which stores no default retention with it.
+    writeFileSync(at.path(bucket, 'less'), 'kept')
+    const shorten = (mode: string, seconds: number): Promise<RawResponse> => {
+      const body = `<Retention><Mode>${mode}</Mode><RetainUntilDate>${inSeconds(seconds)}</RetainUntilDate></Retention>`
+      const headers = { 'Content-MD5': md5(body), ...BYPASS }
+      return at.send('PUT', `/${bucket}/less?retention`, { headers, body })
+    }
+    expect(outcome(await shorten('COMPLIANCE', 60))).toEqual(PROTECTED)
+    expect(outcome(await shorten('GOVERNANCE', 10 * 365 * 86_400))).toEqual(PROTECTED)
+    expect((await shorten('COMPLIANCE', 10 * 365 * 86_400)).status).toBe(200)
   })
 
   test('gives way to a retention of the object’s own, also to one that has ended', async () => {

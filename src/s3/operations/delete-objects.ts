@@ -39,11 +39,11 @@ export const DeleteObjects = operation(
       ],
     }),
     async handle({ bucket, request }, context) {
-      const { backend, call, keys } = context
+      const { backend, call, keys, settings } = context
       await backend.headBucket(bucket, call)
       const denied = await findDenied(request.entries, keys)
       const allowed = request.entries.filter((entry) => !denied.has(entry))
-      await checkLocks(bucket, allowed, context)
+      if (settings.dialect === 'versitygw') await checkLocks(bucket, allowed, context)
       const wanted = { bucket, entries: request.entries, denied }
       const { deletions, failures } = await deleteAll(wanted, context)
       const isDenied = failures.every(({ error }) => error.code === 'AccessDenied')
@@ -54,7 +54,7 @@ export const DeleteObjects = operation(
   },
 )
 
-/** A single key that is locked fails them all, before any is deleted (contract 3.9). */
+/** A single key that is locked fails them all, before any is deleted (contract 3.9); S3 tells of each by itself. */
 async function checkLocks(
   bucket: string,
   entries: readonly DeleteEntry[],

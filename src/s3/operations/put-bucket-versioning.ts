@@ -21,12 +21,14 @@ export const PutBucketVersioning = operation(
       if (!settings.versioningEnabled) throw new S3Error('VersioningNotConfigured')
       // What can be overwritten cannot be locked.
       if (status === 'Suspended' && readBucketLock(stored)?.enabled === true)
-        throw new S3Error('InvalidBucketState')
+        throw new S3Error('InvalidBucketState', {}, settings.dialect === 'aws' ? CONFLICT : {})
       await backend.putBucketSubresource(bucket, 'versioning', storeVersioning(status), call)
       return { status: 200 }
     },
   },
 )
+
+const CONFLICT = { status: 409 }
 
 /** Deleting versions with a second factor is asked for beside the status; there is none here, so it says nothing. */
 function parseStatus(root: XmlElement | undefined): 'Enabled' | 'Suspended' {

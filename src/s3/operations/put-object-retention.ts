@@ -1,5 +1,6 @@
+import { heldTerm } from '../../backend/retention.ts'
 import { onObject } from '../access-rules.ts'
-import { BYPASS, policyLetsBypass, wantsBypass } from '../bypass-governance.ts'
+import { BYPASS, mayBypass, wantsBypass } from '../bypass-governance.ts'
 import {
   checkReplacement,
   parseRetention,
@@ -25,12 +26,12 @@ export const PutObjectRetention = operation(
     async handle({ bucket, key, versionId, retention }, context) {
       const { backend, call } = context
       const ref = { bucket, key, versionId }
-      await requireLockable(ref, backend, call)
+      const lock = await requireLockable(ref, backend, call)
       const byRight = wantsBypass(context)
       const isChange = byRight && retention.mode === 'COMPLIANCE'
-      const byPolicy = isChange && (await policyLetsBypass(ref, context))
+      const byPolicy = isChange && (await mayBypass(ref, context))
       const decide = (stored: Buffer | undefined): string => {
-        checkReplacement(stored, retention, { byRight, byPolicy })
+        checkReplacement(heldTerm(stored, lock, Date.now()), retention, { byRight, byPolicy })
         return storeRetention(retention)
       }
       await backend.putObjectSubresource(ref, 'object-retention', decide, call)
