@@ -100,7 +100,7 @@ export class BatchingSink implements Sink {
   }
 
   #take(spans: readonly Span[], level: number): void {
-    const { unit, maxQueueSize, maxExportBatchSize, scheduleDelayMs } = this.#options.batch
+    const { unit, maxQueueSize } = this.#options.batch
     const count = unit === 'spans' ? this.#waitingSpans : this.#waiting.length
     if (count >= maxQueueSize || this.#waitingSpans >= MAX_WAITING_SPANS || this.#isClosed) {
       this.#dropped += spans.length
@@ -109,15 +109,14 @@ export class BatchingSink implements Sink {
     }
     this.#waiting.push({ spans, level })
     this.#waitingSpans += spans.length
-    if (count + 1 >= maxExportBatchSize) this.#send()
-    else this.#timer ??= setTimeout(() => this.#send(), scheduleDelayMs).unref()
+    this.#sendOrWait()
   }
 
   #send(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    while (this.#waiting.length > 0 && this.#underWay < MAX_UNDER_WAY && this.#sending === 0)
-      void this.#export(this.#nextBatch())
+    const mayExport = this.#sending === 0 && this.#underWay < MAX_UNDER_WAY
+    if (mayExport && this.#waiting.length > 0) void this.#export(this.#nextBatch())
     this.#wakeIfIdle()
   }
 
@@ -151,7 +150,7 @@ export class BatchingSink implements Sink {
     const handed = this.#hand(batch)
     const over = (): void => {
       this.#underWay--
-      this.#send()
+      this.#sendOrWait()
     }
     handed.then(over, over)
     try {
@@ -166,10 +165,14 @@ export class BatchingSink implements Sink {
     clearTimeout(guard)
     this.#sending--
     this.#sendingSpans -= spans
+    this.#sendOrWait()
+    this.#wakeIfIdle()
+  }
+
+  #sendOrWait(): void {
     if (this.#isFlushing || this.#hasEnough()) this.#send()
     else if (this.#waiting.length > 0)
       this.#timer ??= setTimeout(() => this.#send(), this.#options.batch.scheduleDelayMs).unref()
-    this.#wakeIfIdle()
   }
 
   /** How many spans were within the depth of their traces. */

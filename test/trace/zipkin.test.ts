@@ -88,6 +88,18 @@ describe.skipIf(zipkin === undefined)('a real Zipkin', () => {
     expect(spans.filter(({ parentId }) => parentId === root.spanId)).toHaveLength(2)
     await tracing.close()
   })
+
+  test('a trace of ten thousand spans gets through', async () => {
+    const tracing = loggedTracing({
+      exporters: ['zipkin'],
+      zipkinEndpoint: `${url}/api/v2/spans`,
+      batch: { ...BATCH, exportTimeoutMs: 20_000 },
+    })
+    traceRequest(tracing, { children: 10_000 })
+    await tracing.flush()
+    expect(tracing.stats()).toMatchObject({ exported: 10_001, failed: 0 })
+    await tracing.close()
+  })
 })
 
 describe('a Zipkin in trouble costs a line and a counter', () => {
