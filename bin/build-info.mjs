@@ -1,6 +1,6 @@
-// The last step of a build: leaves beside the program which commit it was made of, and by its time that it is complete.
+// The last step of a build: copies what is no TypeScript, and leaves beside the program which commit it was made of, and by its time that it is complete.
 import { execFileSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { copyFileSync, writeFileSync } from 'node:fs'
 
 const root = new URL('../', import.meta.url)
 
@@ -14,6 +14,10 @@ function commit() {
     return 'unknown'
   }
 }
+
+// What the viewer's page is beside its modules.
+for (const name of ['index.html', 'viewer.css'])
+  copyFileSync(new URL(`src/viewer/page/${name}`, root), new URL(`dist/viewer/page/${name}`, root))
 
 const info = { commit: commit(), time: new Date().toISOString() }
 writeFileSync(new URL('dist/build.json', root), `${JSON.stringify(info)}\n`)

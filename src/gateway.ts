@@ -41,6 +41,7 @@ import {
   type OpenViewer,
   type ViewerTraces,
 } from './viewer/open.ts'
+import { readPageFiles } from './viewer/page-files.ts'
 import { createLocalTraces } from './viewer/local-traces.ts'
 import { createTraceSource } from './viewer/trace-source.ts'
 import type { ServingProcess } from './workers/workers.ts'
@@ -313,7 +314,7 @@ async function openTraceViewer(
       depth: config.tracing.depth,
       sampleRate: config.tracing.sampleRate,
     },
-    files: new Map(),
+    files: await readPageFiles(),
     onFault: (error) => log.error({ err: error }, 'the trace viewer failed'),
   })
 }

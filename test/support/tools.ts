@@ -13,6 +13,7 @@ const VARIABLES = {
   getfattr: 'GETFATTR',
   slapd: 'SLAPD',
   java: 'JAVA',
+  chromium: 'CHROMIUM',
 } as const
 
 export type Tool = keyof typeof VARIABLES
