@@ -79,6 +79,7 @@ enum step_flags {
   REMOVE_ONLY = 2, /* the name of the file of inode `a` on device `b`, and no other */
   LOCK_EXCLUSIVE = 2,
   VERIFY_REGULAR = 1,
+  DATA_DIRECT = 1,   /* read, write: past the page cache */
   WRITE_PENDING = 1, /* attributes of a file that has no name yet, in a sidecar directory */
   WRITE_SYNC = 2,
   WRITE_COPY = 4, /* and what the file has under another name, the second place */

@@ -1,5 +1,6 @@
 /* Steps on one file: open, read, write, hash, check. */
 #include "chain.h"
+#include "direct.h"
 #include "path.h"
 #include "sidecar.h"
 
@@ -100,7 +101,8 @@ int64_t step_read(struct chain *c, const struct step *s, const int fd[3], struct
     if (data == NULL) return -ENOMEM;
   }
   double start = now_ns();
-  int64_t n = read_all(c, fd[0], data, size, (int64_t)s->a);
+  int64_t n = s->flags & DATA_DIRECT ? direct_read(c, fd[0], data, size, (int64_t)s->a)
+                                     : read_all(c, fd[0], data, size, (int64_t)s->a);
   r->io_ns = now_ns() - start;
   r->out_size = n < 0 ? 0 : (uint32_t)n;
   return n;
@@ -161,7 +163,9 @@ int64_t step_write(struct chain *c, const struct step *s, const int fd[3], struc
   int err = s->hasher == HASHER_NONE ? 0 : hash_pieces(c, s, r);
   if (err != 0) return err;
   double start = now_ns();
-  int64_t n = write_all(c, fd[0], c->pieces + s->piece, s->piece_count, (int64_t)s->a);
+  struct iovec *pieces = c->pieces + s->piece;
+  int64_t n = s->flags & DATA_DIRECT ? direct_write(c, fd[0], pieces, s->piece_count, (int64_t)s->a)
+                                     : write_all(c, fd[0], pieces, s->piece_count, (int64_t)s->a);
   r->io_ns = now_ns() - start;
   return n;
 }

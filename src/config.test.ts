@@ -360,7 +360,6 @@ describe('what is not available yet', () => {
   test.each([
     ['-eku x posix /d', '--event-kafka-url: not available yet'],
     ['--webui-no-tls posix /d', '--webui-no-tls: not available yet'],
-    ['posix --enable-odirect /d', '--enable-odirect: not available yet'],
   ])('%s', async (line, expected) => {
     expect(await errorOf(line)).toBe(expected)
   })

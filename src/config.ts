@@ -139,6 +139,7 @@ export interface PosixConfig {
   readonly followSymlinks: boolean
   readonly attributes: AttributeStore
   readonly multipartLayout: 'parts' | 'slots'
+  readonly direct: boolean
   readonly defaultEtag: string | undefined
   readonly integrityEtags: boolean
   readonly concurrency: number
@@ -368,6 +369,7 @@ function posixConfig(posix: Values<typeof POSIX_SETTINGS>, directory: string): P
     followSymlinks: posix.followSymlinks,
     attributes: attributeStore(posix),
     multipartLayout: posix.multipartLayout,
+    direct: posix.enableOdirect,
     defaultEtag: posix.defaultEtag,
     integrityEtags: posix.dataIntegrityEtag,
     concurrency: posix.concurrency,

@@ -85,6 +85,7 @@ export async function createGateway(
     threads: config.posix.ioThreads,
     followSymlinks: config.posix.followSymlinks,
     attributes: await openAttributes(config),
+    direct: config.posix.direct,
     syscalls: config.tracing.depth === 'syscall',
   })
   const backend = await createPosixBackend({ ...config.posix, io })

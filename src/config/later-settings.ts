@@ -39,7 +39,6 @@ export const LATER_SETTINGS: readonly Setting<unknown>[] = [
     ['webui-no-tls', '', 'VGW_WEBUI_NO_TLS'],
     ['website-no-tls', '', 'VGW_WEBSITE_NO_TLS'],
   ]),
-  ...rows('posix', 'switch', [['enable-odirect', '', 'VGW_ENABLE_O_DIRECT']]),
 ]
 
 /** Sub-commands of VersityGW that do not exist here yet. */

@@ -76,6 +76,12 @@ export const POSIX_SETTINGS = {
     default: 'parts',
     help: 'slots: parts are written where they belong in the object, so that completing copies nothing',
   }),
+  enableOdirect: toggle({
+    scope: 'posix',
+    flag: 'enable-odirect',
+    env: 'VGW_ENABLE_O_DIRECT',
+    help: 'bodies of objects and parts go past the page cache, where the file system can',
+  }),
   defaultEtag: setting({
     scope: 'posix',
     flag: 'default-etag',

@@ -88,7 +88,7 @@ async function sendFileBody(
       return 0
     }
     outgoing.flushHeaders()
-    const socketFd = plainDescriptor(socket)
+    const socketFd = io.direct ? undefined : plainDescriptor(socket)
     if (socketFd === undefined) {
       waitNs = await pumpFile(outgoing, body, options)
       options.sentBytes = body.length
@@ -160,7 +160,7 @@ const PUMP_BYTES = 512 * 1024
 /** Chains of a pump are not spans of their own: one ReadData span stands for all of them. */
 const SILENT = new Recorder(false, undefined).root
 
-/** The way for TLS: large pieces, two in memory at most. */
+/** The way for TLS, and past the page cache: large pieces, two in memory at most. */
 async function pumpFile(
   outgoing: ServerResponse,
   body: FileBody,
@@ -203,6 +203,7 @@ async function readPiece(
   const step = chain.readData(body.fd, {
     offset: body.offset + done,
     length: Math.min(PUMP_BYTES, body.length - done),
+    direct: io.direct,
   })
   await chain.run()
   return { piece: step.value, queueNs: chain.times(step).queueNs }

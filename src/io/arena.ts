@@ -79,6 +79,7 @@ export const FLAG = {
   reflink: 1,
   copyRange: 2,
   readWrite: 4,
+  direct: 1,
   pending: 1,
   syncValues: 2,
   copyValues: 4,

@@ -16,11 +16,13 @@ import type {
   HashKind,
   OpenFileOptions,
   LinkOptions,
+  ReadRange,
   RemoveOptions,
   Options,
   Owner,
   Step,
   StepTimes,
+  WriteOptions,
 } from './io.ts'
 import { methodFlags } from './result-reader.ts'
 import { nameBytes, nameList, pathList } from './text.ts'
@@ -132,8 +134,9 @@ export class NativeChain implements Chain {
     return this.#add(OP.writeAttributes, fd, options, { removed: options?.removed ?? [], entries })
   }
 
-  readData(file: Fd, range: { offset: number; length: number }, options?: Options): Step<Buffer> {
+  readData(file: Fd, range: ReadRange, options?: Options): Step<Buffer> {
     const step = this.#add<Buffer>(OP.read, file, options)
+    if (range.direct === true) step.flags = FLAG.direct
     step.a = range.offset
     step.b = range.length
     if (range.length > SMALL_DATA) {
@@ -166,16 +169,9 @@ export class NativeChain implements Chain {
     return step
   }
 
-  writeData(
-    file: Fd,
-    pieces: readonly Uint8Array[],
-    options: Options & {
-      offset?: number
-      hasher?: Hasher | 'job'
-      kinds?: readonly HashKind[]
-    } = {},
-  ): Step<number> {
+  writeData(file: Fd, pieces: readonly Uint8Array[], options: WriteOptions = {}): Step<number> {
     const step = this.#add<number>(OP.write, file, options)
+    if (options.direct === true) step.flags = FLAG.direct
     step.pieces = pieces
     step.a = options.offset ?? 0
     if (options.hasher !== undefined) step.hasher = this.#uses(options.hasher, options.kinds)

@@ -137,6 +137,7 @@ class PieceWriter implements FileWriter {
     const chain = this.#io.chain(span, { bulk: true, record: false })
     const step = chain.writeData(file, piece.chunks, {
       offset: this.#offset,
+      direct: this.#io.direct,
       ...(hasher && { hasher }),
     })
     if (startWriteback === true) chain.startWriteback(file, this.#offset, piece.bytes)

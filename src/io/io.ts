@@ -38,6 +38,8 @@ export interface Io {
    * afterwards. What a body came in would else be freed by a collection, of which bodies make one every hundred megabytes.
    */
   discard(buffers: readonly Uint8Array[]): void
+  /** Whether bodies should go past the page cache: then chains are told so (`direct`), and no file is sent by sendfile. */
+  readonly direct: boolean
   stats(): IoStats
   /** Ends the pool; running steps finish, later ones fail with ECANCELED. */
   close(): Promise<void>
@@ -156,6 +158,21 @@ export type OpenFileOptions = Options & {
   followLast?: boolean
 }
 
+export interface ReadRange {
+  readonly offset: number
+  readonly length: number
+  /** Past the page cache, where the file system can. */
+  readonly direct?: boolean
+}
+
+export type WriteOptions = Options & {
+  offset?: number
+  /** Past the page cache, where the file system can. */
+  direct?: boolean
+  hasher?: Hasher | 'job'
+  kinds?: readonly HashKind[]
+}
+
 export type LinkOptions = Options & {
   tmpDir: Fd
   replace: boolean
@@ -223,7 +240,7 @@ export interface Chain {
    * regular file of at most that many bytes; otherwise reads nothing, keeps the descriptor open for the caller
    * (`file.value`) and yields undefined.
    */
-  readData(file: Fd, range: { offset: number; length: number }, options?: Options): Step<Buffer>
+  readData(file: Fd, range: ReadRange, options?: Options): Step<Buffer>
   readWhole(
     file: Step<number>,
     options: Options & { wholeIfAtMost: number },
@@ -234,11 +251,7 @@ export interface Chain {
     options: Options & { name?: string; size: number; keep?: boolean; preallocate?: boolean },
   ): Step<number>
   /** Posix.IO.WriteData. Hashes (if asked) and writes the pieces at `offset`, gathered; pieces must stay unchanged until the chain has run. */
-  writeData(
-    file: Fd,
-    pieces: readonly Uint8Array[],
-    options?: Options & { offset?: number; hasher?: Hasher | 'job'; kinds?: readonly HashKind[] },
-  ): Step<number>
+  writeData(file: Fd, pieces: readonly Uint8Array[], options?: WriteOptions): Step<number>
   /** Hashes without writing, within the span of the step before it. */
   hash(
     pieces: readonly Uint8Array[],

@@ -18,6 +18,8 @@ export interface IoOptions {
   readonly slots?: number | undefined
   /** Resolves paths the old way, links included. */
   readonly followSymlinks?: boolean | undefined
+  /** Bodies go past the page cache. */
+  readonly direct?: boolean | undefined
   /** Where attributes of files are kept: with them as extended attributes unless said otherwise, or nowhere. */
   readonly attributes?: 'xattr' | 'none' | SidecarOptions | undefined
   /** Whether system calls are recorded for spans that are recording: true unless said otherwise. */
@@ -81,6 +83,7 @@ export function createIo(options: IoOptions = {}): Io & { readonly faults: Fault
       places?.set(fd, place)
       return fd
     },
+    direct: options.direct === true,
     stats: () => readStats(native, dispatcher),
     close() {
       closing ??= close(native, { dispatcher, sender, places })
