@@ -3,7 +3,8 @@ import { readAdminCommand, type AdminCommand } from './config/admin-command.ts'
 import { parseCommandLine, type CommandLine } from './config/command-line.ts'
 import { isCompletion, printCompletion } from './config/completion.ts'
 import { refuseWellKnown } from './config/default-credentials.ts'
-import { adminHelp, helpText, utilsHelp, viewerHelp } from './config/help.ts'
+import { readDemoCommand, type DemoCommand } from './config/demo-command.ts'
+import { adminHelp, demoHelp, helpText, utilsHelp, viewerHelp } from './config/help.ts'
 import { IAM_SETTINGS } from './config/iam-settings.ts'
 import { IAM_STORE_SETTINGS } from './config/iam-store-settings.ts'
 import { readIamStore } from './config/iam-store.ts'
@@ -43,6 +44,7 @@ export type Command =
   | { readonly kind: 'serve'; readonly config: Config }
   | { readonly kind: 'admin'; readonly command: Extract<AdminCommand, { kind: 'run' }> }
   | { readonly kind: 'utils'; readonly command: Extract<UtilsCommand, { kind: 'run' }> }
+  | { readonly kind: 'demo'; readonly command: Extract<DemoCommand, { kind: 'run' }> }
   | { readonly kind: 'viewer'; readonly command: Exclude<ViewerCommand, { kind: 'help' }> }
   | { readonly kind: 'help'; readonly text: string }
   | { readonly kind: 'version' }
@@ -224,6 +226,11 @@ async function loadOther(line: CommandLine, env: Environment): Promise<Command |
     const command = readAdminCommand(line.rest, line.flags, env)
     if (command.kind === 'run') return { kind: 'admin', command }
     return { kind: 'help', text: await adminHelp(command.action) }
+  }
+  if (line.command === 'demo') {
+    const command = readDemoCommand(line.rest, env)
+    if (command.kind === 'run') return { kind: 'demo', command }
+    return { kind: 'help', text: await demoHelp() }
   }
   if (line.command === 'explain' || line.command === 'traces') {
     const command = readViewerCommand(line.command, line.rest, { global: line.flags, env })

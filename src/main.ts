@@ -46,6 +46,11 @@ async function run(command: Exclude<Command, { kind: 'serve' }>): Promise<string
     const { runAdmin } = await import('./admin/client/run.ts')
     return runAdmin(command.command)
   }
+  if (command.kind === 'demo') {
+    const { runDemo } = await import('./demo/run.ts')
+    await runDemo(command.command)
+    return ''
+  }
   if (command.kind === 'viewer') {
     const { runViewerCommand } = await import('./viewer/client/run.ts')
     await runViewerCommand(command.command, process.stdout)

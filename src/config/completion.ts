@@ -2,6 +2,7 @@ import type { Argv, Options } from 'yargs'
 import { ADMIN_ACTIONS, ADMIN_SETTINGS } from './admin-settings.ts'
 import { OTHER_COMMANDS, optionsOf, plainYargs } from './help.ts'
 import type { Scope, Setting } from './setting.ts'
+import { DEMO_SETTINGS } from './demo-command.ts'
 import { UTILS } from './utils-command.ts'
 import { VIEWER_COMMANDS, type ViewerCommandName } from './viewer-command.ts'
 
@@ -27,6 +28,9 @@ export async function printCompletion(
     .command('admin', OTHER_COMMANDS.admin, addActions)
     .command('utils', OTHER_COMMANDS.utils, addTools)
     .command('explain', OTHER_COMMANDS.explain, viewerFlags('explain'))
+    .command('demo', OTHER_COMMANDS.demo, (demo) =>
+      demo.options(ownOptions(Object.values(DEMO_SETTINGS), 'demo')),
+    )
     .command('traces', OTHER_COMMANDS.traces, viewerFlags('traces'))
     .completion('completion', OTHER_COMMANDS.completion)
     .exitProcess(false)

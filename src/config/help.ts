@@ -1,6 +1,7 @@
 import type { Argv, Options } from 'yargs'
 import { ADMIN_ACTIONS, ADMIN_SETTINGS, type AdminActionName } from './admin-settings.ts'
 import type { Scope, Setting } from './setting.ts'
+import { DEMO_SETTINGS } from './demo-command.ts'
 import { UTILS, type UtilName } from './utils-command.ts'
 import { VIEWER_COMMANDS, type ViewerCommandName } from './viewer-command.ts'
 
@@ -23,6 +24,7 @@ export const OTHER_COMMANDS = {
   utils: 'small tools for the directory and the configuration (utils --help)',
   explain: 'say in words where the time of a request went (explain --help)',
   traces: 'list or follow the last traces of a running gateway (traces --help)',
+  demo: 'a scratch gateway under mixed load, to see traces of (demo --help)',
   completion: 'print the completion script of your shell: versitygw-ts completion >> ~/.bashrc',
 }
 
@@ -65,6 +67,13 @@ export async function viewerHelp(name: ViewerCommandName): Promise<string> {
   return (await plainYargs())
     .usage(`versitygw-ts ${usage}\n\n${about}`)
     .options({ help: ABOUT.help, ...optionsOf(Object.values(flags), 'viewer') })
+    .getHelp()
+}
+
+export async function demoHelp(): Promise<string> {
+  return (await plainYargs())
+    .usage(`versitygw-ts demo [flags]\n\n${OTHER_COMMANDS.demo.replace(/ \(.*/, '')}`)
+    .options({ help: ABOUT.help, ...optionsOf(Object.values(DEMO_SETTINGS), 'demo') })
     .getHelp()
 }
 

@@ -29,7 +29,7 @@ export interface Setting<T> {
 }
 
 /** Which part of the command line a flag stands in. */
-export type Scope = 'global' | 'posix' | 'admin' | 'utils' | 'viewer'
+export type Scope = 'global' | 'posix' | 'admin' | 'utils' | 'viewer' | 'demo'
 
 export interface Row<T> {
   readonly flag?: string

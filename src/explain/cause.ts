@@ -57,7 +57,7 @@ function everythingSlow(evidence: Evidence): Verdict | undefined {
   const { totalMs, sums, slowestOperationMs, entries } = evidence
   const storage = STORAGE.reduce((sum, phase) => sum + (sums.get(phase) ?? 0), 0)
   if (storage < totalMs * 0.6 || entries >= MANY_ENTRIES) return undefined
-  if (slowestOperationMs < SLOW_OPERATION_MS || (sums.get('metadata') ?? 0) < totalMs * 0.15)
+  if (slowestOperationMs < SLOW_OPERATION_MS || (sums.get('metadata') ?? 0) < totalMs * 0.25)
     return undefined
   return {
     cause: 'slow-disk',

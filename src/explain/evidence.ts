@@ -36,9 +36,7 @@ export function gather(spans: readonly ExplainedSpan[], sums: PhaseSums): Eviden
   const fetched = spans.find(
     ({ name, attributes }) => name.startsWith('IAM.') && attributes['iam.cache_hit'] === false,
   )
-  const operations = spans.filter(
-    ({ name, phase }) => name.startsWith('Posix.IO.') && OPERATIONS.has(phase),
-  )
+  const operations = spans.filter(isOperation)
   const bytes = root?.attributes['s3.content_length']
   const lag = root?.attributes['vgw.loop_lag_ms']
   return {
@@ -56,9 +54,27 @@ export function gather(spans: readonly ExplainedSpan[], sums: PhaseSums): Eviden
       .map((span) => textOf(span, 'posix.lock_holder'))
       .find((holder) => holder !== undefined),
     fileOperations: operations.length,
-    slowestOperationMs: longestMs(operations),
+    slowestOperationMs: slowestOwnMs(spans),
     loopLagMs: typeof lag === 'number' ? lag : undefined,
   }
+}
+
+function isOperation({ name, phase }: ExplainedSpan): boolean {
+  return name.startsWith('Posix.IO.') && OPERATIONS.has(phase)
+}
+
+/** Syncs that an operation made on its way are spans below it, and no part of it. */
+function slowestOwnMs(spans: readonly ExplainedSpan[]): number {
+  const below = spans.map(() => 0)
+  for (const { parent, durationUs } of spans)
+    if (parent >= 0) below[parent] = (below[parent] ?? 0) + durationUs
+  return spans.reduce(
+    (longest, span, index) =>
+      isOperation(span)
+        ? Math.max(longest, (span.durationUs - (below[index] ?? 0)) / 1e3)
+        : longest,
+    0,
+  )
 }
 
 const OPERATIONS: ReadonlySet<Phase> = new Set(['metadata', 'directory'])
