@@ -10,7 +10,7 @@ import { createApp } from './http/app.ts'
 import type { DocumentParser } from './http/document-parser.ts'
 import { createS3Server, type S3Server } from './http/exchange.ts'
 import { createRequestLog } from './http/request-log.ts'
-import { createServers, type HttpServers } from './http/server.ts'
+import { createServers, type HttpServers, type ServerOptions } from './http/server.ts'
 import type { Io } from './io/io.ts'
 import { readTlsFiles } from './io/tls-files.ts'
 import type { ServiceCounts } from './metrics/gather.ts'
@@ -45,6 +45,8 @@ export interface SharedParts {
   readonly metrics: RequestMetrics | undefined
   readonly backendHealth: Health
 }
+
+type OnMalformed = ServerOptions['onMalformed']
 
 interface ServiceOptions {
   readonly router: Router
@@ -103,7 +105,12 @@ export async function openService(parts: SharedParts, options: ServiceOptions): 
     maxObjectSize: MAX_OBJECT_BYTES,
   })
   const connections: ConnectionCounts = { open: 0, accepted: 0, refused: 0 }
-  const servers = await openServers(config, { ...options, connections }, server, log)
+  let malformed = 0
+  const onMalformed: OnMalformed = (recorder, status, code) => {
+    malformed++
+    log.debug({ ...correlationIds(recorder.root), status }, code)
+  }
+  const servers = await openServers(config, { ...options, connections, onMalformed }, server)
   const sweeper = setInterval(() => server.sweep(), SWEEP_MS).unref()
   return {
     listen: () => servers.listen(),
@@ -116,6 +123,9 @@ export async function openService(parts: SharedParts, options: ServiceOptions): 
     counts: {
       listener: options.accessLabel === 'vgw' ? 's3' : 'admin',
       connections,
+      get malformed() {
+        return malformed
+      },
       get inFlight() {
         return server.inFlight
       },
@@ -134,9 +144,12 @@ async function openServers(
     maxConnections,
     healthPath,
     connections,
-  }: ServiceOptions & { readonly connections: ConnectionCounts },
+    onMalformed,
+  }: ServiceOptions & {
+    readonly connections: ConnectionCounts
+    readonly onMalformed: OnMalformed
+  },
   server: S3Server,
-  log: Logger,
 ): Promise<HttpServers> {
   const serveS3 = (incoming: IncomingMessage, outgoing: ServerResponse): void =>
     server.serve(incoming, outgoing)
@@ -151,8 +164,7 @@ async function openServers(
     idleTimeoutMs: config.limits.idleTimeoutMs,
     onRequest: createApp({ healthPath, serveS3 }),
     onExpectContinue: (incoming, outgoing) => server.serve(incoming, outgoing, true),
-    onMalformed: (recorder, status, code) =>
-      log.debug({ ...correlationIds(recorder.root), status }, code),
+    onMalformed,
   })
 }
 

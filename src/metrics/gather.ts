@@ -10,6 +10,8 @@ export interface ServiceCounts {
   readonly listener: 's3' | 'admin'
   readonly inFlight: number
   readonly connections: ConnectionCounts
+  /** Heads that could not be parsed. */
+  readonly malformed: number
   /** Lines of the access log that were not written, since nobody took them. */
   readonly droppedLines: number
 }
@@ -58,6 +60,12 @@ function serviceFamilies(services: readonly ServiceCounts[]): readonly Family[] 
       type: 'counter',
       help: 'Connections closed at once because too many were open.',
       series: each(({ connections }) => connections.refused),
+    },
+    {
+      name: 'versitygw_malformed_requests_total',
+      type: 'counter',
+      help: 'Heads of requests that could not be parsed.',
+      series: each(({ malformed }) => malformed),
     },
     {
       name: 'versitygw_access_log_dropped_lines_total',

@@ -9,8 +9,9 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { accountDirectory } from '../support/admin.ts'
 import { runProgram, scratch } from '../support/gateway.ts'
+import { openConnection } from '../support/raw-http.ts'
 import { eventually } from '../support/process-facts.ts'
-import { findPython } from '../support/tools.ts'
+import { findPython, findTool } from '../support/tools.ts'
 import { useTracedGateway } from '../support/traced.ts'
 
 const dir = mkdtempSync(join(scratch(), 'vgw-metrics-'))
@@ -26,9 +27,9 @@ interface Scrape {
 
 async function scrape(
   headers: Record<string, string> = {},
-  { path = '/metrics', method = 'GET', body = '' } = {},
+  { path = '/metrics', method = 'GET', body = '', at = socketPath } = {},
 ): Promise<Scrape> {
-  const sent = request({ socketPath, path, method, headers })
+  const sent = request({ socketPath: at, path, method, headers })
   sent.on('error', () => undefined)
   sent.end(body)
   const [answer] = await once(sent, 'response')
@@ -75,6 +76,9 @@ describe('docs/metrics.md: one endpoint for two workers', () => {
       credentials: { access: secrets.account, secret: 'canary secret' },
     })
     await at.send('PATCH', '/list-users')
+    const broken = await openConnection(at.gateway.port)
+    broken.write('no request at all\r\n\r\n')
+    await broken.ended()
     firstText = (await scrape()).text
   })
 
@@ -102,6 +106,7 @@ describe('docs/metrics.md: one endpoint for two workers', () => {
     ).toBeGreaterThanOrEqual(24)
     expect(valueOf(firstText, 'versitygw_traces_kept_total', { reason: 'head' })).toBe(24)
     expect(valueOf(firstText, 'versitygw_io_queue_wait_seconds_count')).toBeGreaterThan(20)
+    expect(valueOf(firstText, 'versitygw_malformed_requests_total', { listener: 's3' })).toBe(1)
     expect(valueOf(firstText, 'versitygw_workers')).toBe(2)
     expect(valueOf(firstText, 'versitygw_requests_in_flight')).toBe(0)
     for (const worker of ['1', '2', 'primary'])
@@ -266,6 +271,22 @@ print(len(families), len(exemplars) > 0)
     expect(valueOf(text, 'versitygw_health_changes_total', { target, to: 'up' })).toBe(2)
   })
 
+  test('a worker that says nothing is counted, and its counters stand', async () => {
+    const before = (await scrape()).text
+    const { pid } = at.gateway
+    const [, second = ''] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ')
+    process.kill(Number(second), 'SIGSTOP')
+    const scrapes = await Promise.all([scrape(), scrape(), scrape()])
+    process.kill(Number(second), 'SIGCONT')
+    for (const { status, text } of scrapes) {
+      expect([status, valueOf(text, 'versitygw_workers_silent')]).toEqual([200, 1])
+      expect(valueOf(text, 'versitygw_requests_total')).toBe(
+        valueOf(before, 'versitygw_requests_total'),
+      )
+    }
+    expect(valueOf((await scrape()).text, 'versitygw_workers_silent')).toBe(0)
+  })
+
   test('counters do not fall when a worker is killed and replaced', async () => {
     const before = (await scrape()).text
     const { pid } = at.gateway
@@ -290,6 +311,54 @@ print(len(families), len(exemplars) > 0)
     }
     expect(valueOf(after, 'versitygw_worker_restarts_total')).toBe(1)
     expect(valueOf(after, 'versitygw_workers')).toBe(2)
+  })
+})
+
+const strace = findTool('strace')
+const canInject =
+  strace !== undefined &&
+  spawnSync(strace, ['-qq', '-e', 'inject=openat2:error=EIO:when=1000+', 'true']).status === 0
+describe.skipIf(!canInject)('trace contract 3.2: a backend that changes health', () => {
+  const place = join(dir, 'one.sock')
+  const at = useTracedGateway({
+    flags: [`--metrics-port=${place}`],
+    command: [
+      strace ?? 'strace',
+      '-D',
+      '-f',
+      '-qq',
+      '-o',
+      '/dev/null',
+      '-P',
+      'bad',
+      '-e',
+      'inject=openat2:error=EIO',
+      process.execPath,
+    ],
+  })
+
+  test('is an event of the trace and a metric, and so is its recovery', async () => {
+    const bucket = await at.bucket()
+    await at.send('PUT', `/${bucket}/good`, { body: 'x' })
+    const target = 'backend.posix'
+    const up = async (): Promise<number> =>
+      valueOf((await scrape({}, { at: place })).text, 'versitygw_up', { target })
+    const changesOf = async (key: string, status: number): Promise<unknown> => {
+      const answer = await at.send('GET', `/${bucket}/${key}`)
+      expect(answer.status).toBe(status)
+      const spans = await at.trace(answer)
+      const root = spans.find(({ name }) => name === 'S3.GetObject')
+      return root?.events
+        .filter(({ name }) => name === 'health.changed')
+        .map(({ attributes }) => attributes.toObject())
+    }
+    expect(await up()).toBe(1)
+    expect(await changesOf('bad', 500)).toEqual([{ target, from: 'up', to: 'down' }])
+    expect(await up()).toBe(0)
+    expect(await changesOf('bad', 500)).toEqual([])
+    expect(await changesOf('good', 200)).toEqual([{ target, from: 'down', to: 'up' }])
+    expect(await changesOf('missing', 404)).toEqual([])
+    expect(await up()).toBe(1)
   })
 })
 

@@ -14,6 +14,8 @@ export interface TracedOptions {
   readonly flags?: readonly string[] | (() => readonly string[])
   readonly posixFlags?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
+  /** What runs the program; see GatewayOptions. */
+  readonly command?: readonly string[]
   readonly tls?: { readonly cert: string; readonly key: string }
   /** Asked for when the gateway starts; served and left in place. Without one a new directory in memory is served. */
   readonly dir?: () => string | undefined
@@ -53,6 +55,7 @@ export function useTracedGateway(options: TracedOptions = {}): Traced {
       ...(typeof flags === 'function' ? flags() : flags),
     ],
     posixFlags,
+    ...(options.command === undefined ? {} : { command: options.command }),
     ...(options.tls === undefined ? {} : { tls: options.tls }),
   }))
   afterAll(async () => {
