@@ -358,7 +358,8 @@ describe('X-Trace-ID on every answer (section 2)', () => {
     expect(answer.text).not.toContain(traced.gateway.dir)
     const root = spanNamed(await traced.trace(answer), 'S3.PutObject')
     expect(root.status.code).toBe('ERROR')
-    expect(root.events.map(({ name }) => name)).toEqual(['exception'])
+    // Beside it there may be `health.changed`, of a backend that has failed for the first time.
+    expect(root.events.filter(({ name }) => name === 'exception')).toHaveLength(1)
     await traced.gateway.waitFor(new RegExp(traceIdOf(answer)))
   })
 })
