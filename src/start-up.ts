@@ -19,7 +19,7 @@ export function startUpLines(
     `  durability  ${posix.durability} (${sources.durability})`,
     `  tracing     ${tracingLine(config)}`,
     ...(metricsUrls.length === 0 ? [] : [`  metrics     ${metricsUrls.join('  ')}`]),
-    ...(viewerUrl === undefined ? [] : [`  viewer      ${viewerUrl}`]),
+    ...(viewerUrl === undefined ? [] : [`  viewer      ${viewerLine(viewerUrl, sources)}`]),
     ...(config.sentry === undefined ? [] : [`  errors      ${sentryLine(config.sentry.dsn)}`]),
   ]
 }
@@ -29,6 +29,11 @@ interface Places {
   readonly adminUrls: readonly string[]
   readonly viewerUrl: string | undefined
   readonly metricsUrls: readonly string[]
+}
+
+/** A token that was made for this start has to be told somewhere; one that was given is known to whom it belongs. */
+function viewerLine(url: string, { viewerToken }: Sources): string {
+  return viewerToken === 'default' ? url : url.replace(/#token=.*$/, '')
 }
 
 /** The key of a DSN is nobody's business. */

@@ -64,58 +64,77 @@ function redactTarget(target: string): string {
   return mark < 0 ? target : `${target.slice(0, mark)}?${redactQuery(target.slice(mark + 1))}`
 }
 
-/** Headers whose values may be shown. What is not here is told by its name alone. */
-const SHOWN: ReadonlySet<string> = new Set([
-  'accept',
-  'accept-encoding',
-  'cache-control',
-  'connection',
-  'content-encoding',
-  'content-length',
-  'content-type',
-  'date',
-  'expect',
-  'host',
-  'if-match',
-  'if-modified-since',
-  'if-none-match',
-  'if-range',
-  'if-unmodified-since',
-  'range',
-  'traceparent',
-  'transfer-encoding',
-  'x-amz-acl',
-  'x-amz-checksum-algorithm',
-  'x-amz-checksum-mode',
-  'x-amz-checksum-type',
-  'x-amz-content-sha256',
-  'x-amz-date',
-  'x-amz-decoded-content-length',
-  'x-amz-metadata-directive',
-  'x-amz-object-ownership',
-  'x-amz-sdk-checksum-algorithm',
-  'x-amz-storage-class',
-  'x-amz-tagging-directive',
-  'x-amz-trailer',
+/** A date of HTTP or ISO 8601. */
+const DATE = /^[\w:, +-]{1,40}$/
+const NUMBER = /^\d{1,20}$/
+const WORD = /^[a-z-]{1,20}$/i
+
+/**
+ * Headers that may be shown, and what their values have to look like for that: a header of a known name may hold anything, too. Of
+ * those on the list without a form the name alone is shown.
+ */
+const SHOWN: ReadonlyMap<string, RegExp | undefined> = new Map<string, RegExp | undefined>([
+  ['accept-encoding', /^(?:(?:gzip|deflate|br|zstd|identity|\*)(?:;q=[\d.]{1,5})?(?:, ?|$))+$/],
+  ['connection', /^(?:keep-alive|close|upgrade)$/i],
+  ['content-encoding', /^(?:(?:aws-chunked|gzip|deflate|br|zstd|identity)(?:, ?|$))+$/],
+  ['content-length', NUMBER],
+  [
+    'content-type',
+    /^(?:application|audio|binary|font|image|multipart|text|video)\/[a-z0-9.+-]{1,30}$/i,
+  ],
+  ['date', DATE],
+  ['expect', /^100-continue$/i],
+  ['host', /^[\w.:[\]-]{1,255}$/],
+  ['if-modified-since', DATE],
+  ['if-unmodified-since', DATE],
+  ['range', /^bytes=\d{0,20}-\d{0,20}$/],
+  ['traceparent', /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/],
+  ['transfer-encoding', /^chunked$/i],
+  ['x-amz-acl', WORD],
+  ['x-amz-checksum-algorithm', /^(?:CRC|SHA|MD5|XXHASH)\w{0,12}$/i],
+  ['x-amz-content-sha256', /^(?:[0-9a-f]{64}|[A-Z0-9-]{1,50})$/],
+  ['x-amz-date', DATE],
+  ['x-amz-decoded-content-length', NUMBER],
+  ['x-amz-metadata-directive', WORD],
+  ['x-amz-sdk-checksum-algorithm', /^(?:CRC|SHA|MD5|XXHASH)\w{0,12}$/i],
+  ['x-amz-tagging-directive', WORD],
+  ['x-amz-trailer', /^x-amz-checksum-[a-z0-9]{1,10}$/],
+  ...[
+    'accept',
+    'authorization',
+    'baggage',
+    'cache-control',
+    'content-disposition',
+    'content-language',
+    'content-md5',
+    'cookie',
+    'if-match',
+    'if-none-match',
+    'if-range',
+    'origin',
+    'referer',
+    'tracestate',
+    'x-amz-copy-source',
+    'x-amz-security-token',
+    'x-amz-server-side-encryption-customer-algorithm',
+    'x-amz-server-side-encryption-customer-key',
+    'x-amz-storage-class',
+    'x-amz-tagging',
+    'x-forwarded-for',
+  ].map((name) => [name, undefined] as const),
 ])
 
-/** One header name is no secret, but somebody may have pasted one there. */
-const HEADER_NAME = /^[a-z][a-z0-9-]{0,47}$/
-
-function redactHeaders(rawHeaders: readonly string[]): Record<string, string> {
-  const shown: Record<string, string> = {}
+function redactHeaders(rawHeaders: readonly string[]): Record<string, string | number> {
+  const shown: Record<string, string | number> = {}
+  let others = 0
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = (rawHeaders[i] ?? '').toLowerCase()
     const value = rawHeaders[i + 1] ?? ''
     if (name === 'user-agent') shown[name] = redactUserAgent(value)
-    else if (SHOWN.has(name)) shown[name] = value
-    else shown[nameOf(name)] = 'REDACTED'
+    else if (SHOWN.has(name))
+      shown[name] = SHOWN.get(name)?.test(value) === true ? value : 'REDACTED'
+    else others++
   }
-  return shown
-}
-
-/** User metadata is named by whoever wrote it. */
-function nameOf(name: string): string {
-  if (name.startsWith('x-amz-meta-')) return 'x-amz-meta-*'
-  return HEADER_NAME.test(name) ? name : 'REDACTED'
+  // Names, too, are whatever a client makes them: user metadata, or a secret in the wrong place.
+  return others === 0 ? shown : { ...shown, others }
 }

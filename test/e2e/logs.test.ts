@@ -104,7 +104,7 @@ describe('the log of a request (trace contract, section 2)', () => {
       headers: {
         range: 'bytes=0-1',
         cookie: 'REDACTED',
-        'x-api-key': 'REDACTED',
+        others: 1,
         authorization: 'REDACTED',
       },
     })
