@@ -136,7 +136,7 @@ describe('a receiver that hangs', () => {
   test('costs no request, and the stop ends in time', async () => {
     const receiver = await startOtlpReceiver({ protocol: 'grpc' })
     receiver.fault = 'hang'
-    const gateway = await startGateway({
+    await using gateway = await startGateway({
       flags: ['--otel-enabled', '--otel-endpoint', receiver.url],
       env: { OTEL_BSP_SCHEDULE_DELAY: '20', OTEL_BSP_EXPORT_TIMEOUT: '60000' },
     })
