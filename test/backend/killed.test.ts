@@ -1,11 +1,9 @@
-import { execFile } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import { KILL } from '../../src/io/faults.ts'
 import { treeOf } from '../support/tree.ts'
+import { each, runKilled, type Place, type Request } from './killing.ts'
 import {
   makeBucket,
   md5,
@@ -20,18 +18,11 @@ import {
 } from './support.ts'
 import { etagOf } from './uploads.ts'
 
-const PROGRAM = fileURLToPath(new URL('programs/killed.mjs', import.meta.url))
 const BUCKET = 'bucket'
 const KEY = { bucket: BUCKET, key: 'dir/object' }
 const SOURCE = { bucket: BUCKET, key: 'source' }
 /** Small ones are one job, large ones are streamed. */
 const SIZES = { small: 5000, large: 300_000 }
-
-/** A call of a backend; `{ bytes: { letter, length } }` stands for a body. */
-interface Request {
-  readonly method: 'putObject' | 'copyObject' | 'deleteObject' | 'createBucket' | 'completeUpload'
-  readonly args: readonly unknown[]
-}
 
 interface Case {
   readonly name: string
@@ -186,24 +177,6 @@ async function withRoot<T>(use: (root: string) => Promise<T>): Promise<T> {
   }
 }
 
-interface Place {
-  readonly root: string
-  readonly useTmpFile: boolean
-  readonly durability: 'full' | 'none'
-  readonly sidecar?: boolean
-  readonly multipartLayout?: 'slots'
-}
-
-/** Runs `one` with 0, 1, 2 … until it answers true, a few at a time; gives back with which it did. */
-async function each(one: (after: number) => Promise<boolean>): Promise<number> {
-  const AT_ONCE = 3
-  for (let from = 0; ; from += AT_ONCE) {
-    const ended = await Promise.all(Array.from({ length: AT_ONCE }, (_, i) => one(from + i)))
-    const first = ended.indexOf(true)
-    if (first >= 0) return from + first
-  }
-}
-
 /** True where it came to its end before it was killed. */
 async function killAndLook(the: Case, place: Place, after: number): Promise<boolean> {
   const before = await openBackend(place)
@@ -254,24 +227,6 @@ function isBody(arg: unknown): arg is BodyArgument {
 
 function bodyOf({ bytes: { letter, length } }: BodyArgument) {
   return payloadOf(Buffer.alloc(length, letter))
-}
-
-function runKilled(place: Place, after: number, request: Request): Promise<boolean> {
-  const { root, sidecar, ...how } = place
-  const options = { ...how, directory: root, dirMode: 0o755, useCopyFileRange: true }
-  return new Promise((resolve, reject) => {
-    const argument = JSON.stringify({
-      options,
-      ...(sidecar === true && { sidecar: `${root}.sidecar` }),
-      fault: { errno: KILL, after },
-      request,
-    })
-    execFile(process.execPath, [PROGRAM, argument], (error, stdout, stderr) => {
-      if (error === null && stdout === 'done') resolve(true)
-      else if (error?.signal === 'SIGKILL') resolve(false)
-      else reject(new Error(`${error?.message} ${stdout} ${stderr}`))
-    })
-  })
 }
 
 /** Every object that can be seen, read whole and compared with its ETag. */
