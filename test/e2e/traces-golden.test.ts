@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { randomBytes } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
+import { describe, test } from 'vitest'
 import { md5Base64 } from '../support/checksums.ts'
 import { DOCUMENT_KINDS, LOCK_KINDS, put, small, type Kind } from '../support/golden-kinds.ts'
+import { traceFile, treeOf } from '../support/golden-tree.ts'
 import { expectGolden } from '../support/golden.ts'
 import { completeXml, MiB, startUpload } from '../support/multipart.ts'
 import { formBody, formType } from '../support/post-form.ts'
-import { foldedTree, misplaced } from '../support/span-tree.ts'
-import { useTracedGateway, type Traced } from '../support/traced.ts'
+import { useTracedGateway } from '../support/traced.ts'
 
 /** A directory that has just changed is not remembered: its next reading depends on when it comes. */
 const settled = (): Promise<void> => sleep(100)
@@ -320,23 +320,6 @@ const KINDS: readonly Kind[] = [
 
 const WRITES = /^(Put|Create|Delete|Copy|Upload|Complete|Abort)/
 
-async function treeOf(at: Traced, { operation, request, status = 200 }: Kind): Promise<string> {
-  const bucket = await at.bucket()
-  let tree = ''
-  for (const n of [1, 2]) {
-    const answer = await at.send(...(await request(at, bucket, n)))
-    expect([operation, answer.status, answer.status === status ? '' : answer.text]).toEqual([
-      operation,
-      status,
-      '',
-    ])
-    const spans = await at.trace(answer)
-    expect(misplaced(spans)).toEqual([])
-    tree = foldedTree(spans)
-  }
-  return tree
-}
-
 describe('Golden traces', () => {
   const none = useTracedGateway({ posixFlags: ['--durability', 'none'] })
   const full = useTracedGateway({ posixFlags: ['--durability', 'full'] })
@@ -351,12 +334,6 @@ describe('Golden traces', () => {
     // How many system calls large bodies take is for the sockets to say.
     if (!operation.includes('large'))
       sections.push(`durability none, depth syscall\n${await treeOf(syscalls, kind)}`)
-    expectGolden(
-      `traces/${operation
-        .replaceAll(/([a-z])([A-Z])/g, '$1-$2')
-        .replaceAll(' ', '-')
-        .toLowerCase()}.txt`,
-      `${sections.join('\n\n')}\n`,
-    )
+    expectGolden(traceFile(operation), `${sections.join('\n\n')}\n`)
   })
 })

@@ -76,7 +76,7 @@ export function traceIdOf(answer: RawResponse): string {
 }
 
 /** tmpfs where it can hold extended attributes (Linux 6.6): what is traced there does not depend on a disk. */
-function memoryDir(): string {
+export function memoryDir(): string {
   const dir = mkdtempSync('/dev/shm/vgw-probe-')
   try {
     execFileSync('setfattr', ['-n', 'user.probe', '-v', '1', dir], { stdio: 'ignore' })
