@@ -15,6 +15,8 @@ export interface PeerOptions {
   readonly credentials?: Credentials
   /** Flags before `posix`; without any it keeps accounts in a directory of its own. */
   readonly flags?: readonly string[]
+  /** Flags after `posix`. */
+  readonly posixFlags?: readonly string[]
   /** What it serves; a directory of its own unless given. */
   readonly data?: string
 }
@@ -39,7 +41,8 @@ export async function startVersitygw(options: PeerOptions = {}): Promise<PeerGat
   const { credentials = CREDENTIALS, flags = ['--iam-dir', join(dir, 'iam')] } = options
   const port = await freePort()
   const listen = ['--port', `127.0.0.1:${port}`, ...flags, '--quiet']
-  const child = spawn(program, [...listen, 'posix', options.data ?? join(dir, 'data')], {
+  const { posixFlags = [], data = join(dir, 'data') } = options
+  const child = spawn(program, [...listen, 'posix', ...posixFlags, data], {
     env: {
       PATH: process.env['PATH'],
       ROOT_ACCESS_KEY: credentials.access,
