@@ -65,8 +65,8 @@ export interface Backend {
   ): Promise<{ head: ObjectHead; slice: ByteSlice; body: Body }>
   headObject(ref: ObjectRef, call: Call): Promise<ObjectHead>
   putObject(ref: ObjectRef, object: NewObject, body: AnyPayload, call: Call): Promise<WrittenObject>
-  /** AccessDenied where a lock protects the object now; `deleteObject` finds out by itself. */
-  checkDeletable(ref: ObjectRef, call: Call): Promise<void>
+  /** AccessDenied where a lock protects any of these now; `deleteObject` finds out by itself. */
+  checkDeletable(bucket: string, refs: readonly ObjectRef[], call: Call): Promise<void>
   /**
    * Deleting what is not there is no error. In a bucket with versioning a delete marker takes the object's place, unless one
    * version is named: that is gone for good.

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { accountDirectory, createAccount } from '../support/admin.ts'
+import { accountDirectory, admin, createAccount } from '../support/admin.ts'
 import { md5Base64 } from '../support/checksums.ts'
 import { useGateway, type Fixture, type RawRequest } from '../support/fixture.ts'
 import { deleteMany } from '../support/lock-doors.ts'
@@ -83,6 +83,14 @@ describe('whom the policy names, and nobody else', () => {
       PROTECTED,
     )
     expect((await at.send('DELETE', `/${bucket}/k`, asked(OTHER))).status).toBe(204)
+  })
+
+  test('not whom an admin makes the owner', async () => {
+    const bucket = await lockedBucket(at, OWNER)
+    await govern(at, `/${bucket}/k`, OWNER)
+    const changed = await admin(at, `/change-bucket-owner/?bucket=${bucket}&owner=${OTHER.access}`)
+    expect(changed.status).toBe(200)
+    expect(outcome(await at.send('DELETE', `/${bucket}/k`, asked(OTHER)))).toEqual(PROTECTED)
   })
 
   test('a deny stops whom another statement names', async () => {

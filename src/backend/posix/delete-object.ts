@@ -15,7 +15,6 @@ import { TMP_DIR, keyPath, type KeyPath } from './paths.ts'
 import { NotPlain, addPlainLook, checkProtection, isNotPlain, readLock } from './protection.ts'
 import type { BucketChain, Task } from './task.ts'
 import { openTmpDir, removeTemporary, temporaryName } from './tmp-dir.ts'
-import { keepsVersions } from './versions/current.ts'
 import { putDeleteMarker } from './versions/delete-marker.ts'
 import { deleteVersion } from './versions/delete-version.ts'
 import { NULL_VERSION } from './versions/layout.ts'
@@ -121,21 +120,6 @@ function deleteLocked(
       await task.close(object.fd)
     }
   })
-}
-
-/**
- * Throws AccessDenied where a lock protects now what would be deleted for good. In a bucket with versioning that is one
- * version, or nothing.
- */
-export async function checkDeletable(task: Task<ObjectRef>): Promise<void> {
-  const { bucket, key, versionId } = task.subject
-  const lock = await readLock(task)
-  if (lock === undefined) return
-  const isKept = versionId === undefined && !keyPath(key).isDirectory && (await keepsVersions(task))
-  if (isKept) return
-  const hasVersions = task.volume.versions !== undefined
-  const object = await currentObject(hasVersions ? task : task.about({ bucket, key }))
-  if (object !== undefined) await checkProtection(task, object.attributes, lock)
 }
 
 function hasCondition({ ifMatch, ifLastModified, ifSize }: DeletePrecondition): boolean {

@@ -7,7 +7,8 @@ import type { Backend, Call } from '../backend.ts'
 import { ATTRIBUTE } from './attributes.ts'
 import { createBucket, deleteBucket, headBucket, listBuckets } from './buckets.ts'
 import { copyObject } from './copy-object.ts'
-import { checkDeletable, deleteObject } from './delete-object.ts'
+import { checkDeletable } from './check-deletable.ts'
+import { deleteObject } from './delete-object.ts'
 import { DirectoryCache } from './directory-cache.ts'
 import type { Subject } from './errors.ts'
 import { Folds } from './folds.ts'
@@ -103,7 +104,7 @@ export async function createPosixBackend(options: PosixBackendOptions): Promise<
     getObject: (ref, select, call) => getObject(task(ref, call), select),
     headObject: (ref, call) => headObject(task(ref, call)),
     putObject: (ref, object, payload, call) => putObject(task(ref, call), object, payload),
-    checkDeletable: (ref, call) => checkDeletable(task(ref, call)),
+    checkDeletable: (bucket, refs, call) => checkDeletable(task({ bucket }, call), refs),
     deleteObject: (ref, precondition, call) => deleteObject(task(ref, call), precondition),
     copyObject: (source, target, object, call) => copyObject(task(target, call), source, object),
     getObjectSubresource: (ref, name, call) => getObjectSubresource(task(ref, call), name),

@@ -1,7 +1,8 @@
 import { setImmediate } from 'node:timers/promises'
 import { childText, childrenOf, type XmlElement } from '../../http/xml-reader.ts'
 import { XML_DECLARATION, element, optional, wrap } from '../../http/xml.ts'
-import type { DeletedObject, DeletePrecondition } from '../../backend/backend.ts'
+import type { DeletedObject, DeletePrecondition, ObjectRef } from '../../backend/backend.ts'
+import { inParallel } from '../../in-parallel.ts'
 import { signedOnly } from '../access-rules.ts'
 import { S3Error } from '../errors.ts'
 import { parseHttpDate } from '../http-date.ts'
@@ -60,18 +61,17 @@ async function checkLocks(
   entries: readonly DeleteEntry[],
   { backend, call }: OperationContext,
 ): Promise<void> {
-  await inParallel(entries, async (entry) => {
-    const key = pathOf(entry)
-    if (key === undefined) return
-    try {
-      const ref = { bucket, key, versionId: parseVersionId(entry.versionId) }
-      await backend.checkDeletable(ref, call)
-    } catch (error) {
-      // What else is wrong with a key is told of that key alone.
-      if (!(error instanceof S3Error) || error.status >= 500 || error.code === 'AccessDenied')
-        throw error
-    }
-  })
+  const refs = entries.map((entry) => refOf(bucket, entry)).filter((ref) => ref !== undefined)
+  await backend.checkDeletable(bucket, refs, call)
+}
+
+/** Undefined where no object can have that name: then there is nothing to be asked about it. */
+function refOf(bucket: string, { key, versionId }: DeleteEntry): ObjectRef | undefined {
+  try {
+    return { bucket, key: normalizeKey(key), versionId: parseVersionId(versionId) }
+  } catch {
+    return undefined
+  }
 }
 
 export interface DeleteEntry {
@@ -159,6 +159,7 @@ async function deleteAll(
   }
   await inParallel(
     entries.filter(({ key }) => !key.endsWith('/')),
+    WIDTH,
     remove,
   )
   const directories = entries.filter(({ key }) => key.endsWith('/'))
@@ -196,17 +197,6 @@ function pathOf({ key }: DeleteEntry): string | undefined {
   } catch {
     return undefined
   }
-}
-
-/** Waits for all of them before it fails: nothing may go on under an answer that has been given. */
-async function inParallel<T>(items: readonly T[], run: (item: T) => Promise<void>): Promise<void> {
-  const remaining = items.values()
-  const worker = async (): Promise<void> => {
-    for (const item of remaining) await run(item)
-  }
-  const workers = Array.from({ length: Math.min(WIDTH, items.length) }, worker)
-  for (const outcome of await Promise.allSettled(workers))
-    if (outcome.status === 'rejected') throw outcome.reason
 }
 
 /** The message of a failure is its code: so does upstream. */
