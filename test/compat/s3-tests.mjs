@@ -42,9 +42,12 @@ const gateway = spawn(
     },
   },
 )
+let suite
+for (const signal of ['SIGINT', 'SIGTERM'])
+  process.on(signal, () => suite?.kill() ?? gateway.kill())
 try {
   await listening()
-  const suite = spawn(runner, [join(directory, 's3tests.conf'), log, ...rest], { stdio: 'inherit' })
+  suite = spawn(runner, [join(directory, 's3tests.conf'), log, ...rest], { stdio: 'inherit' })
   const [code] = await once(suite, 'exit')
   process.exitCode = code ?? 1
 } finally {

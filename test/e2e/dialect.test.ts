@@ -1,10 +1,16 @@
-import { beforeAll, describe, expect, test } from 'vitest'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { useGateway } from '../support/fixture.ts'
 
 /** What `--dialect aws` and `--default-object-ownership` change (docs/compat.md); without them the contract's answers are given. */
+const versions = mkdtempSync(join(tmpdir(), 'dialect-versions-'))
 const at = useGateway({
   flags: ['--dialect', 'aws', '--default-object-ownership', 'BucketOwnerPreferred'],
+  posixFlags: ['--versioning-dir', versions],
 })
+afterAll(() => rmSync(versions, { recursive: true, force: true }))
 let bucket = ''
 
 beforeAll(async () => {
@@ -32,6 +38,57 @@ describe('--dialect aws', () => {
     await at.send('PUT', '/own-bucket/k')
     expect((await at.send('PUT', '/own-bucket')).status).toBe(200)
     expect((await at.send('HEAD', '/own-bucket/k')).status).toBe(200)
+  })
+})
+
+describe('--dialect aws, where objects are locked', () => {
+  const locked = '/dialect-locked'
+  const governed = (key: string, headers: Record<string, string> = {}) =>
+    at.send('PUT', `${locked}/${key}`, {
+      body: 'x',
+      headers: {
+        'x-amz-object-lock-mode': 'GOVERNANCE',
+        'x-amz-object-lock-retain-until-date': '2099-01-01T00:00:00Z',
+        ...headers,
+      },
+    })
+  const bypass = { headers: { 'x-amz-bypass-governance-retention': 'true' } }
+  const policy = (Effect: string, Action: string) =>
+    JSON.stringify({
+      Statement: [{ Effect, Principal: '*', Action, Resource: 'arn:aws:s3:::dialect-locked/*' }],
+    })
+
+  beforeAll(async () => {
+    await at.send('PUT', locked, { headers: { 'x-amz-bucket-object-lock-enabled': 'true' } })
+  })
+
+  test('root and the owner go past governance where they say so, and nobody past compliance', async () => {
+    const version = (await governed('g')).header('x-amz-version-id')
+    const target = `${locked}/g?versionId=${version}`
+    expect((await at.send('DELETE', target)).status).toBe(403)
+    expect((await at.send('DELETE', target, bypass)).status).toBe(204)
+    const fixed = await governed('c', { 'x-amz-object-lock-mode': 'COMPLIANCE' })
+    const id = fixed.header('x-amz-version-id')
+    expect((await at.send('DELETE', `${locked}/c?versionId=${id}`, bypass)).status).toBe(403)
+  })
+
+  test('unless the policy denies it', async () => {
+    const version = (await governed('d')).header('x-amz-version-id')
+    await at.send('PUT', `${locked}?policy`, {
+      body: policy('Deny', 's3:BypassGovernanceRetention'),
+    })
+    expect((await at.send('DELETE', `${locked}/d?versionId=${version}`, bypass)).status).toBe(403)
+    await at.send('DELETE', `${locked}?policy`)
+  })
+
+  test('versioning that cannot be suspended is a conflict; HEAD tells of a delete marker', async () => {
+    const body = '<VersioningConfiguration><Status>Suspended</Status></VersioningConfiguration>'
+    const refused = await at.send('PUT', `${locked}?versioning`, { body })
+    expect([refused.status, refused.code]).toEqual([409, 'InvalidBucketState'])
+    await governed('m')
+    await at.send('DELETE', `${locked}/m`)
+    const head = await at.send('HEAD', `${locked}/m`)
+    expect([head.status, head.header('x-amz-delete-marker')]).toEqual([404, 'true'])
   })
 })
 

@@ -28,16 +28,16 @@ export const HeadObject = operation(
   },
 )
 
-/** HEAD does not tell that an object that is not there has been deleted. */
+/** HEAD does not tell that an object that is not there has been deleted; in S3's dialect it does. */
 async function look(
   { bucket, key, versionId }: ObjectRef,
-  { backend, call }: OperationContext,
+  { backend, call, settings }: OperationContext,
 ): Promise<ObjectHead> {
   try {
     return await backend.headObject({ bucket, key, versionId }, call)
   } catch (error) {
-    if (error instanceof DeleteMarkerError && versionId === undefined)
-      throw new S3Error('NoSuchKey')
+    const isHidden = error instanceof DeleteMarkerError && versionId === undefined
+    if (isHidden && settings.dialect === 'versitygw') throw new S3Error('NoSuchKey')
     throw error
   }
 }
