@@ -53,11 +53,6 @@ describe('--dialect aws, where objects are locked', () => {
       },
     })
   const bypass = { headers: { 'x-amz-bypass-governance-retention': 'true' } }
-  const policy = (Effect: string, Action: string) =>
-    JSON.stringify({
-      Statement: [{ Effect, Principal: '*', Action, Resource: 'arn:aws:s3:::dialect-locked/*' }],
-    })
-
   beforeAll(async () => {
     await at.send('PUT', locked, { headers: { 'x-amz-bucket-object-lock-enabled': 'true' } })
   })
@@ -70,15 +65,6 @@ describe('--dialect aws, where objects are locked', () => {
     const fixed = await governed('c', { 'x-amz-object-lock-mode': 'COMPLIANCE' })
     const id = fixed.header('x-amz-version-id')
     expect((await at.send('DELETE', `${locked}/c?versionId=${id}`, bypass)).status).toBe(403)
-  })
-
-  test('unless the policy denies it', async () => {
-    const version = (await governed('d')).header('x-amz-version-id')
-    await at.send('PUT', `${locked}?policy`, {
-      body: policy('Deny', 's3:BypassGovernanceRetention'),
-    })
-    expect((await at.send('DELETE', `${locked}/d?versionId=${version}`, bypass)).status).toBe(403)
-    await at.send('DELETE', `${locked}?policy`)
   })
 
   test('versioning that cannot be suspended is a conflict; HEAD tells of a delete marker', async () => {
