@@ -201,14 +201,14 @@ interface Measuring {
 }
 
 function openMeasuring(
-  { config, metrics, io, tracing, iam, backendHealth, log }: SharedParts,
+  { config, metrics, io, tracing, iam, backendHealth, reports, log }: SharedParts,
   workers: ServingProcess,
   services: readonly Service[],
 ): Measuring | undefined {
   if (metrics === undefined || config.metrics === undefined) return undefined
   const counts = (): readonly ServiceCounts[] => services.map((service) => service.counts)
   const health = [iam.health, backendHealth]
-  const end = measure(workers, metrics, { io, tracing, health, services: counts })
+  const end = measure(workers, metrics, { io, tracing, health, reports, services: counts })
   const { socketMode } = config
   const onFault = (error: unknown): void => log.error({ err: error }, 'metrics failed')
   const listener =

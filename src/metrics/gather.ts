@@ -21,14 +21,26 @@ export interface MetricSources {
   readonly io: Io
   readonly tracing: { stats(): TracingStats }
   readonly health: readonly Health[]
+  readonly reports: { readonly lost: number } | undefined
   readonly services: () => readonly ServiceCounts[]
 }
 
-export function gatherMetrics({ io, tracing, health, services }: MetricSources): readonly Family[] {
+export function gatherMetrics({
+  io,
+  tracing,
+  health,
+  reports,
+  services,
+}: MetricSources): readonly Family[] {
   return [
     ...serviceFamilies(services()),
     ...poolFamilies(io),
     ...tracingFamilies(tracing.stats()),
+    counter(
+      'versitygw_error_reports_lost_total',
+      'Errors that were not reported to Sentry: too many, or nobody took them.',
+      reports?.lost ?? 0,
+    ),
     ...healthFamilies(health),
   ]
 }

@@ -14,6 +14,8 @@ export interface ErrorReports {
   crashed(thrown: unknown, origin: string): void
   /** Sends what waits for so long at most, then stops. */
   close(limitMs: number): Promise<void>
+  /** Errors that were not reported: too many at once, or nobody took them. */
+  readonly lost: number
 }
 
 export interface FailedAnswer {
@@ -73,6 +75,9 @@ export function createErrorReports(client: ReportClient, log: ReportLog): ErrorR
         operation: undefined,
         tags: { 'error.type': origin },
       }),
+    get lost() {
+      return heldBack + client.lost()
+    },
     async close(limitMs) {
       await client.close(limitMs)
       nextTellMs = 0
