@@ -14,6 +14,10 @@ const VARIABLES = {
   slapd: 'SLAPD',
   java: 'JAVA',
   chromium: 'CHROMIUM',
+  promtool: 'PROMTOOL',
+  kustomize: 'KUSTOMIZE',
+  otelcol: 'OTELCOL',
+  jaeger: 'JAEGER',
 } as const
 
 export type Tool = keyof typeof VARIABLES
