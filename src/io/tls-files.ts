@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 
 export interface TlsFiles {
@@ -18,4 +19,9 @@ export async function readTlsFiles({
 /** A PEM file as text; rejects with the file system's error. */
 export function readPemFile(path: string): Promise<string> {
   return readFile(path, 'utf8')
+}
+
+/** The same for those who cannot wait. Throws the file system's error. */
+export function readPemFileNow(path: string): string {
+  return readFileSync(path, 'utf8')
 }

@@ -54,11 +54,20 @@ export function extracted(
 }
 
 /** What `extracted` found, in the form of each propagator that may be asked for. */
-export function callerHeaders(caller: RemoteContext | undefined): HeaderFields {
-  if (caller?.traceparent === undefined) return {}
-  const { traceparent, tracestate } = caller
-  const b3 = traceparent.replace(/^00-(.*)-0([01])$/, '$1-$2')
-  return tracestate === undefined ? { traceparent, b3 } : { traceparent, tracestate, b3 }
+export function callerHeaders({ traceparent, tracestate }: RemoteContext = {}): HeaderFields {
+  if (traceparent === undefined) return {}
+  const [, traceId = '', spanId = '', flags = ''] = traceparent.split('-')
+  const sampled = flags.slice(1)
+  return {
+    traceparent,
+    tracestate,
+    b3: `${traceId}-${spanId}-${sampled}`,
+    'x-b3-traceid': traceId,
+    'x-b3-spanid': spanId,
+    'x-b3-sampled': sampled,
+    'uber-trace-id': `${traceId}:${spanId}:0:${sampled}`,
+    'x-amzn-trace-id': `Root=1-${traceId.slice(0, 8)}-${traceId.slice(8)};Parent=${spanId};Sampled=${sampled}`,
+  }
 }
 
 /** It comes from outside and goes into headers and logs. */

@@ -1,8 +1,11 @@
 import type { AsyncLocalStorage } from 'node:async_hooks'
 import type { MiddlewareHandler } from 'hono'
+import { RotatingFile } from '../io/rotating-file.ts'
+import { readPemFileNow } from '../io/tls-files.ts'
 import { useAmbientSpan } from '../trace/ambient.ts'
 import { nowNs } from '../trace/clock.ts'
 import { requestId } from '../trace/correlation.ts'
+import type { TlsTexts } from '../trace/exporters.ts'
 import type { Recorder, Span as Recorded } from '../trace/recorder.ts'
 import { createTracing as createTraces, type Tracing as Traces } from '../trace/tracing.ts'
 import type { TracingConfig } from '../trace/tracing-config.ts'
@@ -45,6 +48,8 @@ export class LiveTracing implements Tracing {
         if (level === 'warn') process.emitWarning(message, 'TracingWarning')
       },
       readSyscalls: () => [],
+      tls: readTls(config),
+      openFile: (file) => new RotatingFile(file),
     })
     this.fetch = autoInstrument ? (input, init) => globalThis.fetch(input, init) : tracedFetch(this)
     this.#stopInstrumenting = autoInstrument ? instrumentRequests(this) : () => undefined
@@ -173,6 +178,13 @@ export class LiveTracing implements Tracing {
   #correlationOf(recorder: Recorder): string {
     return this.#correlations.get(recorder) ?? requestId(recorder)
   }
+}
+
+function readTls({ exporters, tlsFiles: { ca, cert, key } }: TracingConfig): TlsTexts {
+  if (!exporters.includes('otlp')) return {}
+  const read = (path: string | undefined): string | undefined =>
+    path === undefined ? undefined : readPemFileNow(path)
+  return { ca: read(ca), cert: read(cert), key: read(key) }
 }
 
 function openChild(above: Recorded): Recorded | undefined {

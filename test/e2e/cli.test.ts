@@ -25,8 +25,8 @@ describe('a start-up error is one line on standard error and exit code 1', () =>
     [
       'the same by variable',
       ['posix', '/tmp'],
-      { VGW_SENTRY_ENABLED: 'true' },
-      '--sentry-enabled (from VGW_SENTRY_ENABLED): not available yet',
+      { VGW_WEBUI_NO_TLS: 'true' },
+      '--webui-no-tls (from VGW_WEBUI_NO_TLS): not available yet',
     ],
     [
       'no root credentials',

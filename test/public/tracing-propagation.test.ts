@@ -34,6 +34,42 @@ describe('propagation', () => {
     expect(traces[0]?.spans[0]?.parent_span_id).toBe('00f067aa0ba902b7')
   })
 
+  test('by the propagators of the environment', async () => {
+    const { said } = await run(`import { fromEnv } from 'versitygw-ts/tracing'
+      const headers = {
+        b3: '4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-1',
+        'uber-trace-id': '4bf92f3577b34da6a3ce929d0e0e4736:00f067aa0ba902b7:0:1',
+        'x-amzn-trace-id': 'Root=1-4bf92f35-77b34da6a3ce929d0e0e4736;Parent=00f067aa0ba902b7;Sampled=1',
+      }
+      for (const OTEL_PROPAGATORS of ['b3', 'b3multi', 'jaeger', 'xray']) {
+        const tracing = fromEnv({ VGW_OTEL_ENABLED: 'true', OTEL_TRACES_EXPORTER: 'console', OTEL_PROPAGATORS })
+        const incoming = { ...headers, 'x-b3-traceid': headers.b3.slice(0, 32), 'x-b3-spanid': headers.b3.slice(33, 49), 'x-b3-sampled': '1' }
+        tracing.scope('work', () => say(tracing.inject()), { parent: tracing.extract(incoming) })
+        await tracing.close()
+      }`)
+    const trace = '4bf92f3577b34da6a3ce929d0e0e4736'
+    const correlation = { 'x-correlation-id': trace }
+    expect(said).toEqual([
+      { b3: expect.stringMatching(new RegExp(`^${trace}-[0-9a-f]{16}-1$`)), ...correlation },
+      {
+        'x-b3-traceid': trace,
+        'x-b3-spanid': expect.any(String),
+        'x-b3-sampled': '1',
+        ...correlation,
+      },
+      {
+        'uber-trace-id': expect.stringMatching(new RegExp(`^${trace}:[0-9a-f]{16}:0:0?1$`)),
+        ...correlation,
+      },
+      {
+        'x-amzn-trace-id': expect.stringMatching(
+          /^Root=1-4bf92f35-77b34da6a3ce929d0e0e4736;Parent=[0-9a-f]{16};Sampled=1$/i,
+        ),
+        ...correlation,
+      },
+    ])
+  })
+
   const SERVER = `import { createServer, request as httpRequest } from 'node:http'
     const seen = []
     const server = createServer((request, response) => {
