@@ -16,6 +16,7 @@ import { mayBypass, wantsBypass } from './bypass-governance.ts'
 import { corsTurn, grantOrigin } from './cors/cors-answer.ts'
 import type { CorsGrant } from './cors/cors-grant.ts'
 import type { StoredCors } from './cors/stored-cors.ts'
+import { checkEncryptionHeaders } from './encryption-headers.ts'
 import { S3Error } from './errors.ts'
 import { ExchangeCall } from './exchange-call.ts'
 import type { KeyAccess } from './key-access.ts'
@@ -101,6 +102,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     if (turn === 'allowed' || (turn === 'caller' && isAnonymous))
       await grantPage(exchange, operation, parts)
     if (authentication.payloadFault !== undefined) throw authentication.payloadFault
+    if (parts.settings.dialect === 'aws') checkEncryptionHeaders(exchange.request)
 
     const payload = exchange.openPayload(authentication)
     const span = openBackendSpan(exchange, operation, parts.backend)

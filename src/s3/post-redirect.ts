@@ -1,5 +1,6 @@
 import { fromHeader, toHeader } from './metadata.ts'
 import { compareUtf8 } from '../utf8-order.ts'
+import type { S3Settings } from './operation.ts'
 import { decodeQueryText, encodeQueryText } from './query-text.ts'
 
 /** Where the browser goes after its upload: a URL of the web, or a path on this host. */
@@ -9,11 +10,12 @@ const CONTROL = /[\0-\x1f\x7f]/
 
 /**
  * `success_action_redirect` with bucket, key and ETag in its query, all parameters in the order of their names as VersityGW
- * has them. Undefined where there is none or it is no such URL: then it counts as not given, as AWS has it.
+ * has them, or ours behind the others in S3's dialect. Undefined where there is none or it is no such URL: then it counts as not given, as AWS has it.
  */
 export function redirectTo(
   field: string | undefined,
   { bucket, key, etag }: { readonly bucket: string; readonly key: string; readonly etag: string },
+  dialect: S3Settings['dialect'],
 ): string | undefined {
   if (field === undefined || CONTROL.test(field) || !TARGET.test(field)) return undefined
   const [, base = '', query = '', fragment = ''] = SPLIT.exec(fromHeader(field)) ?? []
@@ -26,8 +28,16 @@ export function redirectTo(
     if (pair === '' || name === undefined || value === undefined) continue
     parameters.set(name, [...(parameters.get(name) ?? []), value])
   }
-  parameters.set('bucket', [bucket]).set('etag', [etag]).set('key', [key])
-  const names = [...parameters.keys()].sort(compareUtf8)
+  for (const [name, value] of [
+    ['bucket', bucket],
+    ['key', key],
+    ['etag', etag],
+  ] as const) {
+    parameters.delete(name)
+    parameters.set(name, [value])
+  }
+  const names = [...parameters.keys()]
+  if (dialect === 'versitygw') names.sort(compareUtf8)
   const pairs = names.flatMap((name) =>
     (parameters.get(name) ?? []).map((value) => `${encode(name)}=${encode(value)}`),
   )

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { useGateway } from '../support/fixture.ts'
+import { formBody, formType } from '../support/post-form.ts'
 
 /** What `--dialect aws` and `--default-object-ownership` change (docs/compat.md); without them the contract's answers are given. */
 const versions = mkdtempSync(join(tmpdir(), 'dialect-versions-'))
@@ -38,6 +39,31 @@ describe('--dialect aws', () => {
     await at.send('PUT', '/own-bucket/k')
     expect((await at.send('PUT', '/own-bucket')).status).toBe(200)
     expect((await at.send('HEAD', '/own-bucket/k')).status).toBe(200)
+  })
+})
+
+describe('--dialect aws, forms and encryption', () => {
+  const post = (fields: [string, string][]) =>
+    at.send('POST', `/${bucket}`, {
+      sign: false,
+      headers: { 'Content-Type': formType() },
+      body: formBody({ fields: [['key', 'posted'], ...fields] }, bucket, at.credentials),
+    })
+
+  test('the answer to a form is as S3 has it', async () => {
+    const made = await post([['success_action_status', '201']])
+    expect(made.text).toContain('<PostResponse><Location>')
+    const redirected = await post([['success_action_redirect', 'http://h.example/?z=1']])
+    expect(redirected.header('location')).toMatch(
+      /^http:\/\/h\.example\/\?z=1&bucket=[^&]+&key=posted&etag=%22[0-9a-f]{32}%22$/,
+    )
+  })
+
+  test('encryption that nobody could follow is refused', async () => {
+    const put = await at.send('PUT', `/${bucket}/e`, {
+      headers: { 'x-amz-server-side-encryption-customer-algorithm': 'AES256' },
+    })
+    expect([put.status, put.code]).toEqual([400, 'InvalidArgument'])
   })
 })
 

@@ -1,4 +1,4 @@
-import { element, xmlDocument } from '../../http/xml.ts'
+import { XML_DECLARATION, element, wrap, xmlDocument } from '../../http/xml.ts'
 import { declaredChecksum } from '../checksum.ts'
 import { S3Error } from '../errors.ts'
 import { contentHeaders, toHeader, userMetadata } from '../metadata.ts'
@@ -35,7 +35,10 @@ export const PostObject = operation(
         },
       ],
     },
-    async handle({ bucket, key, form, ...input }, { backend, call, request, authentication }) {
+    async handle(
+      { bucket, key, form, ...input },
+      { backend, call, request, authentication, settings },
+    ) {
       const { file, tags, fields } = form
       if (tags instanceof S3Error) {
         await backend.headBucket(bucket, call)
@@ -60,13 +63,14 @@ export const PostObject = operation(
       tell(call, 's3.version_id', written.versionId)
       // As the client spelled it: that is the name it looks for.
       const place = { bucket, key: request.key ?? key, etag: written.etag }
-      const target = redirectTo(fields.get('success_action_redirect'), place)
+      const target = redirectTo(fields.get('success_action_redirect'), place, settings.dialect)
       if (target !== undefined) return { status: 303, headers: ['Location', target] }
       const location = locationOf(request, bucket, place.key)
       const list = ['ETag', written.etag, 'Location', toHeader(location)]
       pushChecksum(list, written.checksum)
       if (written.versionId !== undefined) list.push('x-amz-version-id', written.versionId)
-      return answer(fields.get('success_action_status'), list, { ...place, location })
+      const posted = { ...place, location, isAws: settings.dialect === 'aws' }
+      return answer(fields.get('success_action_status'), list, posted)
     },
   },
 )
@@ -74,6 +78,8 @@ export const PostObject = operation(
 const ANY_LENGTH = { min: 0, max: Number.MAX_SAFE_INTEGER }
 
 interface Posted {
+  /** S3's answer has no name space. */
+  readonly isAws: boolean
   readonly bucket: string
   readonly key: string
   readonly etag: string
@@ -84,13 +90,14 @@ interface Posted {
 function answer(status: string | undefined, list: string[], posted: Posted): S3Response {
   if (status === '200') return { status: 200, headers: list }
   if (status !== '201') return { status: 204, headers: list }
-  const { bucket, key, etag, location } = posted
-  const body = xmlDocument(
-    'PostResponse',
+  const { isAws, bucket, key, etag, location } = posted
+  const content =
     element('Location', location) +
-      element('Bucket', bucket) +
-      element('Key', key) +
-      element('ETag', etag),
-  )
+    element('Bucket', bucket) +
+    element('Key', key) +
+    element('ETag', etag)
+  const body = isAws
+    ? XML_DECLARATION + wrap('PostResponse', content)
+    : xmlDocument('PostResponse', content)
   return { status: 201, headers: list, body }
 }
