@@ -272,11 +272,11 @@ static napi_value create_wake(napi_env env, struct io *io, napi_value on_done) {
   return name;
 }
 
-/* create(threads, slots, flags, onDone): the object with everything above. */
+/* create(threads, slots, flags, copyBuffer, onDone): the object with everything above. */
 static napi_value create(napi_env env, napi_callback_info info) {
-  napi_value values[4], result;
-  double n[4] = {0};
-  struct instance *instance = (struct instance *)arguments(env, info, 4, values, n);
+  napi_value values[5], result;
+  double n[5] = {0};
+  struct instance *instance = (struct instance *)arguments(env, info, 5, values, n);
   if (instance == NULL) return fail(env);
   struct io *io = calloc(1, sizeof *io);
   if (io == NULL) return fail(env);
@@ -286,6 +286,7 @@ static napi_value create(napi_env env, napi_callback_info info) {
   enum { FOLLOW_SYMLINKS = 1, NO_ATTRIBUTES = 2 };
   io->shared.follow_symlinks = (uint32_t)n[2] & FOLLOW_SYMLINKS;
   io->shared.no_attributes = (uint32_t)n[2] & NO_ATTRIBUTES;
+  io->shared.copy_buffer = (size_t)n[3];
   io->shared.settle = settle;
   io->shared.run_later = run_later;
   pthread_mutex_init(&io->lock, NULL);
@@ -294,7 +295,7 @@ static napi_value create(napi_env env, napi_callback_info info) {
   instance->first = io;
   io->chains = calloc(io->slots, sizeof *io->chains);
   napi_value arena = io->chains == NULL ? NULL : create_arena(env, io);
-  if (arena == NULL || create_wake(env, io, values[3]) == NULL) {
+  if (arena == NULL || create_wake(env, io, values[4]) == NULL) {
     io->closed = io->chains == NULL;
     return fail(env);
   }

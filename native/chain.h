@@ -33,6 +33,7 @@ struct chains {
   struct hash_group hashing;
   struct faults faults;
   atomic_bool no_openat2;
+  size_t copy_buffer; /* bytes, where copies go through memory */
   bool follow_symlinks;
   bool no_attributes; /* they are not kept anywhere */
   /* Takes a finished chain; called on a pool thread. */

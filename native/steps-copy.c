@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 /* Small enough that a gateway that is asked to stop does so soon. */
-enum { RANGE_BYTES = 64 * 1024 * 1024, BUFFER_BYTES = 256 * 1024 };
+enum { RANGE_BYTES = 64 * 1024 * 1024, LEAST_BUFFER = 4096 };
 enum method { REFLINK, RANGE, READ_WRITE };
 
 struct copy {
@@ -108,11 +108,14 @@ static int write_out(struct copy *c, uint8_t *data, size_t size) {
 }
 
 static int read_write(struct copy *c, bool write) {
-  uint8_t *data = malloc(BUFFER_BYTES);
+  size_t most = c->chain->shared->copy_buffer;
+  if (most < LEAST_BUFFER) most = LEAST_BUFFER;
+  if ((int64_t)most > c->left) most = c->left > 0 ? (size_t)c->left : 1;
+  uint8_t *data = malloc(most);
   if (data == NULL) return -ENOMEM;
   int err = 0;
   while (err == 0 && c->left > 0) {
-    size_t size = c->left < BUFFER_BYTES ? (size_t)c->left : BUFFER_BYTES;
+    size_t size = (size_t)c->left < most ? (size_t)c->left : most;
     int64_t n = sys_pread(&c->chain->sys, c->from, data, size, c->from_offset);
     if (n <= 0) {
       err = n < 0 ? (int)n : -EIO; /* shorter than the caller was told */

@@ -8,14 +8,12 @@ import { FailureCounts } from './auth/failure-counts.ts'
 import { FailureNews, type FailureNote } from './auth/failure-news.ts'
 import { createStoredPolicies } from './auth/policy/stored-policies.ts'
 import { slowFailures } from './auth/slow-failures.ts'
-import { createPosixBackend } from './backend/posix/index.ts'
-import { openSidecar } from './backend/posix/sidecar.ts'
 import type { AdminConfig, Config } from './config.ts'
 import { DocumentParser } from './http/document-parser.ts'
 import { isBeneath } from './io/beneath.ts'
 import type { Io } from './io/io.ts'
 import { mountOf, type MountFacts } from './io/mount-of.ts'
-import { createIo, type IoOptions } from './io/native.ts'
+import { createIo } from './io/native.ts'
 import { RotatingFile } from './io/rotating-file.ts'
 import { readTlsFiles } from './io/tls-files.ts'
 import { openSharedFile } from './io/shared-file.ts'
@@ -26,6 +24,7 @@ import { measure } from './metrics/measure.ts'
 import { openMetrics } from './metrics/open.ts'
 import { RequestMetrics } from './metrics/request-metrics.ts'
 import { prepareRuntime } from './runtime.ts'
+import { attributeNotices, openAttributes, openBackend } from './storage.ts'
 import { readTracingTls } from './tracing-tls.ts'
 import { createStoredCors } from './s3/cors/stored-cors.ts'
 import { operations } from './s3/operations/index.ts'
@@ -86,9 +85,10 @@ export async function createGateway(
     followSymlinks: config.posix.followSymlinks,
     attributes: await openAttributes(config),
     direct: config.posix.direct,
+    copyBufferBytes: config.posix.ioBufferSize,
     syscalls: config.tracing.depth === 'syscall',
   })
-  const backend = await createPosixBackend({ ...config.posix, io })
+  const backend = await openBackend(config, io)
   const { iam, notice } = await openIam(config, { io, log, workers })
   const traces = config.viewer === undefined ? undefined : createViewerTraces(config.viewer)
   const tracing = await openTracing(config, log, traces)
@@ -114,7 +114,13 @@ export async function createGateway(
   const admin = config.admin === undefined ? undefined : await openAdmin(parts, config.admin)
   const viewer = traces === undefined ? undefined : await openTraceViewer(parts, traces, workers)
   const metrics = openMeasuring(parts, workers, admin === undefined ? [s3] : [s3, admin])
-  return asOne(parts, { s3, admin, viewer, metrics, notices: [notice] })
+  return asOne(parts, {
+    s3,
+    admin,
+    viewer,
+    metrics,
+    notices: [...attributeNotices(config), notice],
+  })
 }
 
 interface Listening {
@@ -270,16 +276,6 @@ function openS3(parts: SharedParts): Promise<Service> {
     maxRequests: config.limits.maxRequests,
     healthPath: config.healthPath,
   })
-}
-
-/** Where the attributes of files are kept, and what VersityGW says of it on standard output. */
-async function openAttributes({ posix }: Config): Promise<IoOptions['attributes']> {
-  const { attributes, directory, durability } = posix
-  if (typeof attributes === 'string') return attributes
-  const { sidecar } = attributes
-  const options = await openSidecar(sidecar, { directory, durable: durability === 'full' })
-  process.stdout.write(`Using sidecar directory for metadata: ${sidecar}\n`)
-  return options
 }
 
 /** The admin API on listeners of its own. */

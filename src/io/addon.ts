@@ -10,7 +10,8 @@ interface Addon {
   create(
     threads: number,
     slots: number,
-    followSymlinks: number,
+    flags: number,
+    copyBuffer: number,
     onDone: (count: number) => void,
   ): NativeIo
   /** Of a hash_kind, into `out`, which is as long as the digest. */

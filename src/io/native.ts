@@ -18,6 +18,8 @@ export interface IoOptions {
   readonly slots?: number | undefined
   /** Resolves paths the old way, links included. */
   readonly followSymlinks?: boolean | undefined
+  /** Where copies go through memory: 1 MiB unless said otherwise. */
+  readonly copyBufferBytes?: number | undefined
   /** Bodies go past the page cache. */
   readonly direct?: boolean | undefined
   /** Where attributes of files are kept: with them as extended attributes unless said otherwise, or nowhere. */
@@ -30,14 +32,12 @@ export interface IoOptions {
 
 const DEFAULT_THREADS = 8
 const DEFAULT_SLOTS = 128
+const DEFAULT_COPY_BUFFER = 1024 * 1024
 
 /** The addon's pool as `Io`, and the switch by which tests make its system calls fail. */
 export function createIo(options: IoOptions = {}): Io & { readonly faults: Faults } {
-  const slots = options.slots ?? DEFAULT_SLOTS
-  const threads = options.threads ?? DEFAULT_THREADS
-  const { attributes = 'xattr' } = options
-  const flags = (options.followSymlinks === true ? 1 : 0) | (attributes === 'none' ? 2 : 0)
-  const native = loadAddon(options.addonPath).create(threads, slots, flags, onDone)
+  const { slots = DEFAULT_SLOTS, attributes = 'xattr' } = options
+  const native = createNative(options, slots, onDone)
   const done = new Uint32Array(native.arena, 0, LAYOUT.head >> 2)
   const syscalls = options.syscalls !== false
   const dispatcher = new Dispatcher(native, slots)
@@ -91,6 +91,16 @@ export function createIo(options: IoOptions = {}): Io & { readonly faults: Fault
     },
     faults: createFaults(native),
   }
+}
+
+function createNative(
+  options: IoOptions,
+  slots: number,
+  onDone: (count: number) => void,
+): NativeIo {
+  const { threads = DEFAULT_THREADS, copyBufferBytes = DEFAULT_COPY_BUFFER } = options
+  const flags = (options.followSymlinks === true ? 1 : 0) | (options.attributes === 'none' ? 2 : 0)
+  return loadAddon(options.addonPath).create(threads, slots, flags, copyBufferBytes, onDone)
 }
 
 function readStats(native: NativeIo, { waiting, queueWait }: Dispatcher): IoStats {
