@@ -17,7 +17,8 @@ export interface RecentOptions {
  *
  * They are kept as the bytes that OTLP would send: objects that live for seconds would be moved about by the garbage
  * collector with every request, bytes cost a microsecond and nothing more. What failed and what was slow have rings of their
- * own, so that a flood of plain requests does not wash them away: their newest are there also after minutes of load.
+ * own, so that a flood of plain requests does not wash them away: their newest are there also after minutes of load. Of more
+ * requests than anybody can look at a part is taken, which makes them reach further back and cost next to nothing.
  */
 export class RecentTraces implements Sink {
   readonly exporter = 'viewer'
@@ -28,6 +29,8 @@ export class RecentTraces implements Sink {
   readonly #writer = new ProtobufWriter(new Uint8Array(64 * 1024))
   readonly #encoder = new OtlpEncoder(this.#writer)
   readonly #bars = new Map<string, SlowBar>()
+  readonly #ration = new Ration()
+  #thinned = 0
   #sequence = 0
   #spans = 0
   #dropped = 0
@@ -43,6 +46,10 @@ export class RecentTraces implements Sink {
     const { root } = recorder
     const status = statusOf(root)
     const ring = this.#ringOf(root, status)
+    if (ring !== this.#slow && !this.#ration.take(root.endNs)) {
+      this.#thinned++
+      return
+    }
     this.#encode(recorder, recorder.spans, { ring, status, isLate: false })
   }
 
@@ -80,15 +87,15 @@ export class RecentTraces implements Sink {
     return this.#sequence
   }
 
-  /** Bytes and traces held. */
-  get size(): { readonly traces: number; readonly bytes: number } {
+  /** Bytes and traces held, and how many were not taken because there were so many. */
+  get size(): { readonly traces: number; readonly bytes: number; readonly thinned: number } {
     let traces = 0
     let bytes = 0
     for (const ring of this.#rings) {
       traces += ring.count
       bytes += ring.bytes
     }
-    return { traces, bytes }
+    return { traces, bytes, thinned: this.#thinned }
   }
 
   async flush(): Promise<void> {}
@@ -154,6 +161,22 @@ const DEEPEST = 9
 function statusOf(root: Span): number {
   const status = root.read('http.response.status_code') ?? root.read('http.status_code')
   return typeof status === 'number' ? status : 0
+}
+
+const PER_SECOND = 1000
+const AT_ONCE = 5000
+
+/** So many traces a second, and some more at once. */
+class Ration {
+  #left = AT_ONCE
+  #atNs = 0
+
+  take(nowNs: number): boolean {
+    const left = Math.min(AT_ONCE, this.#left + ((nowNs - this.#atNs) * PER_SECOND) / 1e9)
+    this.#atNs = Math.max(nowNs, this.#atNs)
+    this.#left = left < 1 ? left : left - 1
+    return left >= 1
+  }
 }
 
 const HALF_LIFE_NS = 10e9

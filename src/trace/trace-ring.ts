@@ -71,7 +71,7 @@ export class TraceRing {
   }
 
   /** Copies `bytes`, which are at most `largest`. */
-  add(bytes: Uint8Array, { root, ...trace }: NewTrace): void {
+  add(bytes: Uint8Array, trace: NewTrace): void {
     this.#makeRoom(bytes.length)
     const row = this.#next % this.#maxTraces
     this.#block.set(bytes, this.#head)
@@ -79,6 +79,7 @@ export class TraceRing {
     this.#columns.length[row] = bytes.length
     this.#head += bytes.length
     this.#bytes += bytes.length
+    const { root } = trace
     const { traceId, anchor } = root.recorder
     const { seconds, nanoseconds } = unixTime(root.startNs, anchor)
     this.#columns.sequence[row] = trace.sequence

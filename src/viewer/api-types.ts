@@ -43,8 +43,8 @@ export interface GatewayView {
   readonly startedMs: number
   /** Who asks: an access key, or `token`. */
   readonly who: string
-  /** Traces and bytes that are held, in all workers. */
-  readonly held: { readonly traces: number; readonly bytes: number }
+  /** Traces and bytes that are held, in all workers; `thinned` were kept but not taken here, there being over 1,000 a second. */
+  readonly held: { readonly traces: number; readonly bytes: number; readonly thinned: number }
   /** How deep traces go, and how many are kept. */
   readonly depth: string
   readonly sampleRate: number

@@ -47,7 +47,7 @@ export interface NewsAnswer {
 }
 
 export interface LocalTraces {
-  size(): { readonly traces: number; readonly bytes: number }
+  size(): RecentTraces['size']
   list(question: Extract<Question, { kind: 'list' }>): ListAnswer
   /** The slowest first. */
   slowest(question: Extract<Question, { kind: 'slowest' }>): readonly TraceRow[]

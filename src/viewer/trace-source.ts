@@ -1,4 +1,5 @@
 import { LATENCY_BOUNDS_MS, type ActivityReport } from '../trace/activity.ts'
+import type { RecentTraces } from '../trace/recent.ts'
 import type { ServingProcess } from '../workers/workers.ts'
 import type {
   ActivityView,
@@ -14,7 +15,7 @@ import type { ListAnswer, LocalTraces, NewsAnswer, Question } from './local-trac
 
 /** Traces of all workers. */
 export interface TraceSource {
-  size(): Promise<{ readonly traces: number; readonly bytes: number; readonly workers: number }>
+  size(): Promise<RecentTraces['size'] & { readonly workers: number }>
   list(filter: TraceFilter, limit: number, beforeMs: number | undefined): Promise<TraceList>
   /** The slowest first. */
   slowest(filter: TraceFilter, limit: number): Promise<TraceList>
@@ -62,9 +63,14 @@ export function createTraceSource(local: LocalTraces, workers: ServingProcess): 
   return {
     async size() {
       const sizes = await values<ReturnType<LocalTraces['size']>>({ kind: 'size' })
-      const sum = (key: 'traces' | 'bytes'): number =>
+      const sum = (key: keyof RecentTraces['size']): number =>
         sizes.reduce((total, size) => total + size[key], 0)
-      return { traces: sum('traces'), bytes: sum('bytes'), workers: sizes.length }
+      return {
+        traces: sum('traces'),
+        bytes: sum('bytes'),
+        thinned: sum('thinned'),
+        workers: sizes.length,
+      }
     },
     list: async (filter, limit, beforeMs) =>
       gatherLists(await values<ListAnswer>({ kind: 'list', filter, limit, beforeMs }), limit),

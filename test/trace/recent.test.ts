@@ -146,6 +146,25 @@ describe('the last kept traces', () => {
     expect(cut === undefined ? [] : small.spansOf(cut)).toHaveLength(10_001 - (cut?.dropped ?? 0))
   })
 
+  test('of more than 1,000 a second a part is taken, of slow ones all', () => {
+    const recent = new RecentTraces({ maxBytes: 8 * MIB, maxTraces: 100_000 })
+    const slow: string[] = []
+    for (let i = 0; i < 60_000; i++) {
+      // Ten thousand a second.
+      at -= 0.9e6
+      const recorder =
+        i % 10_000 === 5000 ? made({ ms: 1500, reason: 'slow' }) : made({ children: 0 })
+      if (recorder.root.endNs - recorder.root.startNs > 1e9) slow.push(recorder.root.spanId)
+      recent.add(recorder)
+    }
+    const { traces, thinned } = recent.size
+    expect(traces + thinned).toBe(60_000)
+    expect(traces).toBeGreaterThan(5000)
+    expect(traces).toBeLessThan(16_000)
+    const ids = new Set(all(recent).map(({ requestId }) => requestId))
+    expect(slow.filter((id) => !ids.has(id))).toEqual([])
+  })
+
   test('a span that ends after its trace is found with it', () => {
     const recent = new RecentTraces({ maxBytes: MIB, maxTraces: 1000 })
     const recorder = made()
