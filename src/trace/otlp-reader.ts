@@ -44,7 +44,8 @@ export interface StoredLink {
 /** Reads a run of ScopeSpans.spans elements; at most `limit` of them. */
 export function readSpans(bytes: Uint8Array, limit = Number.POSITIVE_INFINITY): StoredSpan[] {
   const spans: StoredSpan[] = []
-  const reader = new Reader(bytes, 0, bytes.length)
+  const { buffer, byteOffset, byteLength } = bytes
+  const reader = new Reader(Buffer.from(buffer, byteOffset, byteLength), 0, byteLength)
   while (!reader.done && spans.length < limit) {
     reader.next()
     if (reader.field === SPANS) spans.push(readSpan(reader.message()))
@@ -73,7 +74,7 @@ function readSpan(reader: Reader): StoredSpan {
     startNs: 0n,
     endNs: 0n,
     flags: 0,
-    attributes: {},
+    attributes: newAttributes(),
     doubles: new Set(),
     events: [],
     links: [],
@@ -109,7 +110,7 @@ function readEvent(reader: Reader): StoredEvent {
   const event = {
     name: '',
     atNs: 0n,
-    attributes: {} as Record<string, AttributeValue>,
+    attributes: newAttributes(),
     doubles: new Set<string>(),
   }
   while (!reader.done) {
@@ -145,6 +146,11 @@ function readStatus(reader: Reader): { message: string } {
   return { message }
 }
 
+/** Without a prototype: a key may be called anything. */
+function newAttributes(): Record<string, AttributeValue> {
+  return Object.create(null)
+}
+
 interface AttributeList {
   readonly attributes: Record<string, AttributeValue>
   readonly doubles: Set<string>
@@ -160,13 +166,7 @@ function readAttribute(reader: Reader, { attributes, doubles }: AttributeList): 
       const value = reader.message()
       value.next()
       if (value.field === 4) doubles.add(key)
-      // Keys are the program's own, but an attribute may never become the object's prototype.
-      Object.defineProperty(attributes, key, {
-        value: readValue(value),
-        enumerable: true,
-        configurable: true,
-        writable: true,
-      })
+      attributes[key] = readValue(value)
     } else {
       reader.skip()
     }
@@ -186,20 +186,16 @@ function readValue(reader: Reader): AttributeValue {
   }
 }
 
-const UTF8 = new TextDecoder()
-
 /** A message under way: `next` reads a tag, then one of the others its value. */
 class Reader {
   field = 0
   #wire = 0
   #at: number
   readonly #end: number
-  readonly #bytes: Uint8Array
-  readonly #view: DataView
+  readonly #bytes: Buffer
 
-  constructor(bytes: Uint8Array, start: number, end: number) {
+  constructor(bytes: Buffer, start: number, end: number) {
     this.#bytes = bytes
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.#at = start
     this.#end = end
   }
@@ -237,17 +233,17 @@ class Reader {
 
   fixed64(): bigint {
     this.#at += 8
-    return this.#view.getBigUint64(this.#at - 8, true)
+    return this.#bytes.readBigUInt64LE(this.#at - 8)
   }
 
   fixed32(): number {
     this.#at += 4
-    return this.#view.getUint32(this.#at - 4, true)
+    return this.#bytes.readUInt32LE(this.#at - 4)
   }
 
   double(): number {
     this.#at += 8
-    return this.#view.getFloat64(this.#at - 8, true)
+    return this.#bytes.readDoubleLE(this.#at - 8)
   }
 
   message(): Reader {
@@ -259,14 +255,13 @@ class Reader {
   text(): string {
     const length = this.varint()
     this.#at += length
-    return UTF8.decode(this.#bytes.subarray(this.#at - length, this.#at))
+    return this.#bytes.toString('utf8', this.#at - length, this.#at)
   }
 
   hex(): string {
     const length = this.varint()
     this.#at += length
-    const { buffer, byteOffset } = this.#bytes
-    return Buffer.from(buffer, byteOffset + this.#at - length, length).toString('hex')
+    return this.#bytes.toString('hex', this.#at - length, this.#at)
   }
 
   skip(): void {

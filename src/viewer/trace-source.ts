@@ -63,14 +63,7 @@ export function createTraceSource(local: LocalTraces, workers: ServingProcess): 
   return {
     async size() {
       const sizes = await values<ReturnType<LocalTraces['size']>>({ kind: 'size' })
-      const sum = (key: keyof RecentTraces['size']): number =>
-        sizes.reduce((total, size) => total + size[key], 0)
-      return {
-        traces: sum('traces'),
-        bytes: sum('bytes'),
-        thinned: sum('thinned'),
-        workers: sizes.length,
-      }
+      return { ...sumOf(sizes), workers: sizes.length }
     },
     list: async (filter, limit, beforeMs) =>
       gatherLists(await values<ListAnswer>({ kind: 'list', filter, limit, beforeMs }), limit),
@@ -108,6 +101,13 @@ export function createTraceSource(local: LocalTraces, workers: ServingProcess): 
       latencyBoundsMs: LATENCY_BOUNDS_MS,
     }),
   }
+}
+
+type Size = RecentTraces['size']
+
+function sumOf(sizes: readonly Size[]): Size {
+  const sum = (key: keyof Size): number => sizes.reduce((total, size) => total + size[key], 0)
+  return { traces: sum('traces'), bytes: sum('bytes'), thinned: sum('thinned') }
 }
 
 interface Told<T> {
