@@ -233,6 +233,8 @@ export interface DeletePrecondition {
   readonly ifMatch?: string | undefined
   readonly ifLastModified?: Date | undefined
   readonly ifSize?: number | undefined
+  /** Where there is nothing a delete marker is made all the same: S3's way, not VersityGW's. */
+  readonly marksAbsent?: boolean
 }
 
 export interface DeletedObject {

@@ -46,6 +46,7 @@ export async function deleteObject(
   return putDeleteMarker(task, {
     check: (head) => check(precondition, head),
     removeFile: (file) => deleteFile(task, path, file),
+    marksAbsent: precondition.marksAbsent === true && !hasCondition(precondition),
   })
 }
 

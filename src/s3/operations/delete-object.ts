@@ -18,8 +18,10 @@ export const DeleteObject = operation(
   },
   {
     access: onObject('s3:DeleteObject', 'WRITE', 's3:DeleteObjectVersion'),
-    async handle({ bucket, key, versionId, precondition }, { backend, call }) {
-      const deleted = await backend.deleteObject({ bucket, key, versionId }, precondition, call)
+    async handle({ bucket, key, versionId, precondition }, { backend, call, settings }) {
+      const wanted =
+        settings.dialect === 'aws' ? { ...precondition, marksAbsent: true } : precondition
+      const deleted = await backend.deleteObject({ bucket, key, versionId }, wanted, call)
       tell(call, 's3.version_id', deleted.versionId)
       return { status: 204, headers: versionHeaders(deleted) }
     },

@@ -141,7 +141,7 @@ const WIDTH = 16
  */
 async function deleteAll(
   { bucket, entries, denied }: WantedDeletions,
-  { backend, call }: OperationContext,
+  { backend, call, settings }: OperationContext,
 ): Promise<{ deletions: readonly Deletion[]; failures: readonly DeleteFailure[] }> {
   const done = new Map<DeleteEntry, Deletion>()
   const failed = new Map<DeleteEntry, DeleteFailure>()
@@ -150,7 +150,8 @@ async function deleteAll(
       const key = normalizeKey(entry.key)
       if (denied.has(entry)) throw new S3Error('AccessDenied')
       const ref = { bucket, key, versionId: parseVersionId(entry.versionId) }
-      const deleted = await backend.deleteObject(ref, entry.precondition, call)
+      const wanted = { ...entry.precondition, marksAbsent: settings.dialect === 'aws' }
+      const deleted = await backend.deleteObject(ref, wanted, call)
       done.set(entry, { entry, deleted })
     } catch (error) {
       if (!(error instanceof S3Error) || error.status >= 500) throw error

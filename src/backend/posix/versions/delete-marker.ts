@@ -14,21 +14,24 @@ export interface Deletion {
   readonly check: (head: ObjectHead) => void
   /** Removes the file under the key, and no other. */
   readonly removeFile: (file: FileIdentity) => Promise<void>
+  /** Also where there is nothing to be marked. */
+  readonly marksAbsent: boolean
 }
 
 /**
  * Puts a delete marker in the place of an object, which is kept: an empty file that says so. Where there is nothing it stays
- * so, and no marker is made (contract 3.6). In a bucket without versioning the object is removed.
+ * so, and no marker is made (contract 3.6), unless that is asked for. In a bucket without versioning the object is removed.
  */
 export function putDeleteMarker(
   task: Task<ObjectRef>,
-  { check, removeFile }: Deletion,
+  { check, removeFile, marksAbsent }: Deletion,
 ): Promise<DeletedObject> {
   return withNewVersion(
     task,
     (head) => head !== undefined && check(head),
     async (terms, current) => {
-      if (terms.version !== undefined && current !== undefined) return putMarker(task, terms)
+      const isMarked = current !== undefined || (marksAbsent && terms.version?.overNothing === true)
+      if (terms.version !== undefined && isMarked) return putMarker(task, terms)
       if (current !== undefined && !current.isDeleteMarker) await removeFile(current.stat)
       return { versionId: undefined, isDeleteMarker: false }
     },
