@@ -48,10 +48,10 @@ async function crash(gateway: Gateway, answered: Answered, deleted: Set<string>)
   const s3 = connect(gateway)
   const VersioningConfiguration = { Status: 'Enabled' } as const
   await s3.send(new PutBucketVersioningCommand({ Bucket: BUCKET, VersioningConfiguration }))
-  let isOver = false
+  const over = new AbortController()
   let count = 0
   const write = async (writer: number): Promise<void> => {
-    for (let n = 0; !isOver; n++) {
+    for (let n = 0; !over.signal.aborted; n++) {
       const Key = KEYS[(writer + n) % KEYS.length] ?? ''
       try {
         await act(s3, Key, `${writer}-${n}-${'x'.repeat(n % 5 === 0 ? 200_000 : 20)}`)
@@ -80,7 +80,7 @@ async function crash(gateway: Gateway, answered: Answered, deleted: Set<string>)
   const writing = Promise.all(Array.from({ length: WRITERS }, (_, i) => write(i)))
   await expect.poll(() => count, { timeout: 20_000 }).toBeGreaterThan(30)
   await sleep(Math.random() * 500)
-  isOver = true
+  over.abort()
   await gateway.stop('SIGKILL')
   await writing
   s3.destroy()
