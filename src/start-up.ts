@@ -1,5 +1,5 @@
 import type { Config, Sources } from './config.ts'
-import { parseEndpoint } from './trace/endpoint.ts'
+import { parseEndpoint, shownUrl } from './trace/endpoint.ts'
 import type { TracingConfig } from './trace/tracing-config.ts'
 import { GATEWAY_VERSION } from './version.ts'
 
@@ -65,10 +65,13 @@ function tracingLine({ tracing, sources }: Config): string {
   const parts = [`${exporters.join(', ')} (${sources.otelExporter})`]
   if (exporters.includes('otlp')) {
     const { url } = parseEndpoint(endpoint, { protocol, insecure })
-    parts.push(`to ${url} (${sources.otelEndpoint})`, `by ${protocol} (${sources.otelUseHttp})`)
+    parts.push(
+      `to ${shownUrl(url)} (${sources.otelEndpoint})`,
+      `by ${protocol} (${sources.otelUseHttp})`,
+    )
   }
   if (exporters.includes('zipkin'))
-    parts.push(`zipkin to ${zipkinEndpoint} (${sources.otelZipkinEndpoint})`)
+    parts.push(`zipkin to ${shownUrl(zipkinEndpoint)} (${sources.otelZipkinEndpoint})`)
   if (exporters.includes('file')) parts.push(`file ${file.path} (${sources.otelFile})`)
   const sampler = tracing.parentBased ? 'parent-based ratio' : 'ratio'
   parts.push(

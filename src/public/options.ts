@@ -12,6 +12,7 @@ const FLAGS: readonly (readonly [option: string, flag: string])[] = [
   ['endpoint', 'otel-file'],
   ['protocol', 'otel-use-http'],
   ['samplingRatio', 'otel-sample-rate'],
+  ['headers', 'otel-headers'],
 ]
 
 export function configFromOptions(options: TracingOptions): TracingConfig {
@@ -28,15 +29,22 @@ export function configFromOptions(options: TracingOptions): TracingConfig {
   ])
   if (samplingRatio !== undefined) flags.set('otel-sample-rate', [String(samplingRatio)])
   if (options.endpoint !== undefined) flags.set(endpointFlag(exporters), [options.endpoint])
+  const { headers = {} } = options
+  if (Object.keys(headers).length > 0) flags.set('otel-headers', [pairsText(headers)])
   const config = read(flags, {})
   return {
     ...config,
     enabled: !config.exporters.includes('none'),
-    headers: { ...options.headers },
     serviceVersion: resourceAttributes['service.version'] ?? '',
     environment: resourceAttributes['deployment.environment.name'] ?? config.environment,
     resourceAttributes: { ...resourceAttributes },
   }
+}
+
+/** As the flag takes them, which looks at each and shows none. */
+function pairsText(headers: Readonly<Record<string, string>>): string {
+  const pairs = Object.entries(headers)
+  return pairs.map((pair) => pair.map(encodeURIComponent).join('=')).join(',')
 }
 
 function endpointFlag(exporters: readonly string[]): string {

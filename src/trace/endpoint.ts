@@ -34,6 +34,11 @@ export function parseEndpoint(text: string, { protocol, insecure }: EndpointOpti
   return { url: `${chosen}://${url.hostname}:${port}${path}${query}`, tls: chosen === 'https' }
 }
 
+/** A URL as it may be shown: some receivers take their key in the query. */
+export function shownUrl(url: string): string {
+  return url.replace(/\?.*$/, '?…')
+}
+
 function parseUrl(text: string): URL | undefined {
   return URL.canParse(text) ? new URL(text) : undefined
 }

@@ -1,3 +1,4 @@
+import { shownUrl } from './endpoint.ts'
 import type { TraceLog } from './tracing-config.ts'
 
 /** Where traces should arrive, as a person is told it. */
@@ -17,6 +18,7 @@ const INTERVAL_MS = 60_000
 export class ExportLog {
   readonly #log: TraceLog
   readonly #target: ExportTarget
+  readonly #url: string
   #nextMs = 0
   #lost = 0
   #isReported = false
@@ -25,21 +27,19 @@ export class ExportLog {
   constructor(log: TraceLog, target: ExportTarget) {
     this.#log = log
     this.#target = target
+    this.#url = shownUrl(target.url)
   }
 
   succeeded(): void {
     this.#everWorked = true
     if (!this.#isReported) return
     this.#isReported = false
-    this.#log(
-      'info',
-      `traces are leaving again (${this.#target.url}); ${this.#lost} spans were lost`,
-    )
+    this.#log('info', `traces are leaving again (${this.#url}); ${this.#lost} spans were lost`)
     this.#lost = 0
   }
 
   failed(error: Error, spans: number): void {
-    this.#log('debug', `export of ${spans} spans to ${this.#target.url} failed: ${error.message}`)
+    this.#log('debug', `export of ${spans} spans to ${this.#url} failed: ${error.message}`)
     this.#trouble(`${error.message}${this.#hint(error)}`, spans)
   }
 
@@ -52,10 +52,7 @@ export class ExportLog {
   }
 
   stopped(spans: number): void {
-    this.#log(
-      'warn',
-      `${spans} spans had not left for ${this.#target.url} when the gateway stopped`,
-    )
+    this.#log('warn', `${spans} spans had not left for ${this.#url} when the gateway stopped`)
   }
 
   #trouble(what: string, spans: number): void {
@@ -66,7 +63,7 @@ export class ExportLog {
     this.#isReported = true
     this.#log(
       'warn',
-      `traces are not leaving for ${this.#target.url}: ${what}; ${this.#lost} spans lost so far`,
+      `traces are not leaving for ${this.#url}: ${what}; ${this.#lost} spans lost so far`,
     )
   }
 

@@ -42,18 +42,18 @@ describe('secrets that are planted are found nowhere', () => {
       ...`--log-level trace --iam-debug --iam-dir ${iamDir} --otel-enabled --otel-depth syscall`.split(
         ' ',
       ),
-      ...`--otel-use-http --otel-endpoint ${capture?.url}/v1/traces --otel-trust-parent always`.split(
-        ' ',
-      ),
+      ...`--otel-use-http --otel-trust-parent always`.split(' '),
       ...`--otel-exporter otlp,console,file,zipkin --otel-file ${join(iamDir, 'traces.jsonl')}`.split(
         ' ',
       ),
-      ...`--otel-zipkin-endpoint ${capture?.url}/zipkin --sentry-enabled`.split(' '),
+      ...`--sentry-enabled`.split(' '),
       ...`--metrics-port 127.0.0.1:${metricsPort} --viewer 127.0.0.1:${viewerPort}`.split(' '),
     ],
     env: {
       ROOT_SECRET_ACCESS_KEY: secrets.root,
       OTEL_BSP_SCHEDULE_DELAY: '50',
+      VGW_OTEL_ENDPOINT: `${capture?.url}/v1/traces?key=${plant('the query of VGW_OTEL_ENDPOINT')}`,
+      VGW_OTEL_ZIPKIN_ENDPOINT: `${capture?.url}/zipkin?key=${plant('the query of VGW_OTEL_ZIPKIN_ENDPOINT')}`,
       VGW_OTEL_HEADERS: `x-key=${secrets.otelHeader}`,
       VGW_SENTRY_DSN: `http://${secrets.dsnKey}@127.0.0.1:${capture?.port}/42`,
       VGW_VIEWER_TOKEN: secrets.viewerToken,

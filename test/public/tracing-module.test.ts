@@ -197,12 +197,14 @@ describe('where traces go', () => {
         { serviceName: 's', samplingRatio: 2 },
         { serviceName: 's', exporter: 'carrier-pigeon' },
         { serviceName: 's', exporter: 'otlp', endpoint: 'ftp://host' },
+        { serviceName: 's', exporter: 'otlp', headers: { 'x-key': 'canary\\u00e9' } },
       ]) try { createTracing(options) } catch (error) { say(error.message) }`)
     expect(said).toEqual([
       expect.stringMatching(/^serviceName: /),
       expect.stringMatching(/^samplingRatio: /),
       expect.stringMatching(/^exporter: "carrier-pigeon"/),
       expect.stringMatching(/^endpoint: not an OTLP endpoint/),
+      'headers: the value of x-key is not one of a header',
     ])
   })
 })
