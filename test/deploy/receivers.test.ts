@@ -1,8 +1,8 @@
 import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -33,8 +33,7 @@ async function startCollector(
 ): Promise<number> {
   const port = await freePort()
   const [http, health, telemetry] = [await freePort(), await freePort(), await freePort()]
-  const file = join(scratch(), `collector-${port}.yaml`)
-  mkdirSync(scratch(), { recursive: true })
+  const file = join(mkdtempSync(join(scratch(), 'vgw-collector-')), 'config.yaml')
   // The ports of what it tells about itself are numbers in it.
   writeFileSync(
     file,
@@ -53,6 +52,7 @@ async function startCollector(
   const gone = once(child, 'exit')
   stops.push(() => {
     child.kill()
+    rmSync(dirname(file), { recursive: true })
     return gone
   })
   for (let tries = 0; !(await accepts(port)); tries++) {
