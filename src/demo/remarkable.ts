@@ -7,7 +7,6 @@ export interface Remarkable {
   readonly why: string
   readonly sentence: string
   readonly traceId: string
-  readonly link: string
 }
 
 const TITLES: Readonly<Record<Cause, string>> = {
@@ -46,8 +45,7 @@ export async function remarkable(gateway: DemoGateway): Promise<readonly Remarka
   const add = (why: string, trace: TraceView): void => {
     if (found.has(why)) return
     const { traceId, explanation, operation } = trace
-    const link = `${gateway.viewer.origin}/#trace=${traceId}`
-    found.set(why, { why, traceId, link, sentence: `${operation}, ${explanation.sentence}` })
+    found.set(why, { why, traceId, sentence: `${operation}, ${explanation.sentence}` })
   }
   for (const row of await rows('status=5xx&limit=1')) {
     const trace = await view(row)
