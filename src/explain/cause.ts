@@ -82,7 +82,7 @@ const RULES: Readonly<Record<Phase, Rule>> = {
       ? undefined
       : {
           cause: 'full-pool',
-          verdict: `All threads of the I/O pool were busy with other requests for ${duration(ms)} (--io-threads).`,
+          verdict: `For ${duration(ms)} no thread of the I/O pool took it up: all were busy with other requests (--io-threads), or the processors were.`,
         },
   lock: ({ lockHolder }, ms) => ({
     cause: 'lock',
