@@ -15,9 +15,12 @@ export function readTracing(
   env: Environment,
 ): { config: TracingConfig; sources: TracingSources } {
   const { otelEnabled, otelSdkDisabled } = TRACING_SETTINGS
-  const enabled =
-    resolve(otelEnabled, flags, env).value && !resolve(otelSdkDisabled, flags, env).value
-  const ours = Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith('VGW_')))
+  const wanted = resolve(otelEnabled, flags, env).value
+  const enabled = wanted && !resolve(otelSdkDisabled, flags, env).value
+  // What turned it off stands in the start-up line.
+  const isOurs = (name: string) =>
+    name.startsWith('VGW_') || (wanted && name === 'OTEL_SDK_DISABLED')
+  const ours = Object.fromEntries(Object.entries(env).filter(([name]) => isOurs(name)))
   const counted = enabled ? env : ours
   const { isJaeger } = resolve(TRACING_SETTINGS.otelExporter, flags, counted).value
   const table = { ...TRACING_SETTINGS, otelEndpoint: endpointSetting(isJaeger) }
