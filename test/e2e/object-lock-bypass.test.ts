@@ -34,7 +34,10 @@ async function govern(at: Fixture, target: string, credentials: Credentials): Pr
 
 function useAccounts(flags: readonly string[] = []): Fixture {
   const dir = accountDirectory()
-  const at = useGateway(() => ({ flags: ['--iam-dir', dir, ...flags] }))
+  const at = useGateway(() => ({
+    flags: ['--iam-dir', dir, ...flags],
+    posixFlags: ['--durability', 'none'],
+  }))
   beforeAll(async () => {
     for (const account of [OWNER, OTHER]) await createAccount(at, { ...account, role: 'userplus' })
   })

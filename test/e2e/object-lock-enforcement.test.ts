@@ -15,7 +15,7 @@ import { attributesOf, setAttribute } from '../support/tree.ts'
 
 /** Contract 4.7, threats A18: what is locked is neither deleted nor replaced, whatever door it is tried through. */
 
-const at = useGateway()
+const at = useGateway({ posixFlags: ['--durability', 'none'] })
 
 const BYPASS = { 'x-amz-bypass-governance-retention': 'true' }
 const inSeconds = (seconds: number): string =>

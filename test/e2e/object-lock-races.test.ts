@@ -6,8 +6,9 @@ import type { RawResponse } from '../support/raw-http.ts'
 
 /** Threats A18 and P2: two processes serve one directory, and a lock that one of them has put holds in the other. */
 
-const one = useGateway()
-const other = useGateway(() => ({ dir: one.gateway.dir }))
+const posixFlags = ['--durability', 'none']
+const one = useGateway({ posixFlags })
+const other = useGateway(() => ({ dir: one.gateway.dir, posixFlags }))
 
 const UNTIL = `${new Date().getUTCFullYear() + 1}-01-01T00:00:00Z`
 const RETENTION = `<Retention><Mode>COMPLIANCE</Mode><RetainUntilDate>${UNTIL}</RetainUntilDate></Retention>`

@@ -16,7 +16,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { failure, useGateway } from '../support/fixture.ts'
 import { attributesOf } from '../support/tree.ts'
 
-const at = useGateway()
+const at = useGateway({ posixFlags: ['--durability', 'none'] })
 const inYears = (years: number): Date => new Date(Date.UTC(new Date().getUTCFullYear() + years))
 
 async function lockedBucket(): Promise<string> {

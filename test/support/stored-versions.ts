@@ -34,7 +34,9 @@ export function useStoredVersions(): StoredVersions {
     directory = mkdtempSync(join(scratch(), 'vgw-versions-'))
   })
   afterAll(() => rmSync(directory, { recursive: true, force: true }))
-  const fixture = useGateway(() => ({ posixFlags: ['--versioning-dir', directory] }))
+  const fixture = useGateway(() => ({
+    posixFlags: ['--versioning-dir', directory, '--durability', 'none'],
+  }))
 
   const versionsOf = (bucket: string, key: string): string => {
     const hash = createHash('sha256').update(key).digest('hex')
