@@ -34,7 +34,7 @@ export async function createPrimary(
     task: (number): WorkerTask => ({ config: shareOf(config, number) }),
     async fork(make) {
       // With the last worker the sockets have gone, and may have left their files.
-      if (supervisor.running === 0) await clearSocketFiles(config)
+      if (supervisor.isDeserted) await clearSocketFiles(config)
       const own = process.umask(umask)
       make()
       process.umask(own)
@@ -130,8 +130,9 @@ function shareOf(config: Config, number: number): Config {
   }
 }
 
+/** Where a file cannot be cleared away the worker that is to bind it will say so. */
 async function clearSocketFiles(config: Config): Promise<void> {
-  for (const path of socketFiles(config)) await clearSocketFile(path)
+  for (const path of socketFiles(config)) await clearSocketFile(path).catch(() => undefined)
 }
 
 function socketFiles({ listeners, admin }: Config): readonly string[] {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Answers, Workers } from '../workers/workers.ts'
 import { counter, gauge, type Family } from './family.ts'
 import { labelled, lasting, sumFamilies } from './sum.ts'
@@ -23,6 +24,9 @@ export interface CollectorOptions {
 const TIMEOUT_MS = 2000
 const MAX_BYTES = 4 * 1024 * 1024
 
+/** Whoever scrapes in a loop takes no more than a few percent of the process that hands out connections. */
+const INTERVAL_MS = 50
+
 /**
  * Gathers the metrics of all workers and adds them up. Counters never fall: what a worker had counted when it was last
  * asked still counts when it is gone, since to Prometheus a counter that falls is one that began anew.
@@ -31,6 +35,8 @@ export class Collector {
   readonly #options: CollectorOptions
   readonly #last = new Map<number, WorkerMetrics>()
   #departed: readonly Family[] = []
+  /** Not before this workers are asked again. */
+  #nextMs = 0
   #collecting: Promise<readonly Family[]> | undefined
 
   constructor(options: CollectorOptions) {
@@ -39,8 +45,15 @@ export class Collector {
 
   /** Scrapes that come together are one. */
   collect(): Promise<readonly Family[]> {
-    this.#collecting ??= this.#collect().finally(() => (this.#collecting = undefined))
+    this.#collecting ??= this.#collectSoon().finally(() => (this.#collecting = undefined))
     return this.#collecting
+  }
+
+  async #collectSoon(): Promise<readonly Family[]> {
+    const waitMs = this.#nextMs - performance.now()
+    if (waitMs > 0) await sleep(waitMs)
+    this.#nextMs = performance.now() + INTERVAL_MS
+    return this.#collect()
   }
 
   async #collect(): Promise<readonly Family[]> {

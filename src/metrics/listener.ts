@@ -3,7 +3,7 @@ import type { Listener } from '../http/listener.ts'
 import { createServers, type HttpServers } from '../http/server.ts'
 import type { Family } from './family.ts'
 import { chooseFormat, CONTENT_TYPES } from './negotiate.ts'
-import { render } from './render.ts'
+import { render, type Format } from './render.ts'
 
 export interface MetricsListenerOptions {
   readonly listeners: readonly Listener[]
@@ -57,8 +57,19 @@ async function serve(
   if (method !== 'GET' && method !== 'HEAD')
     return answer(outgoing, 405, 'GET or HEAD\n', { Allow: 'GET, HEAD' })
   const format = chooseFormat(headers.accept)
-  const text = render(await collect(), format)
+  const text = rendered(await collect(), format)
   answer(outgoing, 200, text, { 'Content-Type': CONTENT_TYPES[format], Vary: 'Accept' })
+}
+
+/** Scrapes that were one are rendered once. */
+const texts = new WeakMap<readonly Family[], Map<Format, string>>()
+
+function rendered(families: readonly Family[], format: Format): string {
+  const known = texts.get(families) ?? new Map<Format, string>()
+  texts.set(families, known)
+  const text = known.get(format) ?? render(families, format)
+  known.set(format, text)
+  return text
 }
 
 function answer(

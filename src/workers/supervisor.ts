@@ -20,7 +20,7 @@ export interface SupervisorOptions {
   readonly count: number
   /** What the worker of this number is told to do; has to be what structuredClone() can copy. */
   readonly task: (number: number) => unknown
-  /** Wraps the making of a process, for what it inherits. */
+  /** Wraps the making of a process, for what it inherits. Never rejects. */
   readonly fork: (make: () => void) => Promise<void>
   /** Where workers' standard output goes, line by line; undefined leaves them ours. */
   readonly output: Writable | undefined
@@ -73,9 +73,9 @@ export class Supervisor implements Workers {
     return this.#seats.filter((seat) => seat.isUp).length
   }
 
-  /** Process ids by worker number. */
-  get pids(): readonly (number | undefined)[] {
-    return this.#seats.map(({ worker }) => worker?.process.pid)
+  /** Whether there is no worker at all, not even one that is starting. */
+  get isDeserted(): boolean {
+    return this.#seats.every(({ worker }) => worker === undefined)
   }
 
   /** Resolves when all workers serve. Rejects with the first failure, when all workers are gone again. */
@@ -106,7 +106,7 @@ export class Supervisor implements Workers {
   async stop(limitMs: number): Promise<void> {
     this.#isStopping = true
     for (const { timer } of this.#seats) clearTimeout(timer)
-    if (this.#seats.every(({ worker }) => worker === undefined)) return
+    if (this.isDeserted) return
     const gone = new Promise<void>((resolve) => (this.#whenAllGone = resolve))
     if (limitMs > 0) for (const { worker } of this.#seats) send(worker, { kind: 'stop' })
     const limit = setTimeout(() => this.kill(), limitMs)
@@ -217,7 +217,7 @@ export class Supervisor implements Workers {
     seat.builtFacts = undefined
     seat.isUp = false
     for (const asking of this.#open.values()) asking.take(seat.number, { reason: 'gone' })
-    if (this.#seats.every((other) => other.worker === undefined)) this.#whenAllGone?.()
+    if (this.isDeserted) this.#whenAllGone?.()
     if (this.#isStopping) return
     if (this.#starting !== undefined) {
       this.#starting.reject(new Error(`worker ${seat.number} ended while it started`))

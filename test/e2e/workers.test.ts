@@ -190,7 +190,7 @@ describe('four workers, one gateway', () => {
     )
   })
 
-  test('one that is killed is replaced, under the same number, and the others go on', async () => {
+  test('one that is killed is replaced, and the others go on', async () => {
     const bucket = await at.bucket()
     await at.send('PUT', `/${bucket}/k`, { body: 'x' })
     const before = workersOf(at.gateway.pid)
@@ -207,7 +207,7 @@ describe('four workers, one gateway', () => {
     const [line] = await at.gateway.waitFor(/^.*a worker ended.*$/m)
     expect(JSON.parse(line)).toMatchObject({
       level: 'warn',
-      worker: 1,
+      worker: expect.any(Number) as number,
       signal: 'SIGKILL',
       delay_ms: 100,
     })
@@ -285,6 +285,8 @@ describe('the start of several workers', () => {
     expect(code).toBe(1)
     expect(stderr).toMatch(/^\S+ \S+ port \d+ is in use: choose another with --port\n$/)
     expect(stdout).toBe('No IAM service configured, enabling single account mode\n')
+    // The one that runs is a quiet one.
+    expect(running.stdout).toBe(stdout)
     const nowhere = join(dir, 'nowhere')
     const missing = await runProgram(['--workers', '3', '--port', '127.0.0.1:0', 'posix', nowhere])
     expect([missing.code, missing.stderr.match(/\n/g)?.length, missing.stdout]).toEqual([1, 1, ''])
@@ -299,8 +301,10 @@ describe('the start of several workers', () => {
 
   test('limits hold for all workers together: the connection beyond the last is refused', async () => {
     await using gateway = await startGateway({
-      flags: ['--workers', '2', '--max-connections', '4', '--idle-timeout', '60s', '--quiet'],
+      flags: ['--workers', '2', '--max-connections', '4', '--idle-timeout', '60s'],
     })
+    // Before that, one of the two may have all connections to itself.
+    await gateway.waitFor(/tracing .*\n/)
     const connections = await Promise.all(
       Array.from({ length: 12 }, () => openConnection(gateway.port)),
     )
@@ -315,7 +319,6 @@ describe('the start of several workers', () => {
     )
     expect(answered.filter(Boolean).length).toBe(4)
     for (const connection of connections) connection.close()
-    expect(gateway.stdout).toBe('No IAM service configured, enabling single account mode\n')
   })
 
   test('when the primary is killed its workers end', async () => {
@@ -324,7 +327,8 @@ describe('the start of several workers', () => {
     const workers = workersOf(gateway.pid)
     expect(workers).toHaveLength(2)
     process.kill(gateway.pid, 'SIGKILL')
-    expect(await eventually(() => workers.every((pid) => !isAlive(pid)))).toBe(true)
+    await eventually(() => workers.every((pid) => !isAlive(pid)), 20_000)
+    expect(workers.filter(isAlive)).toEqual([])
     await gateway.stop()
   })
 })
