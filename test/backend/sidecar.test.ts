@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { mountFileSystem } from '../native/loop-mount.ts'
@@ -231,6 +232,38 @@ describe('attributes in a sidecar directory', () => {
     const parts = [{ partNumber: 1, etag, checksums: {} }]
     return t.backend.completeUpload(ref, { ...COMPLETION, parts, precondition: {} }, newCall())
   }
+})
+
+test('versions have attributes of their own, under the absolute path of their directory', async () => {
+  const versioningDirectory = mkdtempSync(join(tmpdir(), 'vgw-versions-'))
+  const t = await openBackend({ sidecar: true, versioningDirectory })
+  await makeBucket(t.backend)
+  await t.backend.putBucketSubresource(BUCKET, 'versioning', Buffer.from([1]), newCall())
+  const ids: string[] = []
+  for (const body of ['one', 'two', 'three']) {
+    const object = newObject({ userMetadata: { body } })
+    const written = await t.backend.putObject(key('k'), object, payloadOf(body), newCall())
+    ids.push(written.versionId ?? '')
+  }
+  const look = async (versionId?: string): Promise<unknown> => {
+    const head = await t.backend.headObject({ ...key('k'), versionId }, newCall())
+    return [head.userMetadata, head.etag, head.versionId]
+  }
+  const expected = (body: string, i: number) => [{ body }, `"${md5(body)}"`, ids[i]]
+  expect(await look()).toEqual(expected('three', 2))
+  expect(await look(ids[0])).toEqual(expected('one', 0))
+  const h = createHash('sha256').update('k').digest('hex')
+  const place = `${BUCKET}/${h.slice(0, 2)}/${h.slice(2, 4)}/${h.slice(4, 6)}/${h}/${ids[1]}`
+  const attributes = join(`${t.root}.sidecar`, versioningDirectory, place, 'meta')
+  expect(readFileSync(join(attributes, 'metadata'), 'utf8')).toBe('{"body":"two"}')
+  await t.backend.deleteObject({ ...key('k'), versionId: ids[2] }, {}, newCall())
+  expect(await look()).toEqual(expected('two', 1))
+  await t.backend.deleteObject({ ...key('k'), versionId: ids[0] }, {}, newCall())
+  expect(await look()).toEqual(expected('two', 1))
+  await t.backend.deleteObject({ ...key('k'), versionId: ids[1] }, {}, newCall())
+  expect(treeOf(`${t.root}.sidecar`).filter((path) => path.endsWith('metadata'))).toEqual([])
+  await t.close()
+  rmSync(versioningDirectory, { recursive: true })
 })
 
 describe('a file system without extended attributes', () => {

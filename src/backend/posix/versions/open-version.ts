@@ -3,6 +3,7 @@ import type { FileStat, Step } from '../../../io/io.ts'
 import { S3Error } from '../../../s3/errors.ts'
 import { invalidVersion } from '../../../s3/version-id.ts'
 import type { ObjectRef } from '../../backend.ts'
+import { isStale } from '../errors.ts'
 import { PosixObjectHead, type StoredAttributes } from '../head.ts'
 import { READ_AT_ONCE, whyNoObject, type OpenObject, type Purpose } from '../opened.ts'
 import { bucketEntry, keyPath } from '../paths.ts'
@@ -28,7 +29,11 @@ export async function openVersion(
 ): Promise<OpenObject> {
   let before: FileStat | undefined
   for (let tries = 1; ; tries++) {
-    const found = await look(task, versionId)
+    const found = await look(task, versionId).catch((error: unknown) => {
+      if (isStale(error) && tries < MAX_TRIES) return undefined
+      throw error
+    })
+    if (found === undefined) continue
     if (found.file !== undefined) return take(task, found.file, purpose)
     const { current } = found
     if (current === undefined) throw new S3Error('NoSuchKey')
