@@ -75,7 +75,7 @@ export interface Config {
   readonly strictBucketNames: boolean
   readonly aclsEnabled: boolean
   readonly dialect: 'versitygw' | 'aws'
-  readonly defaultOwnership: 'BucketOwnerEnforced' | 'BucketOwnerPreferred' | 'ObjectWriter'
+  readonly defaultOwnership: Values<typeof SERVER_SETTINGS>['defaultOwnership']
   readonly versioningEnabled: boolean
   readonly maxPartNumber: number
   readonly copyObjectThreshold: number

@@ -185,7 +185,7 @@ export const SERVER_SETTINGS = {
     env: 'VGW_DEFAULT_OBJECT_OWNERSHIP',
     parse: ownership,
     default: 'BucketOwnerEnforced',
-    help: 'of buckets whose maker says nothing of it: BucketOwnerEnforced (no ACLs), BucketOwnerPreferred or ObjectWriter',
+    help: 'of buckets whose maker says nothing of it: BucketOwnerEnforced (no ACLs), BucketOwnerPreferred, ObjectWriter, or none',
   }),
   sigv2: toggle({
     flag: 'sigv2',
@@ -239,7 +239,7 @@ export const SERVER_SETTINGS = {
   }),
 }
 
-const OWNERSHIPS = ['BucketOwnerEnforced', 'BucketOwnerPreferred', 'ObjectWriter'] as const
+const OWNERSHIPS = ['BucketOwnerEnforced', 'BucketOwnerPreferred', 'ObjectWriter', 'none'] as const
 
 function ownership(value: string): (typeof OWNERSHIPS)[number] {
   const word = OWNERSHIPS.find((name) => name === value.trim())

@@ -28,6 +28,8 @@ export class FormReader implements BodyDecoder {
   readonly holdsBytes = true
   /** Whether all of the file has come. */
   isComplete = false
+  /** What the client calls the file; each character is a byte. */
+  filename: string | undefined
   readonly #delimiter: Buffer
   #state: 'preamble' | 'head' | 'field' | 'file' | 'after' = 'preamble'
   /** What has come and is not understood yet. A delimiter begins with the end of a line, and the first one need not have one. */
@@ -124,7 +126,9 @@ export class FormReader implements BodyDecoder {
     if (end > MAX_PART_HEAD_BYTES || (end < 0 && this.#rest.length > MAX_PART_HEAD_BYTES))
       throw malformed()
     if (end < 0) return false
-    this.#name = fieldName(this.#rest.toString('latin1', 0, end))
+    const { name, filename } = readPartHead(this.#rest.toString('latin1', 0, end))
+    this.#name = name
+    this.filename = filename
     this.#consume(end + HEAD_END.length)
     // Pieces of the file are not to be written over.
     if (this.#name === FILE) this.#storage = EMPTY
@@ -223,8 +227,15 @@ function isBlank(byte: number | undefined): boolean {
   return byte === 32 || byte === 9
 }
 
-/** What a part is called, in lower case; undefined for a part that is no field: it is passed over. */
-function fieldName(head: string): string | undefined {
+interface PartHead {
+  /** In lower case; undefined for a part that is no field: it is passed over. */
+  readonly name: string | undefined
+  readonly filename: string | undefined
+}
+
+const NO_FIELD: PartHead = { name: undefined, filename: undefined }
+
+function readPartHead(head: string): PartHead {
   let disposition: string | undefined
   for (const line of head.split(CRLF).slice(1)) {
     const colon = line.indexOf(':')
@@ -233,10 +244,10 @@ function fieldName(head: string): string | undefined {
       disposition = line.slice(colon + 1)
   }
   const parameters = /^\s*form-data\s*((?:;.*)?)$/i.exec(disposition ?? '')?.[1]
-  if (parameters === undefined) return undefined
-  const name = parameter(parameters, 'name')?.toLowerCase()
+  if (parameters === undefined) return NO_FIELD
   // As AWS has it, a part is what its name says: clients give fields file names as well (Python's requests does).
-  return name === '' ? undefined : name
+  const name = parameter(parameters, 'name')?.toLowerCase()
+  return name === '' ? NO_FIELD : { name, filename: parameter(parameters, 'filename') }
 }
 
 /** A parameter of a header's value: a token, or a quoted string. */

@@ -110,6 +110,7 @@ const NO_DIGESTS: DeclaredDigests = { md5: undefined, sha256: undefined, checksu
 /** The file of a form as object bytes. How many there are is known where it is small, and otherwise when it has ended. */
 export class FormFilePayload implements FormFile {
   readonly length: number | undefined
+  readonly name: string | undefined
   readonly #sink: FileSink
   readonly #reader: BodyReader
   readonly #reading: Promise<void>
@@ -120,6 +121,7 @@ export class FormFilePayload implements FormFile {
     this.#reader = reader
     this.#reading = reading
     this.length = form.isComplete ? sink.bytes : undefined
+    this.name = form.filename
   }
 
   get kinds(): readonly HashKind[] {

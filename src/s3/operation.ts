@@ -86,8 +86,8 @@ export interface S3Settings {
   readonly aclsEnabled: boolean
   /** Whose answers are given where VersityGW's and S3's differ. */
   readonly dialect: 'versitygw' | 'aws'
-  /** What a bucket gets whose maker says nothing about ACLs. */
-  readonly defaultOwnership: ObjectOwnership
+  /** What a bucket gets whose maker says nothing about ACLs; without any it has them, as with ObjectWriter. */
+  readonly defaultOwnership: ObjectOwnership | 'none'
   /** There is a place for old versions. */
   readonly versioningEnabled: boolean
   /** What pages may read of answers about buckets without a CORS configuration: an origin, or `*`. */

@@ -88,7 +88,8 @@ export function createPipeline(parts: PipelineParts): Pipeline {
         ? undefined
         : corsTurn(operation)
     if (turn === 'start') await grantPage(exchange, operation, parts)
-    const form = operation.body.kind === 'form' ? await readForm(exchange) : undefined
+    const form =
+      operation.body.kind === 'form' ? await readForm(exchange, parts.settings) : undefined
     const found = authenticate(exchange, operation, parts.authenticator)
     // Promises only where an account store or the bucket has to be asked: root is known at once and may do everything.
     const authentication = found instanceof Promise ? await found : found
@@ -139,9 +140,9 @@ async function grantPage(
 }
 
 /** From here on the form's fields are the request: who sent it, what for, and what to keep of it. */
-async function readForm(exchange: Exchange): Promise<PostForm> {
+async function readForm(exchange: Exchange, { dialect }: S3Settings): Promise<PostForm> {
   const form = await exchange.readForm()
-  exchange.request = formRequest(exchange.request, form)
+  exchange.request = formRequest(exchange.request, form, dialect)
   exchange.recorder.root.set('s3.key', normalizeKey(exchange.request.key ?? ''))
   return form
 }

@@ -3,6 +3,7 @@ import type { AnyPayload } from '../backend/payload.ts'
 import type { DeclaredChecksum } from './checksum.ts'
 import { S3Error } from './errors.ts'
 import { fromHeader } from './metadata.ts'
+import type { S3Settings } from './operation.ts'
 import { encodeQueryText } from './query-text.ts'
 import type { S3Request } from './request.ts'
 
@@ -16,6 +17,8 @@ export interface PostForm {
 }
 
 export interface FormFile extends AnyPayload {
+  /** What the client calls it; a character is a byte. */
+  readonly name: string | undefined
   /** Refuses the file unless it is of this length and has this checksum. */
   expect(range: LengthRange, checksum: DeclaredChecksum | undefined): void
 }
@@ -44,10 +47,18 @@ const KEPT = ['host', 'origin', 'user-agent', 'referer', 'x-amz-expected-bucket-
 /**
  * A form as the request it stands for: its key and its fields are where a PutObject has them, so that all that reads a
  * request (signature, policies, metadata, checksums) needs to know one kind. InvalidArgument where there is no key.
+ *
+ * In S3's dialect the key is first given the name of the file where it asks for that, so that a policy is held against what is
+ * written; VersityGW takes it literally (contract 4.5).
  */
-export function formRequest(request: S3Request, { fields, tags }: PostForm): S3Request {
-  const key = fields.get('key')
+export function formRequest(
+  request: S3Request,
+  { fields: sent, file, tags }: PostForm,
+  dialect: S3Settings['dialect'],
+): S3Request {
+  const key = keyOf(sent, dialect === 'aws' ? file.name : undefined)
   if (key === undefined || key === '') throw missingField('key')
+  const fields = key === sent.get('key') ? sent : new Map(sent).set('key', key)
   const headers: Record<string, string> = {}
   for (const name of KEPT) {
     const value = request.headers[name]
@@ -57,6 +68,13 @@ export function formRequest(request: S3Request, { fields, tags }: PostForm): S3R
     if (HEADERS.has(name) || HEADER_FAMILY.test(name)) headers[name] = value
   if (tags !== undefined) headers['x-amz-tagging'] = taggingHeader(tags)
   return { ...request, key: fromHeader(key), headers, form: fields }
+}
+
+/** The last component of the file's name stands where `${filename}` does: some browsers send the whole path. */
+function keyOf(fields: PostForm['fields'], filename: string | undefined): string | undefined {
+  const base = filename?.split(/[/\\]/).at(-1)
+  const key = fields.get('key')
+  return base === undefined ? key : key?.replaceAll('${filename}', () => base)
 }
 
 /** Also for tags that cannot be read there is something to ask a right for. */

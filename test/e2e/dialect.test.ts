@@ -59,6 +59,29 @@ describe('--dialect aws, forms and encryption', () => {
     )
   })
 
+  test('the key is given the file’s name, and the policy is held against that', async () => {
+    const form = (filename: string) =>
+      at.send('POST', `/${bucket}`, {
+        sign: false,
+        headers: { 'Content-Type': formType() },
+        body: formBody(
+          {
+            fields: [['key', 'up/${filename}']],
+            filename,
+            policy: { conditions: [{ bucket }, ['starts-with', '$key', 'up/a']] },
+          },
+          bucket,
+          at.credentials,
+        ),
+      })
+    expect((await form('a.txt')).status).toBe(204)
+    expect((await form('../../a b')).status).toBe(204)
+    expect((await form('..')).status).toBe(400)
+    expect((await form('b.txt')).status).toBe(403)
+    const { elements } = await at.send('GET', `/${bucket}?prefix=up/`)
+    expect(elements('Key')).toEqual(['up/a b', 'up/a.txt'])
+  })
+
   test('encryption that nobody could follow is refused', async () => {
     const put = await at.send('PUT', `/${bucket}/e`, {
       headers: { 'x-amz-server-side-encryption-customer-algorithm': 'AES256' },

@@ -46,8 +46,8 @@ export const CreateBucket = operation(
       checkLocation(configuration.location, settings.region)
       const subresources = new Map<BucketSubresource, SubresourceValue>([
         ['acl', renderAcl({ owner, grantees: [ownerGrant(owner), ...access.grants] })],
-        ['ownership', access.ownership],
       ])
+      if (access.ownership !== 'none') subresources.set('ownership', access.ownership)
       if (configuration.tags !== undefined)
         subresources.set('X-Amz-Tagging', storeTags(configuration.tags))
       if (lock) {
@@ -82,7 +82,7 @@ async function chooseAccess(
   acl: AclHeaders,
   given: string | undefined,
   { accounts, call, settings }: OperationContext,
-): Promise<{ grants: readonly Grantee[]; ownership: ObjectOwnership }> {
+): Promise<{ grants: readonly Grantee[]; ownership: ObjectOwnership | 'none' }> {
   if (!settings.aclsEnabled)
     return { grants: [], ownership: parseOwnershipHeader(given) ?? settings.defaultOwnership }
   refuseBothKinds(acl)
@@ -96,8 +96,8 @@ async function chooseAccess(
 function chooseOwnership(
   { canned, grants }: AclHeaders,
   asked: ObjectOwnership | undefined,
-  byDefault: ObjectOwnership,
-): ObjectOwnership {
+  byDefault: S3Settings['defaultOwnership'],
+): S3Settings['defaultOwnership'] {
   const chosen = asked ?? (canned === 'private' ? 'BucketOwnerPreferred' : byDefault)
   const isShared = grants.length > 0 || (canned !== undefined && canned !== 'private')
   if (chosen === 'BucketOwnerEnforced' && isShared)
