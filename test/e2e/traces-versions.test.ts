@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
+import { md5Base64 } from '../support/checksums.ts'
 import { put, small, type Kind } from '../support/golden-kinds.ts'
 import { expectGolden } from '../support/golden.ts'
 import { traceFile, treeOf } from '../support/golden-tree.ts'
@@ -133,6 +134,22 @@ describe('Golden traces of versions', () => {
     const [durable, deep] = await Promise.all([treeOf(full, kind), treeOf(syscalls, kind)])
     const text = `durability full\n${durable}\n\ndurability none, depth syscall\n${deep}\n`
     expectGolden(traceFile(operation), text)
+  })
+
+  test('DeleteObjects of many versions: one span stands for most of them', async () => {
+    const bucket = await full.bucket()
+    await setVersioning(full, bucket, 'Enabled')
+    const keys = Array.from({ length: 60 }, (_, i) => `k${i}`)
+    await Promise.all(keys.map((key) => put(full, bucket, key)))
+    const objects = keys.map((key) => `<Object><Key>${key}</Key></Object>`).join('')
+    const body = `<Delete>${objects}</Delete>`
+    const headers = { 'Content-MD5': md5Base64(body) }
+    const answer = await full.send('POST', `/${bucket}?delete`, { body, headers })
+    expect(answer.elements('DeleteMarker')).toHaveLength(keys.length)
+    const spans = await full.trace(answer)
+    expect(spans.length).toBeLessThan(400)
+    const counts = spans.map(({ attributes }) => attributes.get('posix.count'))
+    expect(counts).toContain(keys.length - 16)
   })
 
   test('the root span tells the version, and the file operations which one they are about', async () => {

@@ -2,6 +2,7 @@ import { constants } from 'node:os'
 import type { Fd, FileIdentity } from '../../io/io.ts'
 import { matchesEtag, preconditionFailed } from '../../s3/conditions.ts'
 import { invalidVersion } from '../../s3/version-id.ts'
+import { nowNs } from '../../trace/clock.ts'
 import { SPAN } from '../../trace/names.ts'
 import type { DeletedObject, DeletePrecondition, ObjectHead, ObjectRef } from '../backend.ts'
 import { ATTRIBUTE } from './attributes.ts'
@@ -35,16 +36,40 @@ export async function deleteObject(
     await deletePlain(task.about({ bucket, key }), path, precondition)
     return { versionId, isDeleteMarker: false }
   }
+  if (versionId === undefined && !hasCondition(precondition) && (await deleteFree(task, path)))
+    return NO_VERSION
+  return folded(task, (folding) => deleteKept(folding, path, precondition))
+}
+
+/** DeleteObjects comes here a thousand times for one request, with a dozen file operations each time. */
+async function folded<T>(
+  task: Task<ObjectRef>,
+  run: (task: Task<ObjectRef>) => Promise<T>,
+): Promise<T> {
+  const fold = task.volume.folds.next(task.span, SPAN.removeFile)
+  if (fold === undefined) return run(task)
+  const startNs = nowNs()
+  try {
+    return await run(task.unseen())
+  } finally {
+    fold.add({ startNs, endNs: nowNs() })
+  }
+}
+
+/** In a bucket that may have versions. */
+function deleteKept(
+  task: Task<ObjectRef>,
+  path: KeyPath,
+  precondition: DeletePrecondition,
+): Promise<DeletedObject> {
+  const { versionId } = task.subject
+  const checkHead = (head: ObjectHead): void => check(precondition, head)
   if (versionId !== undefined) {
     const removeFile = (): Promise<void> => deleteFile(task, path)
-    return deleteVersion(task, versionId, {
-      check: (head) => check(precondition, head),
-      removeFile,
-    })
+    return deleteVersion(task, versionId, { check: checkHead, removeFile })
   }
-  if (!hasCondition(precondition) && (await deleteFree(task, path))) return NO_VERSION
   return putDeleteMarker(task, {
-    check: (head) => check(precondition, head),
+    check: checkHead,
     removeFile: (file) => deleteFile(task, path, file),
     marksAbsent: precondition.marksAbsent === true && !hasCondition(precondition),
   })

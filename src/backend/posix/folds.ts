@@ -39,7 +39,7 @@ export class Fold {
   }
 
   /** Counts an operation from its step's times. */
-  add({ startNs, endNs }: StepTimes): void {
+  add({ startNs, endNs }: Pick<StepTimes, 'startNs' | 'endNs'>): void {
     if (endNs === 0) return
     const span = (this.#span ??= this.#parent.child(this.#name, undefined, startNs))
     const ns = endNs - startNs

@@ -30,6 +30,13 @@ export class Task<S extends Subject = Subject> {
     return task
   }
 
+  /** The same call, of which nothing is recorded: the caller tells of it as a whole. */
+  unseen(): Task<S> {
+    const task = new Task(this.volume, this.volume.silent, this.subject, this.owner)
+    task.mayBypass = this.mayBypass
+    return task
+  }
+
   /** A chain whose first step opens the bucket. */
   begin(options: BucketChainOptions = {}): BucketChain {
     return new BucketChain(this, options)
