@@ -29,6 +29,13 @@ describe('tracing', () => {
     expect((await tracingOf(env, flags)).enabled).toBe(enabled)
   })
 
+  test('what turned it off is told: OTEL_SDK_DISABLED, where --otel-enabled asked for it', async () => {
+    const env = { ROOT_ACCESS_KEY: 'AK', ROOT_SECRET_KEY: 'SK', OTEL_SDK_DISABLED: 'true' }
+    const command = await loadConfig(['--otel-enabled', 'posix', '/d'], env)
+    if (command.kind !== 'serve') throw new Error(`not a configuration but ${command.kind}`)
+    expect(command.config.sources.otelSdkDisabled).toBe('OTEL_SDK_DISABLED')
+  })
+
   test.each([
     [{}, { endpoint: 'localhost', protocol: 'grpc', insecure: false }],
     [
