@@ -286,11 +286,11 @@ describe.skipIf(disk === undefined)('a gateway with one I/O thread on a slow dis
     await at.send('PUT', `/${bucket}/other`, { body: 'x' })
     disk?.limit({ write: 4 * MIB })
     const putting = at.send('PUT', `/${bucket}/k`, { body: randomBytes(4 * MIB) })
-    let isOver = false
-    const over = putting.finally(() => (isOver = true))
+    const state = { isOver: false }
+    const over = putting.finally(() => (state.isOver = true))
     // One of them comes while the only thread syncs.
     const behind: RawResponse[] = []
-    while (!isOver && behind.length < 100) {
+    while (!state.isOver && behind.length < 100) {
       behind.push(await at.send('GET', `/${bucket}/other`))
       await sleep(20)
     }
