@@ -47,6 +47,8 @@ export function joinPrimary(): WorkerLink {
     else void reply(message)
   })
 
+  // What node:cluster itself cannot send fails here, unless the end of the channel is seen first: the primary is gone.
+  process.on('error', () => process.exit(0))
   void send({ kind: 'ready' })
 
   async function reply({ id, question, argument, maxBytes }: Asked): Promise<void> {
