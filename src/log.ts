@@ -13,7 +13,13 @@ export async function createLogger(level: LogLevel): Promise<Logger> {
     formatters: { level: (label: string) => ({ level: label }) },
     serializers: { err: errorFacts },
   }
-  if (!process.stdout.isTTY) return pino(options)
+  if (!process.stdout.isTTY) {
+    const output = pino.destination({ dest: 1, sync: true })
+    // Each line is written when it is logged. What could not be is tried again, by `fatal` without end: a process whose
+    // reader has gone would never finish crashing.
+    output.flushSync = () => undefined
+    return pino(options, output)
+  }
   const { default: pretty } = await import('pino-pretty')
   return pino(
     options,
