@@ -22,10 +22,11 @@ const TEXTS: Readonly<Record<Phase, (evidence: Evidence, ms: number) => string>>
       ? 'looking up the account'
       : `fetching the account from the account store (${fetchedFrom})`,
   queue: () => 'waiting for a thread of the I/O pool',
-  lock: ({ lockHolder }) =>
-    lockHolder === undefined
-      ? 'waiting for a lock that another process held'
-      : `waiting for a lock that trace ${lockHolder} held`,
+  lock: ({ lockHolder }, ms) => {
+    if (lockHolder !== undefined) return `waiting for a lock that trace ${lockHolder} held`
+    // Taking one that nobody holds takes time too.
+    return ms < 1 ? 'taking locks' : 'waiting for a lock that another process held'
+  },
   metadata: ({ fileOperations }) =>
     fileOperations === 0
       ? 'file names and attributes'

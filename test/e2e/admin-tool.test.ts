@@ -261,7 +261,15 @@ describe('help and completion', () => {
   }
 
   test('commands, actions, flags', async () => {
-    expect(await complete([''])).toEqual(['posix', 'admin', 'utils', 'completion'])
+    expect(await complete([''])).toEqual([
+      'posix',
+      'admin',
+      'utils',
+      'explain',
+      'demo',
+      'traces',
+      'completion',
+    ])
     expect(await complete(['admin', 'create-'])).toContain('create-bucket')
     expect(await complete(['posix', '--'])).toContain('--durability')
     const flags = await complete(['admin', 'create-user', '--'])
