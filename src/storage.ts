@@ -23,7 +23,11 @@ export function attributeNotices({ posix: { attributes } }: Config): readonly st
 }
 
 /** No request pays for a limit that nobody has asked for: the I/O pool has one of its own. */
-export async function openBackend({ posix, sources }: Config, io: Io): Promise<Backend> {
-  const backend = await createPosixBackend({ ...posix, io })
+export async function openBackend({ posix, sources, dialect }: Config, io: Io): Promise<Backend> {
+  const backend = await createPosixBackend({
+    ...posix,
+    io,
+    storesDefaultRetention: dialect === 'aws',
+  })
   return sources.concurrency === 'default' ? backend : limitCalls(backend, posix.concurrency)
 }

@@ -49,7 +49,7 @@ function addedHistograms(a: HistogramValue, b: HistogramValue): HistogramValue {
   return {
     bounds: a.bounds,
     counts: a.counts.map((count, i) => count + (b.counts[i] ?? 0)),
-    sum: a.sum + b.sum,
+    sum: addExactly(a.sum, b.sum),
     exemplars: a.counts.map((_, i) => younger(a.exemplars?.[i], b.exemplars?.[i])),
   }
 }
@@ -57,4 +57,12 @@ function addedHistograms(a: HistogramValue, b: HistogramValue): HistogramValue {
 function younger(a: Exemplar | undefined, b: Exemplar | undefined): Exemplar | undefined {
   if (a === undefined || b === undefined) return a ?? b
   return b.unixMs > a.unixMs ? b : a
+}
+
+/**
+ * Of whole millionths, so that the order does not matter: a sum that is less by its last bit after a worker was replaced is
+ * taken for a counter that began anew.
+ */
+function addExactly(a: number, b: number): number {
+  return (Math.round(a * 1e6) + Math.round(b * 1e6)) / 1e6
 }

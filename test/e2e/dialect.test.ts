@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -27,6 +28,27 @@ describe('--dialect aws', () => {
     const second = await at.send('GET', `/${bucket}?list-type=2&delimiter=%2F`)
     expect(second.text).toContain('<Prefix></Prefix>')
     expect(second.element('KeyCount')).toBe('2')
+  })
+
+  test('the default retention of a bucket is given to what is written', async () => {
+    const locked = '/dialect-locked'
+    const headers = { 'x-amz-bucket-object-lock-enabled': 'true' }
+    expect((await at.send('PUT', locked, { headers })).status).toBe(200)
+    const rule =
+      '<Rule><DefaultRetention><Mode>COMPLIANCE</Mode><Years>2</Years></DefaultRetention></Rule>'
+    const body = `<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled>${rule}</ObjectLockConfiguration>`
+    const configured = await at.send('PUT', `${locked}?object-lock`, {
+      body,
+      headers: { 'Content-MD5': createHash('md5').update(body).digest('base64') },
+    })
+    expect(configured.status).toBe(200)
+    await at.send('PUT', `${locked}/k`, { body: 'kept' })
+    const head = await at.send('HEAD', `${locked}/k`)
+    expect(head.header('x-amz-object-lock-mode')).toBe('COMPLIANCE')
+    const twoYears = new Date()
+    twoYears.setUTCFullYear(twoYears.getUTCFullYear() + 2)
+    const until = Date.parse(head.header('x-amz-object-lock-retain-until-date') ?? '')
+    expect(Math.abs(until - twoYears.getTime())).toBeLessThan(60_000)
   })
 
   test('GetObjectAttributes tells a time that clients can read', async () => {

@@ -69,6 +69,8 @@ export interface PosixBackendOptions {
   readonly integrityEtags?: boolean
   /** `slots`: parts are written to where they belong in the object; else each has a file, as with VersityGW. */
   readonly multipartLayout?: 'parts' | 'slots'
+  /** An object that is written without a retention is given its bucket's; else the bucket's counts from when that was set. */
+  readonly storesDefaultRetention?: boolean
   /** When temporary files that a dead process left are removed. */
   readonly sweepTimes?: SweepTimes
 }
@@ -205,6 +207,7 @@ function openVolume(
     copyMethods: options.useCopyFileRange ? IN_KERNEL : ['read_write'],
     defaultEtag: options.defaultEtag ?? '',
     integrityEtags: options.integrityEtags === true,
+    storesDefaultRetention: options.storesDefaultRetention === true,
     directories: new DirectoryCache(LISTING_CACHE_BYTES),
     folds: new Folds(),
     plainBuckets: new PlainBuckets(),

@@ -93,7 +93,7 @@ async function writeLocked<T>(
       if (lock !== undefined && object !== undefined)
         await checkProtection(task, object.attributes, lock)
       compare(precondition, object?.head)
-      const retention = lock && givenRetention(lock)
+      const retention = lock && givenRetention(task.volume, lock)
       const written = await write({ ...NO_TERMS, onlyOver: object?.stat, retention })
       return { written, lock }
     } finally {

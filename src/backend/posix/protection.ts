@@ -75,8 +75,9 @@ function protectionBy(attributes: StoredAttributes, lock: BucketLock): Protectio
   return protectionOf({ retention, legalHold }, lock, Date.now())
 }
 
-/** What the bucket hangs on an object that brings no retention of its own. */
-export function givenRetention(lock: BucketLock): Attribute | undefined {
+/** What the bucket hangs on an object that brings no retention of its own, where it hangs anything on objects. */
+export function givenRetention(volume: Volume, lock: BucketLock): Attribute | undefined {
+  if (!volume.storesDefaultRetention) return undefined
   const retention = retentionGivenBy(lock, Date.now())
   return retention && [...lockAttributes({ retention, legalHold: false })][0]
 }

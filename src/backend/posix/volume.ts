@@ -34,6 +34,8 @@ export interface Volume {
   readonly defaultEtag: string
   /** Whether ETags are made of checksums, and not of MD5. */
   readonly integrityEtags: boolean
+  /** A bucket's default retention is stored with what is written, as S3 does. */
+  readonly storesDefaultRetention: boolean
   readonly directories: DirectoryCache
   readonly folds: Folds
   readonly plainBuckets: PlainBuckets

@@ -73,7 +73,11 @@ async function replace<T>(
   { versioning, lock, file, isAbsent }: CurrentState,
   write: Write<T>,
 ): Promise<T> {
-  const terms = { ...NO_TERMS, onlyOver: file?.stat, retention: lock && givenRetention(lock) }
+  const terms = {
+    ...NO_TERMS,
+    onlyOver: file?.stat,
+    retention: lock && givenRetention(task.volume, lock),
+  }
   if (versioning === undefined) return write(terms, file)
   const isEnabled = versioning === 'Enabled'
   // While versioning is suspended a null version takes the place of the one before.
