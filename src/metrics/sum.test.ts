@@ -60,3 +60,17 @@ test('what is a worker’s own says whose it is', () => {
     [{ labels: {}, value: 2 }],
   ])
 })
+
+test('what several workers have together does not depend on who comes first', () => {
+  const sums = [0.1, 0.2, 0.3, 0.000_000_4, 1e6 + 0.7]
+  const family = (sum: number): Family => ({
+    ...durations([1], [undefined]),
+    series: [{ labels: {}, value: { bounds: [1], counts: [1], sum, exemplars: [] } }],
+  })
+  const total = (order: readonly number[]): unknown => {
+    const [summed] = sumFamilies(order.map((sum) => [family(sum)]))
+    return summed?.series[0]?.value
+  }
+  expect(total(sums)).toMatchObject({ sum: 1_000_001.3 })
+  expect(total(sums.toReversed())).toEqual(total(sums))
+})
