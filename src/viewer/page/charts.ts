@@ -143,9 +143,10 @@ export function dotChart(
   }
 }
 
-/** A scale that has room for a single dot too. */
+/** From one power of ten to another: the package counts the marks between them, without end between two that are none. */
 function around(min: number | null, max: number | null): [number, number] {
-  return [(min ?? 1) / 2, (max ?? 10) * 2]
+  const low = 10 ** Math.floor(Math.log10(min ?? 1))
+  return [low, Math.max(low * 10, 10 ** Math.ceil(Math.log10(max ?? 10)))]
 }
 
 function dataOf(points: readonly Point[]): AlignedData {
