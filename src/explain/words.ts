@@ -62,6 +62,7 @@ export function duration(ms: number): string {
 const BINARY = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB']
 
 export function size(bytes: number): string {
+  if (bytes === 1) return '1 byte'
   let unit = 0
   let number = bytes
   while (number >= 1024 && unit < BINARY.length - 1) {

@@ -90,7 +90,8 @@ export function lineChart(
           stroke: css(color),
           width: 1.5,
           spanGaps: false,
-          points: { size: 4 },
+          // A minute between two without requests is a point alone.
+          points: { show: true, size: 3, fill: css(color) },
           value: (_, value) => (value === null ? '–' : show(value)),
         })),
       ]
