@@ -33,8 +33,14 @@ const HEIGHT = 150
 /** The package's `Scale.Distr.Logarithmic`, an enum that exists in its types only. */
 const LOGARITHMIC: unknown = 3
 
+/** A colour of the style sheet as a canvas takes it: the property itself names two, for light and dark. */
 function css(name: string): string {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim()
+  const probe = h('span', {})
+  probe.style.color = `var(${name})`
+  document.body.append(probe)
+  const { color } = getComputedStyle(probe)
+  probe.remove()
+  return color
 }
 
 function frame(title: string): { figure: HTMLElement; place: HTMLElement } {
