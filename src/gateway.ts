@@ -9,6 +9,7 @@ import { FailureNews, type FailureNote } from './auth/failure-news.ts'
 import { createStoredPolicies } from './auth/policy/stored-policies.ts'
 import { slowFailures } from './auth/slow-failures.ts'
 import type { AdminConfig, Config } from './config.ts'
+import { BackendHealth } from './http/backend-health.ts'
 import { DocumentParser } from './http/document-parser.ts'
 import { isBeneath } from './io/beneath.ts'
 import type { Io } from './io/io.ts'
@@ -31,7 +32,6 @@ import { operations } from './s3/operations/index.ts'
 import { createRouter } from './s3/route.ts'
 import { createErrorReports, type ErrorReports } from './sentry/error-reports.ts'
 import { openService, type Service, type SharedParts } from './service.ts'
-import { Health } from './trace/health.ts'
 import { createTracing, type Tracing } from './trace/tracing.ts'
 import { GATEWAY_VERSION } from './version.ts'
 import {
@@ -108,7 +108,7 @@ export async function createGateway(
     reports,
     documents,
     metrics: config.metrics && new RequestMetrics(),
-    backendHealth: new Health(`backend.${backend.type}`),
+    backendHealth: new BackendHealth(backend.type),
   }
   const s3 = await openS3(parts)
   const admin = config.admin === undefined ? undefined : await openAdmin(parts, config.admin)
@@ -213,7 +213,7 @@ function openMeasuring(
 ): Measuring | undefined {
   if (metrics === undefined || config.metrics === undefined) return undefined
   const counts = (): readonly ServiceCounts[] => services.map((service) => service.counts)
-  const health = [iam.health, backendHealth]
+  const health = [iam.health, backendHealth.health]
   const end = measure(workers, metrics, { io, tracing, health, reports, services: counts })
   const { socketMode } = config
   const onFault = (error: unknown): void => log.error({ err: error }, 'metrics failed')

@@ -4,6 +4,7 @@ import type { Authenticator } from './auth/authenticate.ts'
 import type { Iam } from './auth/iam/iam.ts'
 import type { Backend } from './backend/backend.ts'
 import type { Config } from './config.ts'
+import type { BackendHealth } from './http/backend-health.ts'
 import type { ConnectionCounts } from './http/connections.ts'
 import { createAccessLog } from './http/access-line.ts'
 import { createApp } from './http/app.ts'
@@ -19,7 +20,6 @@ import { createPipeline, type PipelineParts } from './s3/pipeline.ts'
 import type { Router } from './s3/route.ts'
 import type { ErrorReports } from './sentry/error-reports.ts'
 import { correlationIds } from './trace/correlation.ts'
-import type { Health } from './trace/health.ts'
 import type { Tracing } from './trace/tracing.ts'
 
 /** Largest object one request may carry, as with S3. */
@@ -43,7 +43,7 @@ export interface SharedParts {
   readonly documents: DocumentParser
   /** Counts requests, where metrics are wanted. */
   readonly metrics: RequestMetrics | undefined
-  readonly backendHealth: Health
+  readonly backendHealth: BackendHealth
 }
 
 type OnMalformed = ServerOptions['onMalformed']
@@ -105,26 +105,25 @@ export async function openService(parts: SharedParts, options: ServiceOptions): 
     maxObjectSize: MAX_OBJECT_BYTES,
   })
   const connections: ConnectionCounts = { open: 0, accepted: 0, refused: 0 }
-  let malformed = 0
-  const onMalformed: OnMalformed = (recorder, status, code) => {
-    malformed++
-    log.debug({ ...correlationIds(recorder.root), status }, code)
-  }
+  const malformed = { count: 0 }
+  const onMalformed = countMalformed(malformed, log)
   const servers = await openServers(config, { ...options, connections, onMalformed }, server)
   const sweeper = setInterval(() => server.sweep(), SWEEP_MS).unref()
+  const close = (graceMs: number): Promise<void> => {
+    clearInterval(sweeper)
+    server.endConnections()
+    return servers.close(graceMs)
+  }
   return {
+    close,
     listen: () => servers.listen(),
     reloadTls: () => reloadTls(servers, options, log),
-    async close(graceMs) {
-      clearInterval(sweeper)
-      await servers.close(graceMs)
-    },
     flush: () => accessLog?.flush(),
     counts: {
       listener: options.accessLabel === 'vgw' ? 's3' : 'admin',
       connections,
       get malformed() {
-        return malformed
+        return malformed.count
       },
       get inFlight() {
         return server.inFlight
@@ -133,6 +132,13 @@ export async function openService(parts: SharedParts, options: ServiceOptions): 
         return accessLog?.dropped ?? 0
       },
     },
+  }
+}
+
+function countMalformed(counts: { count: number }, log: Logger): OnMalformed {
+  return (recorder, status, code) => {
+    counts.count++
+    log.debug({ ...correlationIds(recorder.root), status }, code)
   }
 }
 

@@ -5,7 +5,7 @@ import { explain } from './start-error.ts'
 import { RELOAD, type UpFacts, type WorkerTask } from './worker-task.ts'
 import { joinPrimary } from './workers/worker-link.ts'
 
-// The program of a worker (`--workers`): it serves what its primary tells it to, and ends with it.
+// The program of a worker (`--workers`): it serves what its primary tells it to, and ends after it.
 const link = joinPrimary()
 process.stdout.on('error', () => undefined)
 // A terminal tells all of its processes; what is to be done the primary says.

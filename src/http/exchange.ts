@@ -15,13 +15,13 @@ import { parseTagging } from '../s3/tags.ts'
 import type { ErrorReports } from '../sentry/error-reports.ts'
 import { ambientSpan } from '../trace/ambient.ts'
 import { nowNs } from '../trace/clock.ts'
-import type { Health } from '../trace/health.ts'
 import { correlationIds, requestId } from '../trace/correlation.ts'
 import type { RequestMetrics } from '../metrics/request-metrics.ts'
 import type { Recorder, Span } from '../trace/recorder.ts'
 import type { RootDescriber, Tracing } from '../trace/tracing.ts'
 import type { AccessLog } from './access-line.ts'
 import { ActiveExchanges } from './active-exchanges.ts'
+import type { BackendHealth } from './backend-health.ts'
 import { createPayload, readWholeBody, type RequestPayload } from './body.ts'
 import { checkHead } from './check-head.ts'
 import type { DocumentParser } from './document-parser.ts'
@@ -44,9 +44,9 @@ export interface ExchangeParts {
   readonly requestLog: RequestLog | undefined
   readonly reports: ErrorReports | undefined
   readonly metrics: RequestMetrics | undefined
-  readonly backendHealth: Health
+  readonly backendHealth: BackendHealth
   readonly virtualDomain: string | undefined
-  readonly keepAlive: boolean
+  keepAlive: boolean
   /** Requests in flight beyond this are answered SlowDown at once. */
   readonly maxRequests: number
   /** A client that sends or takes no byte for so long is given up. */
@@ -59,6 +59,8 @@ export interface S3Server {
   serve(incoming: IncomingMessage, outgoing: ServerResponse, expectsContinue?: boolean): void
   /** Gives up answers whose client takes nothing any more; call it every few seconds. */
   sweep(): void
+  /** From now on a connection ends with the answer it is giving. */
+  endConnections(): void
   readonly inFlight: number
 }
 
@@ -83,6 +85,10 @@ export function createS3Server(parts: ExchangeParts): S3Server {
     sweep() {
       const now = nowNs()
       for (const exchange of active.list) exchange.giveUpIfStalled(now)
+    },
+    endConnections() {
+      parts.keepAlive = false
+      for (const exchange of active.list) exchange.endConnection()
     },
     get inFlight() {
       return active.list.length
@@ -245,6 +251,12 @@ class HttpExchange implements Exchange, RootDescriber {
     if (this.#closed) this.#settled()
   }
 
+  /** Where the head has gone already it has told the client otherwise. */
+  endConnection(): void {
+    const { socket } = this.#outgoing
+    this.#outgoing.once('finish', () => socket?.destroySoon())
+  }
+
   giveUpIfStalled(now: number): void {
     const { socket } = this.#outgoing
     // Until the answer starts the body's own timer watches; files have theirs in the addon.
@@ -341,7 +353,7 @@ class HttpExchange implements Exchange, RootDescriber {
     const endNs = nowNs()
     backendSpan?.end(endNs)
     if (backendSpan !== undefined)
-      this.#parts.backendHealth.note(!this.#isBackendsFault, recorder.root)
+      this.#parts.backendHealth.note(!this.#isBackendsFault, this.request, recorder.root)
     recorder.root.end(endNs)
     this.#parts.tracing.finish(
       recorder,

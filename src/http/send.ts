@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Io } from '../io/io.ts'
-import { IoError } from '../io/io-error.ts'
+import { IoError, SendError } from '../io/io-error.ts'
 import type { Body } from '../backend/backend.ts'
 import type { S3Response } from '../s3/operation.ts'
 import { SPAN } from '../trace/names.ts'
@@ -112,13 +112,24 @@ async function sendFileBody(
     outgoing.destroy()
     if (!(error instanceof IoError)) throw error
     const { code } = error
+    if (error instanceof SendError) {
+      options.sentBytes = error.sent.bytes
+      waitNs = error.sent.clientWaitNs
+    }
     // The status has gone ahead; only the trace can tell that the rest never came.
     if (!CLIENTS_DOING.has(code))
       options.span?.recorder.root.fail({ type: code, message: 'the answer broke off' })
   } finally {
+    if (options.sentBytes < body.length) tellSent(options)
     if (fd !== undefined) await closeFile(io, fd)
   }
   return waitNs
+}
+
+/** In place of what was to be sent. */
+function tellSent({ span, sentBytes }: SendOptions): void {
+  span?.set('s3.content_length', sentBytes)
+  span?.recorder.root.set('s3.content_length', sentBytes)
 }
 
 /** Why an answer ends early that is no failure of ours: the client has gone, or takes nothing. */
@@ -169,6 +180,7 @@ async function pumpFile(
   const started = nowNs()
   let readNs = 0
   let waitNs = 0
+  let waitsSince = 0
   let done = 0
   const span = options.span?.child(SPAN.readData, { 'posix.range_start': body.offset }, started)
   try {
@@ -177,12 +189,18 @@ async function pumpFile(
       const { piece, queueNs } = await readPiece(options.io, body, done)
       if (done === 0) span?.set('posix.queue_ms', queueNs / 1e6)
       if (piece.length === 0) throw new IoError(5, 'read', undefined)
-      const read = nowNs()
-      readNs += read - before
+      waitsSince = nowNs()
+      readNs += waitsSince - before
       done += piece.length
       if (!outgoing.write(piece)) await drained(outgoing, options)
-      waitNs += nowNs() - read
+      waitNs += nowNs() - waitsSince
+      waitsSince = 0
     }
+  } catch (error) {
+    if (!(error instanceof IoError)) throw error
+    if (waitsSince > 0) waitNs += nowNs() - waitsSince
+    const sent = { bytes: done, clientWaitNs: waitNs, ioNs: readNs }
+    throw new SendError(error.errno, error.syscall, sent)
   } finally {
     if (span !== undefined) {
       span.set('posix.bytes_read', done)

@@ -1,5 +1,5 @@
 import { constants } from 'node:os'
-import type { Step } from './io.ts'
+import type { SendFileResult, Step } from './io.ts'
 
 const NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]))
 
@@ -30,5 +30,16 @@ export class IoError extends Error {
    */
   get step(): Step<unknown> | undefined {
     return this.#step
+  }
+}
+
+/** A file did not get to its client whole; this much did. */
+export class SendError extends IoError {
+  readonly sent: SendFileResult
+
+  constructor(errno: number, syscall: string, sent: SendFileResult) {
+    super(errno, syscall, undefined)
+    this.name = 'SendError'
+    this.sent = sent
   }
 }

@@ -1,4 +1,4 @@
-import { open, rename, stat, type FileHandle } from 'node:fs/promises'
+import { mkdir, open, rename, rmdir, stat, type FileHandle } from 'node:fs/promises'
 
 export interface RotatingFileOptions {
   readonly path: string
@@ -44,7 +44,7 @@ export class RotatingFile {
     let handle = await this.#current()
     const { size } = await handle.stat()
     if (size > 0 && size + lines.length > this.#options.maxBytes) {
-      await this.#putAside()
+      await this.#putAside(handle)
       handle = await this.#current()
     }
     const piece = this.#isTorn ? Buffer.concat([NEWLINE, lines]) : lines
@@ -53,13 +53,18 @@ export class RotatingFile {
     this.#isTorn = false
   }
 
-  /** Of two processes that find it full in the same moment, the later one may put aside what the other has just begun. */
-  async #putAside(): Promise<void> {
+  /**
+   * Where another process is just doing so the piece goes into the full file: of two that rename, the later one would put
+   * aside what the other has just begun, and overwrite what was full.
+   */
+  async #putAside(full: FileHandle): Promise<void> {
     const { path } = this.#options
+    const turn = `${path}.rotating`
+    if (!(await takeTurn(turn))) return
     try {
-      await rename(path, `${path}.1`)
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
+      if (await isNamed(full, path)) await rename(path, `${path}.1`)
+    } finally {
+      await rmdir(turn)
     }
   }
 
@@ -68,12 +73,39 @@ export class RotatingFile {
     const { path } = this.#options
     const known = this.#handle
     if (known !== undefined) {
-      const [ours, named] = await Promise.all([known.stat(), stat(path).catch(() => undefined)])
-      if (ours.ino === named?.ino && ours.dev === named.dev) return known
+      if (await isNamed(known, path)) return known
       this.#handle = undefined
       await known.close()
     }
     this.#handle = await open(path, 'a', MODE)
     return this.#handle
+  }
+}
+
+/** Whether it is still this file that has the name. */
+async function isNamed(file: FileHandle, path: string): Promise<boolean> {
+  const [ours, named] = await Promise.all([file.stat(), stat(path).catch(() => undefined)])
+  return ours.ino === named?.ino && ours.dev === named.dev
+}
+
+/** A turn takes a millisecond: whoever holds it for so long has been killed meanwhile. */
+const TURN_MS = 10_000
+
+/** A directory is made by one process only, on every file system. False where another one has the turn. */
+async function takeTurn(turn: string): Promise<boolean> {
+  if (await makeDirectory(turn)) return true
+  const since = await stat(turn).catch(() => undefined)
+  if (since === undefined || Date.now() - since.mtimeMs < TURN_MS) return false
+  await rmdir(turn).catch(() => undefined)
+  return makeDirectory(turn)
+}
+
+async function makeDirectory(path: string): Promise<boolean> {
+  try {
+    await mkdir(path)
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false
+    throw error
   }
 }

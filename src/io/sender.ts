@@ -2,7 +2,7 @@ import { SPAN } from '../trace/names.ts'
 import type { Span } from '../trace/recorder.ts'
 import type { NativeIo } from './addon.ts'
 import type { SendFile, SendFileResult } from './io.ts'
-import { errnoName, IoError } from './io-error.ts'
+import { errnoName, IoError, SendError } from './io-error.ts'
 import { RECORD_DOUBLES } from './syscalls.ts'
 
 interface Sending {
@@ -56,9 +56,10 @@ export class Sender {
     const [errno = ECANCELED, bytes = 0, , , , clientWaitNs = 0, ioNs = 0] = facts
     if (sending.onAbort !== undefined)
       sending.request.signal?.removeEventListener('abort', sending.onAbort)
-    const error = errno === 0 ? undefined : new IoError(errno, 'sendfile', undefined)
+    const sent = { bytes, clientWaitNs, ioNs }
+    const error = errno === 0 ? undefined : new SendError(errno, 'sendfile', sent)
     if (sending.span.recording) record(sending, facts, error)
-    if (error === undefined) sending.resolve({ bytes, clientWaitNs, ioNs })
+    if (error === undefined) sending.resolve(sent)
     else sending.reject(error)
     if (this.#sending.size === 0) this.#whenIdle?.()
   }

@@ -1,3 +1,4 @@
+import cluster from 'node:cluster'
 import { Answering, type OnFault } from './answering.ts'
 import type { FromWorker, ToWorker } from './messages.ts'
 import {
@@ -18,23 +19,28 @@ export interface WorkerLink {
   readonly begun: Promise<{ readonly number: number; readonly task: unknown }>
   /** Resolves when the worker, which has said that it is built, is to listen. */
   readonly listening: Promise<void>
-  /** Resolves when the primary wants the worker to stop. */
+  /** Resolves when the primary wants the worker to stop, or has gone. */
   readonly stopped: Promise<void>
   /** The worker among the others; it answers once it has begun. */
   serving(number: number, onFault: OnFault): ServingProcess
   tell(message: Extract<FromWorker, { kind: 'built' | 'up' | 'failed' }>): Promise<void>
 }
 
-/** Joins the primary that forked this process. When the primary goes, node:cluster ends the worker at once. */
+/**
+ * Joins the primary that forked this process. When the primary goes, nobody hands over connections any more: a worker that
+ * listens is to finish what it has and stop, any other one ends at once.
+ */
 export function joinPrimary(): WorkerLink {
   let answering: Answering | undefined
   const open = new Map<number, (answers: Answers) => void>()
   let nextId = 0
   let begin: (message: { number: number; task: unknown }) => void
+  let isTold = false
   let listen: () => void
   let stop: () => void
   const begun = new Promise<{ number: number; task: unknown }>((resolve) => (begin = resolve))
   const listening = new Promise<void>((resolve) => (listen = resolve))
+  void listening.then(() => (isTold = true))
   const stopped = new Promise<void>((resolve) => (stop = resolve))
 
   process.on('message', (message: ToWorker) => {
@@ -47,8 +53,10 @@ export function joinPrimary(): WorkerLink {
     else void reply(message)
   })
 
-  // What node:cluster itself cannot send fails here, unless the end of the channel is seen first: the primary is gone.
-  process.on('error', () => process.exit(0))
+  outlivePrimary(() => {
+    if (!isTold) process.exit(0)
+    stop()
+  })
   void send({ kind: 'ready' })
 
   async function reply({ id, question, argument, maxBytes }: Asked): Promise<void> {
@@ -88,6 +96,18 @@ export function joinPrimary(): WorkerLink {
     },
     tell: send,
   }
+}
+
+/** Calls `onLost` when the primary has gone, and leaves the end of the process to it. */
+function outlivePrimary(onLost: () => void): void {
+  const lost = (): void => {
+    // Else node:cluster would end the process, and with it whatever it is answering.
+    if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true
+    onLost()
+  }
+  cluster.worker?.on('disconnect', lost)
+  // What node:cluster itself cannot send fails here, unless the end of the channel is seen first.
+  process.on('error', lost)
 }
 
 type Asked = Extract<ToWorker, { kind: 'ask' }>

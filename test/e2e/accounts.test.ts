@@ -34,7 +34,10 @@ async function replaceUsers(content: string): Promise<void> {
 }
 
 describe('accounts of --iam-dir (contract 5.2)', () => {
-  const at = useGateway(() => ({ flags: ['--iam-dir', iam, '--iam-cache-ttl', '1'] }))
+  // One process: each worker has a cache, and a time of its own to look again.
+  const at = useGateway(() => ({
+    flags: ['--workers', '1', '--iam-dir', iam, '--iam-cache-ttl', '1'],
+  }))
 
   test('contract 1.6: the start tells where accounts come from', () => {
     expect(at.gateway.stdout.split('\n')[0]).toBe(`initializing internal IAM with "${iam}"`)
@@ -97,7 +100,7 @@ describe('accounts of --iam-dir (contract 5.2)', () => {
 
 describe('IAM.* spans (trace contract 3.2)', () => {
   // Started after users.json has been written.
-  const at = useTracedGateway({ flags: () => ['--iam-dir', iam] })
+  const at = useTracedGateway({ flags: () => ['--workers', '1', '--iam-dir', iam] })
   const look = async (credentials = at.credentials): Promise<readonly ReceivedSpan[]> => {
     const bucket = await at.bucket()
     return at.trace(await at.send('HEAD', `/${bucket}`, { credentials }))

@@ -113,6 +113,29 @@ describe('docs/metrics.md: one endpoint for two workers', () => {
       expect(valueOf(firstText, 'process_resident_memory_bytes', { worker })).toBeGreaterThan(1e7)
   })
 
+  test('an answer that a client leaves half-way counts what left, in metrics and trace', async () => {
+    const length = 32 * 1024 * 1024
+    await at.send('PUT', `/${bucket}/left`, { body: Buffer.alloc(length) })
+    const before = (await scrape()).text
+    const connection = await openConnection(at.gateway.port)
+    connection.socket.once('data', () => connection.socket.pause())
+    connection.write(at.head('GET', `/${bucket}/left`))
+    await once(connection.socket, 'pause')
+    const [, traceId = ''] = /X-Trace-ID: (\w+)/.exec(connection.pending().toString()) ?? []
+    connection.close()
+    const spans = await at.receiver.waitForTrace(traceId)
+    const [root, backend, file] = ['S3.GetObject', 'Backend.GetObject', 'Posix.IO.SendFile'].map(
+      (name) => spans.find((span) => span.name === name)?.attributes.toObject(),
+    )
+    const sent = Number(file?.['posix.bytes_read'])
+    expect(sent).toBeGreaterThan(0)
+    expect(sent).toBeLessThan(length)
+    expect([root?.['s3.content_length'], backend?.['s3.content_length']]).toEqual([sent, sent])
+    const name = 'versitygw_response_body_bytes_total'
+    const counted = valueOf((await scrape()).text, name) - valueOf(before, name)
+    expect(counted).toBe(sent)
+  })
+
   test('a large answer counts what left by sendfile, an upload what came', async () => {
     const body = randomBytes(6_000_000)
     const before = (await scrape()).text
@@ -329,15 +352,14 @@ describe.skipIf(!canInject)('trace contract 3.2: a backend that changes health',
       '-qq',
       '-o',
       '/dev/null',
-      '-P',
-      'bad',
+      ...['bad', 'bad-2', 'bad-3'].flatMap((key) => ['-P', key]),
       '-e',
       'inject=openat2:error=EIO',
       process.execPath,
     ],
   })
 
-  test('is an event of the trace and a metric, and so is its recovery', async () => {
+  test('is an event of the trace and a metric, and so is its recovery; a bad file is neither', async () => {
     const bucket = await at.bucket()
     await at.send('PUT', `/${bucket}/good`, { body: 'x' })
     const target = 'backend.posix'
@@ -352,8 +374,12 @@ describe.skipIf(!canInject)('trace contract 3.2: a backend that changes health',
         .filter(({ name }) => name === 'health.changed')
         .map(({ attributes }) => attributes.toObject())
     }
+    for (let i = 0; i < 4; i++) expect(await changesOf('bad', 500)).toEqual([])
+    expect(await changesOf('bad-2', 500)).toEqual([])
+    expect(await changesOf('good', 200)).toEqual([])
+    for (const key of ['bad', 'bad', 'bad-2']) expect(await changesOf(key, 500)).toEqual([])
     expect(await up()).toBe(1)
-    expect(await changesOf('bad', 500)).toEqual([{ target, from: 'up', to: 'down' }])
+    expect(await changesOf('bad-3', 500)).toEqual([{ target, from: 'up', to: 'down' }])
     expect(await up()).toBe(0)
     expect(await changesOf('bad', 500)).toEqual([])
     expect(await changesOf('good', 200)).toEqual([{ target, from: 'down', to: 'up' }])

@@ -1,13 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-} from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { request } from 'node:http'
 import { once } from 'node:events'
 import { connect as connectSocket } from 'node:net'
@@ -321,15 +313,35 @@ describe('the start of several workers', () => {
     for (const connection of connections) connection.close()
   })
 
-  test('when the primary is killed its workers end', async () => {
-    const gateway = await startGateway({ flags: ['--workers', '2'] })
-    mkdirSync(join(gateway.dir, 'bucket'))
-    const workers = workersOf(gateway.pid)
-    expect(workers).toHaveLength(2)
-    process.kill(gateway.pid, 'SIGKILL')
-    await eventually(() => workers.every((pid) => !isAlive(pid)), 20_000)
-    expect(workers.filter(isAlive)).toEqual([])
-    await gateway.stop()
+  describe('when the primary is killed', () => {
+    const at = useGateway({ flags: ['--workers', '2'] })
+
+    test('its workers finish what they have, and end', async () => {
+      const bucket = await at.bucket()
+      const workers = workersOf(at.gateway.pid)
+      expect(workers).toHaveLength(2)
+      const open = await Promise.all(
+        Array.from({ length: 4 }, async (_, i) => {
+          const connection = await openConnection(at.gateway.port)
+          connection.write(
+            at.head('PUT', `/${bucket}/${i}`, {
+              headers: { 'Content-Length': '10', Expect: '100-continue' },
+              payloadHash: 'UNSIGNED-PAYLOAD',
+            }),
+          )
+          await eventually(() => connection.pending().includes('100 Continue'))
+          connection.write('01234')
+          return connection
+        }),
+      )
+      process.kill(at.gateway.pid, 'SIGKILL')
+      expect(await eventually(async () => !(await reachesPort(at.gateway.port)))).toBe(true)
+      for (const connection of open) connection.write('56789')
+      const answers = await Promise.all(open.map((connection) => connection.response()))
+      expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200])
+      expect(await eventually(() => workers.every((pid) => !isAlive(pid)), 20_000)).toBe(true)
+      expect(readFileSync(at.path(bucket, '3'), 'utf8')).toBe('0123456789')
+    })
   })
 })
 

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -75,18 +75,35 @@ describe('OTLP JSON lines (https://opentelemetry.io/docs/specs/otel/protocol/fil
     const writers = Array.from({ length: 3 }, () => new RotatingFile({ path, maxBytes: 20_000 }))
     const line = (writer: number, i: number): Buffer =>
       Buffer.from(`${JSON.stringify({ writer, i, fill: 'x'.repeat(500) })}\n`)
-    await Promise.all(
-      writers.map(async (file, writer) => {
-        for (let i = 0; i < 100; i++) await file.append(line(writer, i))
-        await file.close()
-      }),
-    )
+    for (let i = 0; i < 100; i++) {
+      // At once, so that several find it full in the same moment.
+      await Promise.all(writers.map((file, writer) => file.append(line(writer, i))))
+      const aside = await stat(`${path}.1`).catch(() => undefined)
+      // Nobody puts aside what another has just begun.
+      if (aside !== undefined) expect(aside.size).toBeGreaterThan(18_000)
+    }
+    await Promise.all(writers.map((file) => file.close()))
     for (const name of [path, `${path}.1`]) {
       const text = await readFile(name, 'utf8')
       expect(text.length).toBeLessThan(25_000)
       for (const one of text.split('\n').slice(0, -1))
         expect(Object.keys(JSON.parse(one) as object)).toEqual(['writer', 'i', 'fill'])
     }
+  })
+
+  test('a process killed while it put the file aside does not keep the others from doing so', async () => {
+    const path = join(dir, 'killed.jsonl')
+    const turn = `${path}.rotating`
+    await mkdir(turn)
+    const file = new RotatingFile({ path, maxBytes: 100 })
+    for (let i = 0; i < 3; i++) await file.append(Buffer.from(`${'x'.repeat(80)}\n`))
+    expect((await stat(path)).size).toBe(243)
+    const longAgo = new Date(Date.now() - 60_000)
+    await utimes(turn, longAgo, longAgo)
+    await file.append(Buffer.from('y\n'))
+    await file.close()
+    expect([(await stat(path)).size, (await stat(`${path}.1`)).size]).toEqual([2, 243])
+    await expect(stat(turn)).rejects.toThrow('ENOENT')
   })
 
   test('where it cannot be written a line says so, and what is lost is counted', async () => {
