@@ -35,12 +35,10 @@ export function joinPrimary(): WorkerLink {
   const open = new Map<number, (answers: Answers) => void>()
   let nextId = 0
   let begin: (message: { number: number; task: unknown }) => void
-  let isTold = false
   let listen: () => void
   let stop: () => void
   const begun = new Promise<{ number: number; task: unknown }>((resolve) => (begin = resolve))
   const listening = new Promise<void>((resolve) => (listen = resolve))
-  void listening.then(() => (isTold = true))
   const stopped = new Promise<void>((resolve) => (stop = resolve))
 
   process.on('message', (message: ToWorker) => {
@@ -53,10 +51,7 @@ export function joinPrimary(): WorkerLink {
     else void reply(message)
   })
 
-  outlivePrimary(() => {
-    if (!isTold) process.exit(0)
-    stop()
-  })
+  outlivePrimary(listening, () => stop())
   void send({ kind: 'ready' })
 
   async function reply({ id, question, argument, maxBytes }: Asked): Promise<void> {
@@ -98,12 +93,15 @@ export function joinPrimary(): WorkerLink {
   }
 }
 
-/** Calls `onLost` when the primary has gone, and leaves the end of the process to it. */
-function outlivePrimary(onLost: () => void): void {
+/** When the primary goes this process is stopped, or ends where nothing has been served yet. */
+function outlivePrimary(listening: Promise<void>, stop: () => void): void {
+  let hasServed = false
+  void listening.then(() => (hasServed = true))
   const lost = (): void => {
+    if (!hasServed) process.exit(0)
     // Else node:cluster would end the process, and with it whatever it is answering.
     if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true
-    onLost()
+    stop()
   }
   cluster.worker?.on('disconnect', lost)
   // What node:cluster itself cannot send fails here, unless the end of the channel is seen first.
