@@ -385,9 +385,10 @@ NAPI_MODULE_INIT() {
   const napi_property_descriptor properties[] = {
       {.utf8name = "create", .method = create, .data = instance},
       {.utf8name = "digest", .method = digest},
+      {.utf8name = "isHmac", .method = is_hmac},
       {.utf8name = "layout", .value = layout(env)},
   };
-  CHECK(napi_define_properties(env, exports, 3, properties));
+  CHECK(napi_define_properties(env, exports, sizeof properties / sizeof *properties, properties));
   CHECK(napi_add_env_cleanup_hook(env, end_environment, instance));
   return exports;
 }

@@ -59,6 +59,7 @@ void remember_in_flight(struct io *io);
 napi_value new_hasher(napi_env env, napi_callback_info info);
 napi_value free_hasher(napi_env env, napi_callback_info info);
 napi_value digest(napi_env env, napi_callback_info info);
+napi_value is_hmac(napi_env env, napi_callback_info info);
 napi_value combine_crc(napi_env env, napi_callback_info info);
 napi_value send_file(napi_env env, napi_callback_info info);
 napi_value cancel_send(napi_env env, napi_callback_info info);

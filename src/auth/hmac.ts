@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { isHmacSha256 } from '../io/digest.ts'
 
 const BLOCK = 64
 const DIGEST = 32
@@ -10,11 +11,13 @@ const DIGEST = 32
  * a day and account. The buffers are reused, so a digest is taken and read within one turn.
  */
 export class HmacKey {
+  readonly #key: Buffer
   #inner: Buffer
   readonly #outer: Buffer
 
   constructor(key: Uint8Array) {
-    const short = key.byteLength > BLOCK ? hash('sha256', key, 'buffer') : key
+    const short = key.byteLength > BLOCK ? hash('sha256', key, 'buffer') : Buffer.from(key)
+    this.#key = short
     this.#inner = Buffer.alloc(BLOCK + 256)
     this.#outer = Buffer.alloc(BLOCK + DIGEST)
     this.#inner.fill(0x36, 0, BLOCK)
@@ -28,6 +31,11 @@ export class HmacKey {
   /** Of a message of ISO-8859-1 text, one byte a character. */
   hex(message: string): string {
     return hash('sha256', this.#outerBlock(message), 'hex')
+  }
+
+  /** Whether a signature, in hexadecimal, is that of a message and, behind it, the hexadecimal SHA-256 of a second text. */
+  signed(signature: string, message: string, hashed: string): boolean {
+    return isHmacSha256(this.#key, message, hashed, signature)
   }
 
   bytes(message: string): Buffer {

@@ -24,10 +24,8 @@ export function verifySignature(request: S3Request, claim: Claim, key: HmacKey):
 }
 
 function hasSignature(request: S3Request, claim: Claim, key: HmacKey, query: string): boolean {
-  return equalSignatures(
-    key.hex(stringToSign(claim, canonicalRequest(request, claim, query))),
-    claim.signature,
-  )
+  const canonical = canonicalRequest(request, claim, query)
+  return key.signed(claim.signature, firstLines(claim), canonical)
 }
 
 const expectedBytes = Buffer.alloc(64)
@@ -41,16 +39,13 @@ export function equalSignatures(expected: string, given: string): boolean {
   return timingSafeEqual(expectedBytes, givenBytes)
 }
 
-/** Where a canonical request becomes bytes; longer ones, of many or large headers, get memory of their own. */
-const scratch = Buffer.allocUnsafeSlow(4096)
-
 function stringToSign(claim: Claim, canonical: string): string {
-  const bytes =
-    canonical.length > scratch.length
-      ? Buffer.from(canonical, 'latin1')
-      : scratch.subarray(0, scratch.write(canonical, 'latin1'))
-  const digest = hash('sha256', bytes, 'hex')
-  return `${ALGORITHM}\n${claim.timestamp}\n${claim.scope}\n${digest}`
+  return firstLines(claim) + hash('sha256', Buffer.from(canonical, 'latin1'), 'hex')
+}
+
+/** The string to sign, but for the hash of the canonical request at its end. */
+function firstLines({ timestamp, scope }: Claim): string {
+  return `${ALGORITHM}\n${timestamp}\n${scope}\n`
 }
 
 function canonicalRequest(request: S3Request, claim: Claim, query: string): string {
@@ -134,8 +129,15 @@ const SIGNATURE = 'X-Amz-Signature='
 const CANONICAL_PAIR =
   /^[\w.~-]*=[\w.~-]*(?:%(?:2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-DF]|[0189A-F][0-9A-F])[\w.~-]*)*$/
 
+/** The credential of presigned requests, the only pair with escapes in most, is the same from request to request. */
+let lastCanonical = ''
+
 function canonicalPair(pair: string): string {
-  if (CANONICAL_PAIR.test(pair)) return pair
+  if (pair === lastCanonical) return pair
+  if (CANONICAL_PAIR.test(pair)) {
+    if (pair.includes('%')) lastCanonical = pair
+    return pair
+  }
   const equals = pair.indexOf('=')
   const name = equals < 0 ? pair : pair.slice(0, equals)
   const value = equals < 0 ? '' : pair.slice(equals + 1)

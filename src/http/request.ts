@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { S3Error } from '../s3/errors.ts'
-import { decodePathText, decodeQueryText, isQueryLiteral } from '../s3/query-text.ts'
+import { decodePathText, decodeQueryText, hasEscapes, isAsciiText } from '../s3/query-text.ts'
 import type { S3Request } from '../s3/request.ts'
 
 export interface RequestOptions {
@@ -111,8 +111,8 @@ function decodePath(raw: string): string {
 function parseQuery(rawQuery: string): Query {
   const query = new Map<string, string>()
   let repeatedQuery: string | undefined
-  // A query of nothing but literals, as most are but for a few escapes, needs no look at each of its texts.
-  const isLiteral = isQueryLiteral(rawQuery)
+  // Where all of it is ASCII, texts without escapes need no further look.
+  const isAscii = isAsciiText(rawQuery)
   for (let at = 0; at < rawQuery.length;) {
     const mark = rawQuery.indexOf('&', at)
     const end = mark < 0 ? rawQuery.length : mark
@@ -121,8 +121,8 @@ function parseQuery(rawQuery: string): Query {
       const nameEnd = equals < 0 || equals > end ? end : equals
       const rawName = rawQuery.slice(at, nameEnd)
       const rawValue = nameEnd === end ? '' : rawQuery.slice(nameEnd + 1, end)
-      const name = isLiteral ? rawName : decodeQueryText(rawName)
-      const value = isLiteral ? rawValue : decodeQueryText(rawValue)
+      const name = isAscii && !hasEscapes(rawName) ? rawName : decodeQueryText(rawName)
+      const value = isAscii && !hasEscapes(rawValue) ? rawValue : decodeQueryText(rawValue)
       if (name === undefined || value === undefined) throw new S3Error('InvalidURI')
       if (query.has(name)) repeatedQuery ??= name
       else query.set(name, value)

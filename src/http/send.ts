@@ -55,10 +55,18 @@ export async function send(
   }
   head.push('Content-Length', String(body.bytes.length))
   outgoing.writeHead(response.status, head)
-  outgoing.end(options.headOnly ? undefined : body.bytes)
+  if (options.headOnly) outgoing.end()
+  else if (body.bytes.length > ONE_TEXT) outgoing.end(body.bytes)
+  else outgoing.end(body.bytes.toString('latin1'), 'latin1')
   if (!options.headOnly) options.sentBytes = body.bytes.length
   return 0
 }
+
+/**
+ * Up to so many bytes a body is cheaper as a text of one character a byte: Node joins it with the head and writes both at once,
+ * where bytes are gathered from two places.
+ */
+const ONE_TEXT = 8 * 1024
 
 function headOf(response: S3Response, options: SendOptions): string[] {
   const head = options.common.slice()

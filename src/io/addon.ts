@@ -16,6 +16,7 @@ interface Addon {
   ): NativeIo
   /** Of a hash_kind, into `out`, which is as long as the digest. */
   digest(kind: number, bytes: Buffer, out: Buffer): void
+  isHmac(key: Buffer, message: string, hashed: string, hex: string): boolean
 }
 
 /** One pool with its arena; the functions are described where native/addon.c defines them. */

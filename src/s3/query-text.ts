@@ -1,13 +1,24 @@
-/** Whether text of a URL query stands for itself. */
-export function isQueryLiteral(text: string): boolean {
-  return QUERY_LITERAL.test(text)
+/** Whether text of a URL query, if it is ASCII, does not stand for itself. */
+export function hasEscapes(text: string): boolean {
+  return text.includes('%') || text.includes('+')
+}
+
+export function isAsciiText(text: string): boolean {
+  return ASCII.test(text)
 }
 
 /** Decodes text of a URL query: `+` is a space, escapes are UTF-8. Undefined where an escape or its UTF-8 is broken. */
 export function decodeQueryText(text: string): string | undefined {
-  if (QUERY_LITERAL.test(text)) return text
-  return decodePathText(text.replaceAll('+', ' '))
+  // Presigned requests have the same credential in them, request after request.
+  if (text !== lastEncoded) {
+    lastDecoded = decodePathText(text.includes('+') ? text.replaceAll('+', ' ') : text)
+    lastEncoded = text
+  }
+  return lastDecoded
 }
+
+let lastEncoded = ''
+let lastDecoded: string | undefined = ''
 
 /**
  * Decodes percent escapes once; `+` stays. Undefined where an escape is broken or the bytes are no UTF-8: an S3 key is
@@ -17,7 +28,7 @@ export function decodePathText(text: string): string | undefined {
   if (PATH_LITERAL.test(text)) return text
   try {
     // Node hands raw bytes over as one character each.
-    return decodeURIComponent(text.replace(EACH_RAW_BYTE, escapeByte))
+    return decodeURIComponent(ASCII.test(text) ? text : text.replace(EACH_RAW_BYTE, escapeByte))
   } catch {
     return undefined
   }
@@ -29,8 +40,7 @@ export function encodeQueryText(text: string): string {
   return encodeURIComponent(text).replace(LEFT_BY_ENCODE_URI, escapeByte)
 }
 
-/** All of ASCII but % and +. */
-const QUERY_LITERAL = /^[\0-$&-*,-\x7f]*$/
+const ASCII = /^[\0-\x7f]*$/
 /** All of ASCII but %. */
 const PATH_LITERAL = /^[\0-$&-\x7f]*$/
 const EACH_RAW_BYTE = /[^\0-\x7f]/g

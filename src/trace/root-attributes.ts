@@ -137,11 +137,26 @@ export function redactQuery(query: string): string {
 function redactParameter(parameter: string): string {
   const equals = parameter.indexOf('=')
   const name = equals < 0 ? parameter : parameter.slice(0, equals)
+  // Those of every presigned URL, with a value that is not nothing but padding.
+  const usual = equals > 0 && parameter.charCodeAt(equals + 1) !== EQUALS && USUAL.get(name)
+  if (usual && equals + 1 < parameter.length) return usual
   if (parameter === '' || SHOWN.has(decoded(name))) return parameter
   // Without a value, or with nothing but the padding of base64, the name itself may be what somebody pasted.
   const isName = equals >= 0 && PARAMETER_NAME.test(name) && !/^=*$/.test(parameter.slice(equals))
   return isName ? `${name}=${REDACTED}` : REDACTED
 }
+
+const EQUALS = 0x3d
+const USUAL: ReadonlyMap<string, string> = new Map(
+  [
+    'X-Amz-Algorithm',
+    'X-Amz-Credential',
+    'X-Amz-Date',
+    'X-Amz-Expires',
+    'X-Amz-SignedHeaders',
+    'X-Amz-Signature',
+  ].map((name) => [name, `${name}=${REDACTED}`]),
+)
 
 /** What parameters are called; anything longer or stranger may be a secret in the wrong place. */
 const PARAMETER_NAME = /^[\w.%-]{0,40}$/
