@@ -148,7 +148,7 @@ export type Options = {
   /** Errnos that end the chain, as any other would, but are no failure in the trace: the caller knows what to do next. */
   expected?: readonly number[]
   /** Attributes of the step's span, added to those the step sets itself. */
-  attributes?: Record<string, string | number | boolean>
+  attributes?: Record<string, string | number | boolean> | undefined
 }
 
 export type OpenFileOptions = Options & {

@@ -19,10 +19,21 @@ export function fileExporter(file: LineFile): BatchExporter {
       const lines: Uint8Array[] = []
       for (const trace of traces) {
         const line = JsonTraceSerializer.serializeRequest([...trace])
-        if (trace.length > 0 && line !== undefined) lines.push(line, NEWLINE)
+        if (trace.length > 0 && line !== undefined) lines.push(withDoubles(line), NEWLINE)
       }
       if (lines.length > 0) await file.append(Buffer.concat(lines))
     },
     close: () => file.close(),
   }
 }
+
+/**
+ * The SDK writes a number that happens to be whole as an integer, which is another type: durations and rates are doubles
+ * (`isDoubleKey`). Within a text each quotation mark has a backslash before it, so that no value looks like this.
+ */
+function withDoubles(line: Uint8Array): Uint8Array {
+  const text = Buffer.from(line.buffer, line.byteOffset, line.byteLength).toString('utf8')
+  return Buffer.from(text.replaceAll(WHOLE_DOUBLE, '$1"doubleValue":'))
+}
+
+const WHOLE_DOUBLE = /("key":"[^"\\]*_(?:ms|us|mbps)","value":\{)"intValue":/g

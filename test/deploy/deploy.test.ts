@@ -44,6 +44,13 @@ describe('What deploy/ asks Prometheus for', () => {
     expect(told).toMatch(/SUCCESS: \d+ rules found/)
   })
 
+  test.skipIf(promtool === undefined)('each of them fires when it should', () => {
+    const cases = RULES.replace('.yaml', '.test.yaml')
+    execFileSync(promtool ?? '', ['test', 'rules', join(root, cases)], { stdio: 'pipe' })
+    const alerts = [...read(RULES).matchAll(/alert: (\w+)/g)].map(([, name]) => name)
+    expect(alerts.filter((name) => !read(cases).includes(`"${name}"`))).toEqual([])
+  })
+
   test('the dashboard is JSON with panels of both sources, and none without a query', () => {
     const { panels } = JSON.parse(read(DASHBOARD)) as {
       panels: { type: string; title: string; targets?: { expr?: string; query?: string }[] }[]

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { md5Base64 } from './checksums.ts'
-import type { RawRequest } from './fixture.ts'
-import type { Traced } from './traced.ts'
+import type { Fixture, RawRequest } from './fixture.ts'
 
 /**
  * The tree of each operation, as a receiver got it: the second request of its kind, so that what is made once has been made.
@@ -11,7 +10,7 @@ export interface Kind {
   readonly operation: string
   /** Makes what the `n`th request needs (1 and 2) and says what is sent. */
   readonly request: (
-    at: Traced,
+    at: Fixture,
     bucket: string,
     n: number,
   ) => Promise<readonly [method: string, target: string, request?: RawRequest]>
@@ -19,13 +18,17 @@ export interface Kind {
 }
 
 export const small = randomBytes(4096)
-export const put = (at: Traced, bucket: string, key: string) =>
+export const put = (at: Fixture, bucket: string, key: string) =>
   at.send('PUT', `/${bucket}/${key}`, { body: small })
 
 const TAGGING = '<Tagging><TagSet><Tag><Key>a</Key><Value>1</Value></Tag></TagSet></Tagging>'
 const RETENTION =
   '<Retention><Mode>GOVERNANCE</Mode><RetainUntilDate>2090-01-01T00:00:00Z</RetainUntilDate></Retention>'
 const HOLD = '<LegalHold><Status>ON</Status></LegalHold>'
+const OWNERSHIP =
+  '<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>'
+const LOCK =
+  '<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>'
 const documentOf = (body: string): RawRequest => ({
   body,
   headers: { 'Content-MD5': md5Base64(body) },
@@ -34,8 +37,8 @@ const CORS =
   '<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod></CORSRule></CORSConfiguration>'
 const WEBSITE =
   '<WebsiteConfiguration><IndexDocument><Suffix>i</Suffix></IndexDocument></WebsiteConfiguration>'
-const putCors = (at: Traced, bucket: string) => at.send('PUT', `/${bucket}?cors`, documentOf(CORS))
-const lockedObject = async (at: Traced, bucket: string): Promise<void> => {
+const putCors = (at: Fixture, bucket: string) => at.send('PUT', `/${bucket}?cors`, documentOf(CORS))
+const lockedObject = async (at: Fixture, bucket: string): Promise<void> => {
   await at.send('PUT', `/${bucket}-locked`, {
     headers: { 'x-amz-bucket-object-lock-enabled': 'true' },
   })
@@ -87,6 +90,13 @@ export const DOCUMENT_KINDS: readonly Kind[] = [
     ],
   },
   {
+    operation: 'GetBucketTagging',
+    async request(at, bucket) {
+      await at.send('PUT', `/${bucket}?tagging`, documentOf(TAGGING))
+      return ['GET', `/${bucket}?tagging`]
+    },
+  },
+  {
     operation: 'DeleteBucketTagging',
     status: 204,
     request: async (_, bucket) => ['DELETE', `/${bucket}?tagging`],
@@ -134,6 +144,44 @@ export const DOCUMENT_KINDS: readonly Kind[] = [
       await lockedObject(at, bucket)
       return ['PUT', `/${bucket}-locked/k?legal-hold`, documentOf(HOLD)]
     },
+  },
+  {
+    operation: 'GetObjectLegalHold',
+    async request(at, bucket) {
+      await lockedObject(at, bucket)
+      await at.send('PUT', `/${bucket}-locked/k?legal-hold`, documentOf(HOLD))
+      return ['GET', `/${bucket}-locked/k?legal-hold`]
+    },
+  },
+  {
+    operation: 'PutObjectLockConfiguration',
+    async request(at, bucket) {
+      await lockedObject(at, bucket)
+      return ['PUT', `/${bucket}-locked?object-lock`, documentOf(LOCK)]
+    },
+  },
+  {
+    operation: 'GetObjectLockConfiguration',
+    async request(at, bucket) {
+      await lockedObject(at, bucket)
+      return ['GET', `/${bucket}-locked?object-lock`]
+    },
+  },
+  {
+    operation: 'PutBucketOwnershipControls',
+    request: async (_, bucket) => ['PUT', `/${bucket}?ownershipControls`, documentOf(OWNERSHIP)],
+  },
+  {
+    operation: 'GetBucketOwnershipControls',
+    async request(at, bucket) {
+      await at.send('PUT', `/${bucket}?ownershipControls`, documentOf(OWNERSHIP))
+      return ['GET', `/${bucket}?ownershipControls`]
+    },
+  },
+  {
+    operation: 'DeleteBucketOwnershipControls',
+    status: 204,
+    request: async (_, bucket) => ['DELETE', `/${bucket}?ownershipControls`],
   },
   {
     operation: 'PutBucketCors',

@@ -1,11 +1,10 @@
-import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { freePort } from '../support/gateway.ts'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { loggedTracing, traceRequest } from '../support/otlp-tracing.ts'
+import { startZipkin, type Zipkin } from '../support/receivers/zipkin.ts'
 import { findZipkin } from '../support/tools.ts'
 
 const BATCH = {
@@ -16,88 +15,27 @@ const BATCH = {
   exportTimeoutMs: 300,
 }
 
-interface ZipkinSpan {
-  readonly id: string
-  readonly parentId?: string
-  readonly name: string
-  readonly kind?: string
-  readonly tags: Readonly<Record<string, string>>
-  readonly localEndpoint: { readonly serviceName: string }
-}
-
 const zipkin = findZipkin()
 
 describe.skipIf(zipkin === undefined)('a real Zipkin', () => {
-  let server: ChildProcess
-  let url: string
+  let store: Zipkin
   beforeAll(async () => {
-    const port = await freePort()
-    url = `http://127.0.0.1:${port}`
-    server = spawn(
-      zipkin?.java ?? '',
-      [
-        '-Xmx256m',
-        '-XX:TieredStopAtLevel=1',
-        '-XX:+UseSerialGC',
-        // By itself it listens on all addresses.
-        '-Darmeria.ports[0].ip=127.0.0.1',
-        `-Darmeria.ports[0].port=${port}`,
-        '-Darmeria.ports[0].protocols[0]=http',
-        '-jar',
-        zipkin?.jar ?? '',
-      ],
-      { env: { ...process.env, STORAGE_TYPE: 'mem' }, stdio: 'ignore' },
-    )
-    await vi.waitFor(async () => expect((await fetch(`${url}/health`)).ok).toBe(true), {
-      timeout: 90_000,
-      interval: 300,
-    })
+    if (zipkin !== undefined) store = await startZipkin(zipkin)
   }, 100_000)
-  afterAll(async () => {
-    server.kill('SIGKILL')
-    if (server.exitCode === null) await once(server, 'exit')
-  })
-
-  test('has the tree, with attributes as tags', async () => {
-    const tracing = loggedTracing({
-      exporters: ['zipkin'],
-      zipkinEndpoint: `${url}/api/v2/spans`,
-      batch: { ...BATCH, exportTimeoutMs: 10_000 },
-    })
-    const { traceId, root } = traceRequest(tracing, { status: 404 })
-    await tracing.flush()
-    expect(tracing.stats()).toMatchObject({ exported: 3, failed: 0 })
-    const spans = await vi.waitFor(
-      async () => {
-        const answer = await fetch(`${url}/api/v2/trace/${traceId}`)
-        const found = (await answer.json()) as ZipkinSpan[]
-        expect(found).toHaveLength(3)
-        return found
-      },
-      { timeout: 20_000, interval: 100 },
-    )
-    const first = spans.find(({ parentId }) => parentId === undefined)
-    expect(first).toMatchObject({
-      id: root.spanId,
-      // Zipkin writes all names in small letters.
-      name: 's3.getobject',
-      kind: 'SERVER',
-      localEndpoint: { serviceName: 'versitygw' },
-    })
-    expect(first?.tags['vgw.sampling.reason']).toBe('head')
-    expect(spans.filter(({ parentId }) => parentId === root.spanId)).toHaveLength(2)
-    await tracing.close()
-  })
+  afterAll(() => store[Symbol.asyncDispose]())
 
   test('a trace of ten thousand spans gets through', async () => {
     const tracing = loggedTracing({
       exporters: ['zipkin'],
-      zipkinEndpoint: `${url}/api/v2/spans`,
+      zipkinEndpoint: `${store.url}/api/v2/spans`,
       batch: { ...BATCH, exportTimeoutMs: 20_000 },
     })
-    traceRequest(tracing, { children: 10_000 })
+    const { traceId } = traceRequest(tracing, { children: 10_000 })
     await tracing.flush()
     expect(tracing.stats()).toMatchObject({ exported: 10_001, failed: 0 })
+    await expect
+      .poll(async () => (await store.trace(traceId)).length, { timeout: 20_000 })
+      .toBe(10_001)
     await tracing.close()
   })
 })

@@ -1,7 +1,7 @@
 import type { IoError } from '../../io/io-error.ts'
 import type { HashKind, Step } from '../../io/io.ts'
 import type { AnyPayload, PayloadCheck } from '../payload.ts'
-import type { Publication } from './publish.ts'
+import type { Facts, Publication } from './publish.ts'
 
 /** Bodies up to this size are gathered in memory and published in one chain. */
 export const COLLECTED_BYTES = 256 * 1024
@@ -9,11 +9,12 @@ export const COLLECTED_BYTES = 256 * 1024
 /** Reads a digest that was computed on the way. */
 export type DigestReader = (kind: HashKind) => Buffer
 
-/** The steps that hash, write and verify a body held in memory; the digests of `kinds` can be read afterwards. */
+/** The steps that hash, write and verify a body held in memory; the digests of `kinds` can be read afterwards. `facts`: of the span. */
 export function collectedFill(
   pieces: readonly Buffer[],
   payload: AnyPayload,
   kinds: readonly HashKind[],
+  facts?: Facts,
 ): Required<Pick<Publication, 'fill' | 'explain'>> & { readonly digest: DigestReader } {
   const checks = payload.checks()
   const wanted = [...new Set<HashKind>([...kinds, ...payload.kinds])]
@@ -21,7 +22,7 @@ export function collectedFill(
   let digests = new Map<HashKind, Step<Buffer>>()
   return {
     fill: (chain, file) => {
-      chain.writeData(file, pieces, { hasher: 'job', kinds: wanted })
+      chain.writeData(file, pieces, { hasher: 'job', kinds: wanted, attributes: facts })
       verified = checks.map(({ kind, expected }) => chain.verifyDigest('job', kind, expected))
       digests = new Map()
       for (const kind of kinds) if (!digests.has(kind)) digests.set(kind, chain.digest('job', kind))

@@ -4,6 +4,7 @@ import { S3Error } from '../../s3/errors.ts'
 import type { AnyPayload } from '../payload.ts'
 import type { DigestReader } from './collected.ts'
 import { toS3Error } from './errors.ts'
+import type { Facts } from './publish.ts'
 import type { Task } from './task.ts'
 
 /** Where a body goes. */
@@ -15,6 +16,8 @@ export interface Reception {
   readonly startWriteback: boolean
   /** Digests wanted. */
   readonly kinds: readonly HashKind[]
+  /** More attributes of the span. */
+  readonly facts?: Facts
 }
 
 export interface Received {
@@ -30,12 +33,19 @@ export interface Received {
 export async function receive(
   task: Task,
   payload: AnyPayload,
-  { fd, offset, startWriteback, kinds }: Reception,
+  { fd, offset, startWriteback, kinds, facts }: Reception,
 ): Promise<Received> {
   const { io } = task.volume
   const wanted = [...new Set([...kinds, ...payload.kinds])]
   const hasher = io.hasher(wanted)
-  const writer = createFileWriter(io, { span: task.span, file: fd, offset, hasher, startWriteback })
+  const writer = createFileWriter(io, {
+    span: task.span,
+    file: fd,
+    attributes: facts,
+    offset,
+    hasher,
+    startWriteback,
+  })
   try {
     await payload.pump(writer)
     const size = await writer.finish()

@@ -50,7 +50,8 @@ export async function storeInSlot(
   if (slot === undefined) return undefined
   try {
     const { fd } = slot
-    const how = { fd, offset, startWriteback: true, kinds: sums.kinds }
+    const facts = partFacts(task)
+    const how = { fd, offset, startWriteback: true, kinds: sums.kinds, facts }
     const { digest } = await receive(task, payload, how)
     await describePart(task, slot, payload.length, sums, digest)
     return digest

@@ -1,7 +1,7 @@
 import type { ChecksumAlgorithm, PartRef, WrittenPart } from '../../backend.ts'
 import type { Payload } from '../../payload.ts'
 import { COLLECTED_BYTES, collectedFill, type DigestReader } from '../collected.ts'
-import { publish } from '../publish.ts'
+import { publish, type Facts } from '../publish.ts'
 import { receive } from '../receive.ts'
 import type { Task } from '../task.ts'
 import { filledFrom, withTemporaryFile } from '../temporary-file.ts'
@@ -29,7 +29,8 @@ async function storeCollected(
   payload: Payload,
   sums: PartSums,
 ): Promise<DigestReader> {
-  const { fill, explain, digest } = collectedFill(await payload.collect(), payload, sums.kinds)
+  const pieces = await payload.collect()
+  const { fill, explain, digest } = collectedFill(pieces, payload, sums.kinds, partNumber(task))
   const attributes = partAttributes(sums, (kind, encoding) => ({ hasher: 'job', kind, encoding }))
   const target = partTarget(task)
   await publish(task, {
@@ -60,12 +61,17 @@ async function storeStreamed(
       fd: file.fd,
       startWriteback: true,
       kinds: sums.kinds,
+      facts: partNumber(task),
     })
     const attributes = partAttributes(sums, (kind, encoding) => digest(kind).toString(encoding))
     await publish(task, { target, attributes, facts, ...filledFrom(task, file, size) })
     return digest
   })
 }
+
+const partNumber = ({ subject }: Task<PartRef>): Facts => ({
+  'posix.part_number': subject.partNumber,
+})
 
 export function partTarget({ subject }: Task<PartRef>): Target {
   return {

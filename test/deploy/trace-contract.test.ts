@@ -1,0 +1,118 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { makeRequests, type Made } from '../support/contract-requests.ts'
+import { useGateway } from '../support/fixture.ts'
+import { startFileCollector } from '../support/receivers/collector.ts'
+import { startJaeger } from '../support/receivers/jaeger.ts'
+import { fileOfTraces } from '../support/receivers/otlp-json.ts'
+import { isWhole, type SeenSpan, type TraceStore } from '../support/receivers/seen-span.ts'
+import { startZipkin } from '../support/receivers/zipkin.ts'
+import { findTool, findZipkin } from '../support/tools.ts'
+import { breaches, unseen } from '../support/trace-breaches.ts'
+import { memoryDir } from '../support/traced.ts'
+
+/**
+ * What real receivers give back of every operation, in success and in failure, against the trace contract; and against the
+ * gateway's own file, to know that all of it arrives.
+ */
+
+const jaeger = findTool('jaeger')
+const otelcol = findTool('otelcol')
+const zipkin = findZipkin()
+
+/** Without any of them what the gateway writes to a file is all there is to be asked. */
+const STORES: readonly (readonly [string, (() => Promise<TraceStore>) | undefined])[] = [
+  ['Jaeger', jaeger === undefined ? undefined : () => startJaeger(jaeger)],
+  ['a collector', otelcol === undefined ? undefined : () => startFileCollector(otelcol)],
+  ['Zipkin', zipkin === undefined ? undefined : () => startZipkin(zipkin)],
+  ['the file of the gateway', (zipkin ?? otelcol ?? jaeger) ? undefined : async () => NO_RECEIVER],
+]
+
+const NO_RECEIVER: TraceStore = {
+  exporter: 'otlp',
+  flags: [],
+  isExact: true,
+  trace: async () => [],
+  [Symbol.asyncDispose]: async () => {},
+}
+
+const readme = readFileSync(fileURLToPath(new URL('../../README.md', import.meta.url)), 'utf8')
+
+describe.each(STORES.filter(([, start]) => start !== undefined))('%s', (_, start) => {
+  const dir = mkdtempSync(join(memoryDir(), 'vgw-contract-'))
+  const [data, versions, iam] = ['data', 'versions', 'iam'].map((part) => join(dir, part))
+  const file = join(dir, 'traces.jsonl')
+  const ofFile = fileOfTraces(file)
+  let store: TraceStore = NO_RECEIVER
+  afterAll(async () => {
+    await store[Symbol.asyncDispose]()
+    rmSync(dir, { recursive: true })
+  })
+  beforeAll(async () => {
+    for (const part of [data, versions, iam]) mkdirSync(part ?? '')
+    if (start !== undefined) store = await start()
+  }, 100_000)
+  const at = useGateway(() => ({
+    dir: data ?? '',
+    flags: [
+      '--otel-enabled',
+      '--otel-exporter',
+      store === NO_RECEIVER ? 'file' : `${store.exporter},file`,
+      '--otel-file',
+      file,
+      '--otel-depth',
+      'syscall',
+      '--iam-dir',
+      iam ?? '',
+      ...store.flags,
+    ],
+    posixFlags: ['--versioning-dir', versions ?? ''],
+    env: { OTEL_BSP_SCHEDULE_DELAY: '50' },
+  }))
+
+  async function wholeTrace(read: TraceStore['trace'], id: string): Promise<readonly SeenSpan[]> {
+    for (let tries = 0; tries < 200; tries++) {
+      const spans = await read(id)
+      if (isWhole(spans)) return spans
+      await sleep(50)
+    }
+    throw new Error(`no whole trace ${id}`)
+  }
+
+  let made: readonly Made[] = []
+  beforeAll(async () => {
+    made = await makeRequests(at)
+  })
+
+  test('has every operation of the README, in success and in failure', () => {
+    const operations = [...readme.matchAll(/^\| (\w+) \| `[A-Z]+ \//gm)].map(([, found]) => found)
+    expect(operations.length).toBeGreaterThan(50)
+    const answered = (isFailure: boolean) =>
+      new Set(made.filter(({ status }) => status >= 400 === isFailure).map((one) => one.operation))
+    const [succeeded, failed] = [answered(false), answered(true)]
+    expect(operations.filter((one) => !succeeded.has(one ?? ''))).toEqual([])
+    expect(operations.filter((one) => !failed.has(one ?? ''))).toEqual([])
+  })
+
+  test('gives back every span with every attribute, kind, status and event', async () => {
+    const seen = new Set<string>()
+    const found: string[] = []
+    for (const one of made) {
+      const sent = await wholeTrace(ofFile, one.traceId)
+      const spans = store === NO_RECEIVER ? sent : await wholeTrace(store.trace, one.traceId)
+      const faults = [
+        ...breaches(spans, one, store.isExact, seen),
+        ...breaches(sent, one, true, new Set()),
+      ]
+      found.push(...faults.map((fault) => `${one.what} (${one.status}): ${fault}`))
+      const ids = (of: readonly SeenSpan[]) =>
+        of.map((span) => `${span.parentSpanId}>${span.spanId}`)
+      expect([one.what, ids(spans).toSorted()]).toEqual([one.what, ids(sent).toSorted()])
+    }
+    expect(found).toEqual([])
+    expect(unseen(seen)).toEqual([])
+  }, 60_000)
+})
