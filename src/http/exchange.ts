@@ -301,7 +301,6 @@ class HttpExchange implements Exchange, RootDescriber {
     // Whatever an errno is expected to say has a code of its own.
     this.#isBackendsFault = error.code === 'InternalError' && error.cause instanceof IoError
     const { root } = this.recorder
-    // NotModified is none.
     if (error.status >= 400) root.set('error.type', error.code)
     if (error.status >= 500) {
       const cause = error.cause instanceof Error ? error.cause : error

@@ -73,9 +73,12 @@ describe.each(STORES.filter(([, start]) => start !== undefined))('%s', (_, start
     env: { OTEL_BSP_SCHEDULE_DELAY: '50' },
   }))
 
-  async function wholeTrace(read: TraceStore['trace'], id: string): Promise<readonly SeenSpan[]> {
+  async function wholeTrace(
+    from: Pick<TraceStore, 'trace'>,
+    id: string,
+  ): Promise<readonly SeenSpan[]> {
     for (let tries = 0; tries < 200; tries++) {
-      const spans = await read(id)
+      const spans = await from.trace(id)
       if (isWhole(spans)) return spans
       await sleep(50)
     }
@@ -101,8 +104,8 @@ describe.each(STORES.filter(([, start]) => start !== undefined))('%s', (_, start
     const seen = new Set<string>()
     const found: string[] = []
     for (const one of made) {
-      const sent = await wholeTrace(ofFile, one.traceId)
-      const spans = store === NO_RECEIVER ? sent : await wholeTrace(store.trace, one.traceId)
+      const sent = await wholeTrace({ trace: ofFile }, one.traceId)
+      const spans = store === NO_RECEIVER ? sent : await wholeTrace(store, one.traceId)
       const faults = [
         ...breaches(spans, one, store.isExact, seen),
         ...breaches(sent, one, true, new Set()),

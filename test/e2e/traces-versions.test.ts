@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { md5Base64 } from '../support/checksums.ts'
+import type { Fixture } from '../support/fixture.ts'
 import { put, small, type Kind } from '../support/golden-kinds.ts'
 import { expectGolden } from '../support/golden.ts'
 import { traceFile, treeOf } from '../support/golden-tree.ts'
@@ -18,13 +19,13 @@ function useVersions(name: string, options: TracedOptions): Traced {
   return useTracedGateway({ ...options, dir: () => data, posixFlags })
 }
 
-const setVersioning = (at: Traced, bucket: string, status: string) =>
+const setVersioning = (at: Fixture, bucket: string, status: string) =>
   at.send('PUT', `/${bucket}?versioning`, {
     body: `<VersioningConfiguration><Status>${status}</Status></VersioningConfiguration>`,
   })
 
 /** Two versions of `k`; gives back the id of the first. */
-async function twoVersions(at: Traced, bucket: string): Promise<string> {
+async function twoVersions(at: Fixture, bucket: string): Promise<string> {
   await setVersioning(at, bucket, 'Enabled')
   const first = await put(at, bucket, 'k')
   await put(at, bucket, 'k')
