@@ -55,7 +55,7 @@ async function end(child: ChildProcess): Promise<void> {
   clearTimeout(timer)
 }
 
-export const deployed = (path: string): string =>
+const deployed = (path: string): string =>
   fileURLToPath(new URL(`../../../deploy/${path}`, import.meta.url))
 
 export interface CollectorOptions {
