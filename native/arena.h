@@ -59,6 +59,7 @@ enum header_flags {
   CHAIN_MORE = 2,  /* another job of it follows: keep descriptors and hash state */
   CHAIN_BULK = 4,
   CHAIN_SYSCALLS = 8, /* record them */
+  CHAIN_CROWDED = 16, /* out: no thread was free for the job when it came */
 };
 
 /* What a step's flags mean depends on its operation. */
@@ -101,7 +102,9 @@ struct header {
   int32_t failed_step; /* or -1 */
   uint32_t syscalls, lost_syscalls;
   uint32_t data_used; /* bytes of the data area that hold output */
-  double queued_ns, started_ns, ended_ns, unused2;
+  double queued_ns, started_ns, ended_ns;
+  uint32_t disk_kib; /* read from a disk by slow steps */
+  uint32_t awake_us; /* of slow steps in which the thread never slept */
 };
 
 struct step {

@@ -1,6 +1,7 @@
 #include "chain.h"
 
 #include "sidecar.h"
+#include "usage.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -13,7 +14,11 @@ static step_fn *const step_functions[OP_COUNT] = {
 #undef X
 };
 
+/* What is in memory takes less. */
+enum { SLOW_NS = 100000 };
+
 static bool run_steps(struct chain *c);
+static void look_at_slow(struct header *h, double ns);
 static int64_t run_step(struct chain *c, const struct step *s, struct result *r);
 static bool descriptors(const struct chain *c, const struct step *s, int fd[3]);
 static bool tolerated(const struct step *s, int err);
@@ -39,6 +44,8 @@ void chain_run(struct job *job) {
     h->queued_ns = job->queued_ns;
     h->started_ns = now_ns();
     h->failed_step = -1;
+    h->disk_kib = h->awake_us = 0;
+    if (job->crowded) h->flags |= CHAIN_CROWDED;
     for (uint32_t i = 0; i < h->steps; i++) c->slot->results[i].state = NOT_REACHED;
     if ((h->flags & CHAIN_FIRST) && h->job_kinds != 0) hasher_init(&c->hasher, h->job_kinds);
   }
@@ -60,7 +67,8 @@ static bool run_steps(struct chain *c) {
     const struct step *s = &c->slot->steps[c->next_step];
     struct result *r = &c->slot->results[c->next_step];
     c->sys.step = (int)c->next_step;
-    if (!c->waiting) {
+    bool resumed = c->waiting; /* perhaps by another thread */
+    if (!resumed) {
       memset(r, 0, sizeof *r);
       r->start_ns = now;
     }
@@ -73,6 +81,7 @@ static bool run_steps(struct chain *c) {
     }
     now = now_ns();
     r->end_ns = now;
+    if (!resumed && now - r->start_ns > SLOW_NS) look_at_slow(h, now - r->start_ns);
     r->call = c->sys.failed_name;
     if (r->state == SKIPPED) continue;
     r->state = RAN;
@@ -85,6 +94,12 @@ static bool run_steps(struct chain *c) {
   }
   h->ended_ns = now;
   return true;
+}
+
+static void look_at_slow(struct header *h, double ns) {
+  struct usage u = usage_since();
+  h->disk_kib += (uint32_t)(u.disk_bytes / 1024);
+  if (!u.slept) h->awake_us += (uint32_t)(ns / 1000);
 }
 
 static int64_t run_step(struct chain *c, const struct step *s, struct result *r) {

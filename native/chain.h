@@ -60,7 +60,7 @@ struct chain {
   uint32_t data_used;
   uint32_t next_step;
   bool waiting; /* the next step is a lock's that is to be tried again */
-  double wait_until, wait_ns;
+  double wait_until, wait_ns, waiting_since;
   int waiting_fd;
   int stat_fd; /* whose fstat is still known, or -1 */
   struct stat stat;

@@ -10,6 +10,7 @@
  * others. */
 #include "pool.h"
 #include "sys.h"
+#include "usage.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -31,6 +32,7 @@ struct worker {
   pthread_t thread;
   pthread_cond_t wake;
   bool signalled;
+  bool rested; /* since its last job */
   struct worker *next_idle;
 };
 
@@ -52,10 +54,11 @@ struct pool {
 
 static void *work(void *argument);
 static void enqueue(struct pool *p, struct job *job);
+static bool is_full(const struct pool *p, bool bulk);
 static void publish_lengths(struct pool *p);
 static int ready(const struct pool *p);
 static struct job *take(struct pool *p);
-static void run(struct pool *p, struct job *job);
+static void run(struct worker *w, struct job *job);
 static void sleep_idle(struct worker *w);
 static void watch(struct worker *w);
 static bool recently_active(const struct pool *p);
@@ -102,8 +105,15 @@ struct pool *pool_new(int threads, void (*flush)(void *owner), void *owner) {
 }
 
 static void enqueue(struct pool *p, struct job *job) {
+  job->crowded = is_full(p, job->bulk);
   push(job->bulk ? &p->bulk : &p->metadata, job);
   publish_lengths(p);
+}
+
+/* Whether a job that comes now has to wait for another to end. */
+static bool is_full(const struct pool *p, bool bulk) {
+  int ahead = p->running + p->metadata.length;
+  return ahead >= p->threads || (bulk && p->running_bulk + p->bulk.length >= p->max_bulk);
 }
 
 void pool_put(struct pool *p, struct job *job) {
@@ -182,7 +192,7 @@ static void *work(void *argument) {
   for (bool flushed = true;;) {
     struct job *job = take(p);
     if (job != NULL) {
-      run(p, job);
+      run(w, job);
       flushed = false;
     } else if (!flushed) {
       pthread_mutex_unlock(&p->lock);
@@ -193,8 +203,10 @@ static void *work(void *argument) {
       break;
     } else if (p->watcher == NULL && recently_active(p)) {
       watch(w);
+      w->rested = true;
     } else {
       sleep_idle(w);
+      w->rested = true;
     }
   }
   pthread_mutex_unlock(&p->lock);
@@ -223,7 +235,8 @@ static struct job *take(struct pool *p) {
   return job;
 }
 
-static void run(struct pool *p, struct job *job) {
+static void run(struct worker *w, struct job *job) {
+  struct pool *p = w->pool;
   bool bulk = job->bulk; /* `job` is not ours any more once it has run */
   p->running++;
   p->running_bulk += bulk;
@@ -236,6 +249,8 @@ static void run(struct pool *p, struct job *job) {
   bool alone = p->watcher == NULL;
   pthread_mutex_unlock(&p->lock);
   if (bulk || alone) p->flush(p->owner);
+  if (w->rested) usage_begin();
+  w->rested = false;
   job->run(job);
   pthread_mutex_lock(&p->lock);
   p->running--;

@@ -16,6 +16,7 @@ struct job {
   struct job *next;
   uint32_t id; /* of the owner's choice */
   bool bulk;
+  bool crowded; /* out: when it was queued no thread was free for it */
   double queued_ns;
   /* Runs on a pool thread. Whoever runs a job owns it: `run` hands it on (completion list, event
    * thread, or the queue again) before it returns. */

@@ -13,6 +13,7 @@ struct copy {
   int from, to;
   int64_t from_offset, to_offset, left;
   hasher *hasher;
+  double hash_ns;
 };
 
 static int reflink(struct copy *c);
@@ -51,6 +52,7 @@ int64_t step_copy(struct chain *c, const struct step *s, const int fd[3], struct
     err = read_write(&copy, false);
     if (err != 0) return err;
   }
+  r->hash_ns = copy.hash_ns;
   out[0] = method;
   out[1] = tried > 1;
   return (int64_t)s->c;
@@ -123,7 +125,11 @@ static int read_write(struct copy *c, bool write) {
     }
     c->from_offset += n;
     c->left -= n;
-    if (c->hasher != NULL) hasher_update(c->hasher, data, (size_t)n);
+    if (c->hasher != NULL) {
+      double start = now_ns();
+      hasher_update(c->hasher, data, (size_t)n);
+      c->hash_ns += now_ns() - start;
+    }
     if (write) err = write_out(c, data, (size_t)n);
     if (pool_stopping(c->chain->shared->pool)) err = -ECANCELED;
   }

@@ -280,7 +280,6 @@ static int remove_only(struct chain *c, const struct goal *goal, int tmp_dir, co
  * holds the lock needs; in between the thread is free. */
 int64_t step_lock(struct chain *c, const struct step *s, const int fd[3], struct result *r) {
   enum { FIRST_WAIT_NS = 500000, LONGEST_WAIT_NS = 10000000 };
-  (void)r;
   if (!c->waiting) {
     int file = path_open(&c->sys, fd[0], chain_text(c, s), O_RDWR | O_CREAT | O_NOCTTY, 0600);
     if (file < 0) return file;
@@ -291,8 +290,10 @@ int64_t step_lock(struct chain *c, const struct step *s, const int fd[3], struct
     c->wait_ns = FIRST_WAIT_NS / 2;
   }
   int err = sys_ofd_setlk(&c->sys, c->waiting_fd, s->flags & LOCK_EXCLUSIVE ? F_WRLCK : F_RDLCK);
+  if (c->waiting) r->io_ns = now_ns() - c->waiting_since;
   if (err == 0) return c->waiting_fd;
   if (err != -EAGAIN) return err;
+  if (!c->waiting) c->waiting_since = now_ns();
   double left = c->wait_until - now_ns();
   if (left <= 0) return -ETIMEDOUT;
   c->wait_ns = c->wait_ns * 2 < LONGEST_WAIT_NS ? c->wait_ns * 2 : LONGEST_WAIT_NS;

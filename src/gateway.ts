@@ -13,7 +13,7 @@ import { BackendHealth } from './http/backend-health.ts'
 import { DocumentParser } from './http/document-parser.ts'
 import { isBeneath } from './io/beneath.ts'
 import type { Io } from './io/io.ts'
-import { mountOf, type MountFacts } from './io/mount-of.ts'
+import { mountOf } from './io/mount-of.ts'
 import { createIo } from './io/native.ts'
 import { RotatingFile } from './io/rotating-file.ts'
 import { readTlsFiles } from './io/tls-files.ts'
@@ -295,9 +295,9 @@ async function openTraceViewer(
   traces: ViewerTraces,
   workers: ServingProcess,
 ): Promise<OpenViewer | undefined> {
-  const facts = placeFacts(await mountOf(config.posix.directory))
+  const place = await mountOf(config.posix.directory)
   const { resource } = tracing
-  const local = createLocalTraces(traces, { resource, facts, worker: workers.number })
+  const local = createLocalTraces(traces, { resource, place, worker: workers.number })
   const source = createTraceSource(local, workers)
   // Of several workers one has the viewer, and asks the others.
   if (config.viewer === undefined || workers.number !== 1) return undefined
@@ -314,10 +314,6 @@ async function openTraceViewer(
     files: await readPageFiles(),
     onFault: (error) => log.error({ err: error }, 'the trace viewer failed'),
   })
-}
-
-function placeFacts(mount: MountFacts | undefined): readonly string[] {
-  return mount === undefined ? [] : [`The data lies on ${mount.type} (${mount.source}).`]
 }
 
 /** Where it fails the S3 listeners' log line says so, for the files are theirs. */

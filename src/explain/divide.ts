@@ -4,6 +4,12 @@ import { numberOf, type ExplainedSpan } from './spans.ts'
 /** Milliseconds by phase. They add up to the root's duration. */
 export type PhaseSums = ReadonlyMap<Phase, number>
 
+export interface Division {
+  readonly sums: PhaseSums
+  /** What of the time of `client` was spent on the request's body; the rest on the answer. */
+  readonly bodyWaitMs: number
+}
+
 /** A stretch of time in which a span was at work itself, none of its children. */
 interface Stretch {
   readonly span: ExplainedSpan
@@ -17,22 +23,30 @@ interface Stretch {
  * Divides a request's time among the phases: each moment belongs to the innermost span of that moment (of two side by side
  * to the one that began first), and what a span's own time went into its attributes tell.
  */
-export function divide(spans: readonly ExplainedSpan[]): PhaseSums {
+export function divide(spans: readonly ExplainedSpan[]): Division {
   const [root] = spans
-  if (root === undefined) return new Map()
+  if (root === undefined) return { sums: new Map(), bodyWaitMs: 0 }
   const sums = new Sums()
   const stretches = ownStretches(spans)
   const lists = root.name.includes('List')
   // What the reader of the body waited for bytes. Part of it the I/O pool was busy with the piece before.
-  const wait = { left: numberOf(root, 'vgw.client_wait_ms') }
+  const sending = spans.reduce((ms, span) => ms + sendWaitMs(span), 0)
+  const waitMs = Math.max(0, numberOf(root, 'vgw.client_wait_ms') - sending)
+  const wait = { left: waitMs }
   for (const stretch of stretches) {
     const { span } = stretch
     if (isBodyWriter(span)) writerStretch(stretch, sums, wait)
     else if (span.phase === 'data') dataStretch(stretch, sums)
+    else if (span.phase === 'lock') lockStretch(stretch, sums)
     else if (span.phase === 'other') idleStretch(stretch, sums, { wait, lists })
     else sums.add(span.phase, stretch.ms)
   }
-  return sums.rounded()
+  return { sums: sums.rounded(), bodyWaitMs: waitMs - wait.left }
+}
+
+/** What the answer's bytes waited for the client, of which the root's sum has its part. */
+function sendWaitMs(span: ExplainedSpan): number {
+  return isBodyWriter(span) ? 0 : numberOf(span, 'posix.client_wait_ms')
 }
 
 class Sums {
@@ -56,8 +70,8 @@ class Sums {
 }
 
 /** The span of a body that is written as it comes, piece by piece. */
-function isBodyWriter({ attributes }: ExplainedSpan): boolean {
-  return attributes['posix.later_queue_ms'] !== undefined
+function isBodyWriter({ name, attributes }: ExplainedSpan): boolean {
+  return name === 'Posix.IO.WriteData' && attributes['posix.later_queue_ms'] !== undefined
 }
 
 /** Between two pieces nothing was there to write: that is the client's doing as far as we were waiting for him meanwhile. */
@@ -78,9 +92,21 @@ function dataStretch({ span, ms }: Stretch, sums: Sums): void {
     // Between two bursts it stands in line again.
     rest = sums.take('data', rest, numberOf(span, 'posix.io_ms'))
     sums.add('queue', rest)
+  } else if (span.attributes['posix.later_queue_ms'] !== undefined) {
+    // Read piece by piece for the event loop to send, as TLS needs it.
+    rest = sums.take('data', rest, numberOf(span, 'posix.io_ms'))
+    rest = sums.take('queue', rest, numberOf(span, 'posix.later_queue_ms'))
+    sums.add('other', rest)
   } else {
     sums.add('data', rest)
   }
+}
+
+/** Taking a lock that nobody holds is a file operation as any other. */
+function lockStretch({ span, ms }: Stretch, sums: Sums): void {
+  const waitMs =
+    span.attributes['posix.lock_holder'] === undefined ? numberOf(span, 'posix.lock_wait_ms') : ms
+  sums.add('metadata', sums.take('lock', ms, waitMs))
 }
 
 /** Time of the root or the backend span itself: between their children, who may have waited for a thread before they began. */
@@ -89,6 +115,11 @@ function idleStretch(
   sums: Sums,
   { wait, lists }: { readonly wait: { left: number }; readonly lists: boolean },
 ): void {
+  // Within a job one step follows upon the other: one that has no span of its own is a small file operation too.
+  if (isOneJob(before, after)) {
+    sums.add('metadata', ms)
+    return
+  }
   const queued = after === undefined ? 0 : numberOf(after, 'posix.queue_ms')
   let rest = sums.take('queue', ms, queued)
   if (wait.left > 0 && mayAwaitBody(span, before, after)) {
@@ -98,6 +129,12 @@ function idleStretch(
   }
   // Names are sorted and matched between reading them and looking at their files.
   sums.add(lists && before?.phase === 'directory' ? 'directory' : 'other', rest)
+}
+
+/** Steps of one job of the I/O pool have one time in the queue, to the nanosecond. */
+function isOneJob(before: ExplainedSpan | undefined, after: ExplainedSpan | undefined): boolean {
+  const queued = before?.attributes['posix.queue_ms']
+  return typeof queued === 'number' && queued > 0 && queued === after?.attributes['posix.queue_ms']
 }
 
 /** A body is read before its first piece is written, or whole before anything is done with it. */
@@ -142,9 +179,14 @@ function ownStretches(spans: readonly ExplainedSpan[]): Stretch[] {
   return stretches.sort((a, b) => a.span.startUs - b.span.startUs)
 }
 
+/**
+ * System calls are left out: their operation's span accounts for them, and what stands between the calls of a transfer too.
+ * So the words are the same at every depth.
+ */
 function childrenOf(spans: readonly ExplainedSpan[]): number[][] {
   const children: number[][] = spans.map(() => [])
-  for (const [index, { parent }] of spans.entries()) children[parent]?.push(index)
+  for (const [index, { parent, name }] of spans.entries())
+    if (!name.startsWith('Posix.Syscall.')) children[parent]?.push(index)
   return children
 }
 

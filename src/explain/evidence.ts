@@ -1,6 +1,14 @@
 import type { Phase } from './explanation.ts'
-import type { PhaseSums } from './divide.ts'
+import type { Division, PhaseSums } from './divide.ts'
 import { numberOf, textOf, type ExplainedSpan } from './spans.ts'
+
+/** A mounted file system. */
+export interface Place {
+  /** `ext4`, `xfs`, `nfs4`, `fuse.sshfs` … */
+  readonly type: string
+  /** The device, or what else is mounted: `/dev/sda1`, `server:/export`. */
+  readonly source: string
+}
 
 /** What the trace knows beside where the time went. */
 export interface Evidence {
@@ -9,6 +17,10 @@ export interface Evidence {
   /** Object bytes that came in, went out or were copied; undefined where the trace does not say. */
   readonly bytes: number | undefined
   readonly direction: 'in' | 'out' | 'copy'
+  /** Of the time of `client`: for the request's body; the rest for the answer. */
+  readonly bodyWaitMs: number
+  /** Where the data lies. */
+  readonly place: Place | undefined
   /** How much of what was read was in memory before, 0 to 100; undefined where the kernel did not say. */
   readonly cachedPercent: number | undefined
   readonly syncs: number
@@ -23,11 +35,25 @@ export interface Evidence {
   /** Calls to the file system beside data and syncs, and the longest of them. */
   readonly fileOperations: number
   readonly slowestOperationMs: number
-  /** How long the event loop of the process was late meanwhile; undefined where nobody looked. */
-  readonly loopLagMs: number | undefined
+  /** Entries whose files were looked at one by one, as a listing does with those on its page. */
+  readonly lookedAt: number
+  /** Read from disks by file operations that took long; their readahead, and what file systems keep there, included. */
+  readonly diskReadBytes: number
+  /** Of slow file operations: time in which they waited for nothing but a processor, or computed. */
+  readonly awakeMs: number
+  /** Whether a thread of the I/O pool was free when the longest wait for one began; undefined where nobody looked. */
+  readonly poolFull: boolean | undefined
+  /** How long the event loop of the process was late meanwhile; 0 where nobody looked. */
+  readonly loopLagMs: number
+  /** Of that: while the process got no processor, or was stopped. */
+  readonly starvedMs: number
 }
 
-export function gather(spans: readonly ExplainedSpan[], sums: PhaseSums): Evidence {
+export function gather(
+  spans: readonly ExplainedSpan[],
+  { sums, bodyWaitMs }: Division,
+  place: Place | undefined,
+): Evidence {
   const [root] = spans
   const syncs = spans.filter(({ name }) => name === 'Posix.IO.Sync')
   const listed = spans.filter(({ name }) => name === 'Posix.IO.ListDir')
@@ -38,12 +64,13 @@ export function gather(spans: readonly ExplainedSpan[], sums: PhaseSums): Eviden
   )
   const operations = spans.filter(isOperation)
   const bytes = root?.attributes['s3.content_length']
-  const lag = root?.attributes['vgw.loop_lag_ms']
   return {
     totalMs: (root?.durationUs ?? 0) / 1e3,
     sums,
     bytes: typeof bytes === 'number' ? bytes : movedBytes(spans),
     direction: directionOf(root?.name ?? ''),
+    bodyWaitMs,
+    place,
     cachedPercent: sent.length === 0 ? undefined : lowest(sent, 'posix.cached_percent'),
     syncs: syncs.length,
     slowestSyncMs: longestMs(syncs),
@@ -55,8 +82,25 @@ export function gather(spans: readonly ExplainedSpan[], sums: PhaseSums): Eviden
       .find((holder) => holder !== undefined),
     fileOperations: operations.length,
     slowestOperationMs: slowestOwnMs(spans),
-    loopLagMs: typeof lag === 'number' ? lag : undefined,
+    lookedAt: spans
+      .filter(({ name }) => name === 'Posix.IO.StatBatch')
+      .reduce((sum, span) => sum + numberOf(span, 'posix.count'), 0),
+    diskReadBytes: total(spans, 'posix.disk_read_bytes'),
+    awakeMs: total(spans, 'posix.awake_ms'),
+    poolFull: poolFull(spans),
+    loopLagMs: root === undefined ? 0 : numberOf(root, 'vgw.loop_lag_ms'),
+    starvedMs: root === undefined ? 0 : numberOf(root, 'vgw.loop_starved_ms'),
   }
+}
+
+function poolFull(spans: readonly ExplainedSpan[]): boolean | undefined {
+  const told = spans.filter(({ attributes }) => attributes['posix.pool_full'] !== undefined)
+  const longest = maxBy(told, (span) => numberOf(span, 'posix.queue_ms'))
+  return longest && longest.attributes['posix.pool_full'] === true
+}
+
+function total(spans: readonly ExplainedSpan[], key: string): number {
+  return spans.reduce((sum, span) => sum + numberOf(span, key), 0)
 }
 
 function isOperation({ name, phase }: ExplainedSpan): boolean {
@@ -66,15 +110,21 @@ function isOperation({ name, phase }: ExplainedSpan): boolean {
 /** Syncs that an operation made on its way are spans below it, and no part of it. */
 function slowestOwnMs(spans: readonly ExplainedSpan[]): number {
   const below = spans.map(() => 0)
-  for (const { parent, durationUs } of spans)
-    if (parent >= 0) below[parent] = (below[parent] ?? 0) + durationUs
+  for (const { parent, durationUs, name } of spans)
+    if (parent >= 0 && name.startsWith('Posix.IO.'))
+      below[parent] = (below[parent] ?? 0) + durationUs
   return spans.reduce(
     (longest, span, index) =>
-      isOperation(span)
-        ? Math.max(longest, (span.durationUs - (below[index] ?? 0)) / 1e3)
-        : longest,
+      isOperation(span) ? Math.max(longest, oneMs(span, below[index] ?? 0)) : longest,
     0,
   )
+}
+
+/** A span may stand for many operations of a kind; then it says how long the longest took. */
+function oneMs(span: ExplainedSpan, belowUs: number): number {
+  return span.attributes['posix.count'] === undefined
+    ? (span.durationUs - belowUs) / 1e3
+    : numberOf(span, 'posix.max_ms')
 }
 
 const OPERATIONS: ReadonlySet<Phase> = new Set(['metadata', 'directory'])

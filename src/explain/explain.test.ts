@@ -66,6 +66,24 @@ const SLOW_CLIENT: Drawn = [
   ],
 ]
 
+test('what else took much of the time is mentioned', () => {
+  const { cause, verdict } = explain(
+    spansOf(
+      put(
+        [
+          ['Posix.IO.WaitLock', 5, 125, { 'posix.lock_holder': 'a'.repeat(32) }],
+          ['Posix.IO.Sync', 125, 195],
+        ],
+        200,
+      ),
+    ),
+  )
+  expect(cause).toBe('lock')
+  expect(verdict).toMatch(
+    /^The request of trace a+ held the lock of this key\. Beside that: The disk took 70 ms for a sync/,
+  )
+})
+
 describe('each moment belongs to one phase', () => {
   test('they add up to the whole', () => {
     const { phases } = explain(spansOf(SLOW_CLIENT))
@@ -122,6 +140,33 @@ describe('each moment belongs to one phase', () => {
     expect(sums).toEqual({ queue: 16, metadata: 2, other: 2 })
   })
 
+  test('what a job does between two spans is a file operation', () => {
+    const queued = { 'posix.queue_ms': 0.5 }
+    const sums = phases([
+      'S3.DeleteObject',
+      0,
+      20,
+      {},
+      [
+        ['Posix.IO.OpenFile', 1, 2, queued],
+        ['Posix.IO.RemoveFile', 10, 20, queued],
+      ],
+    ])
+    expect(sums).toEqual({ queue: 0.5, metadata: 19, other: 0.5 })
+  })
+
+  test('system calls divide a transfer no further', () => {
+    const calls: Drawn = ['Posix.Syscall.sendfile', 2, 490, { 'posix.bytes': 5 * MIB }]
+    const sums = phases([
+      'S3.GetObject',
+      0,
+      500,
+      { 'vgw.client_wait_ms': 480 },
+      [['Posix.IO.SendFile', 0, 500, { 'posix.client_wait_ms': 480, 'posix.io_ms': 20 }, [calls]]],
+    ])
+    expect(sums).toEqual({ client: 480, data: 20 })
+  })
+
   test('a trace that stops at the backend still adds up', () => {
     expect(phases(['S3.GetObject', 0, 5, {}, [['Backend.GetObject', 1, 5]]])).toEqual({ other: 5 })
     expect(explain([]).phases).toEqual([])
@@ -148,6 +193,14 @@ const put = (children: readonly Drawn[], to: number, attributes: Attributes = {}
   to,
   attributes,
   [['Backend.PutObject', 0, to, {}, children]],
+]
+
+const listing = (children: readonly Drawn[]): Drawn => [
+  'S3.ListObjectsV2',
+  0,
+  children.at(-1)?.[2] ?? 0,
+  {},
+  children,
 ]
 
 describe('the cause', () => {
@@ -180,7 +233,7 @@ describe('the cause', () => {
     ['slow-sync', put([['Posix.IO.Sync', 5, 205]], 210)],
     ['full-pool', put([['Posix.IO.OpenFile', 190, 191, { 'posix.queue_ms': 189 }]], 200)],
     ['lock', put([['Posix.IO.WaitLock', 5, 195, { 'posix.lock_holder': 'a'.repeat(32) }]], 200)],
-    ['lock', put([['Posix.IO.WaitLock', 5, 195, { 'posix.queue_ms': 0 }]], 200)],
+    ['lock', put([['Posix.IO.WaitLock', 5, 195, { 'posix.lock_wait_ms': 188 }]], 200)],
     [
       'hashing',
       put(
@@ -242,6 +295,9 @@ describe('the cause', () => {
         210,
       ),
     ],
+    ['slow-disk', listing([['Posix.IO.ListDir', 2, 199, { 'posix.entries': 12 }]])],
+    ['slow-disk', listing([['Posix.IO.StatBatch', 2, 199, { 'posix.count': 20 }]])],
+    ['slow-disk', listing([['Posix.IO.ListDir', 2, 199_000, { 'posix.entries': 20_000 }]])],
     ['fast', get(0.4, {}, {})],
     ['fast', put([['Posix.IO.Sync', 1, 9]], 9.5)],
   ])('%s', (cause, drawn) => {
@@ -263,12 +319,22 @@ describe('the cause', () => {
       get(500, { 's3.content_length': 80 * MIB }, { 'posix.io_ms': 490 }),
     ],
     [
-      'a small directory that took long',
-      ['S3.ListObjects', 0, 200, {}, [['Posix.IO.ListDir', 2, 199, { 'posix.entries': 12 }]]],
-    ],
-    [
       'an account that was in memory',
       ['S3.GetObject', 0, 200, {}, [['IAM.GetUserAccount', 1, 199, { 'iam.cache_hit': true }]]],
+    ],
+    [
+      'a lock that nobody held, where names are slow to open',
+      put([['Posix.IO.WaitLock', 5, 13, { 'posix.queue_ms': 0.1 }]], 400),
+    ],
+    [
+      'a file operation while the process had no processor',
+      [
+        'S3.HeadObject',
+        0,
+        200,
+        { 'vgw.loop_lag_ms': 150, 'vgw.loop_starved_ms': 150 },
+        [['Posix.IO.OpenFile', 10, 190]],
+      ],
     ],
     [
       'a client, where the event loop was late',

@@ -1,25 +1,22 @@
 import { findCause } from './cause.ts'
 import { divide } from './divide.ts'
-import { gather } from './evidence.ts'
+import { gather, type Place } from './evidence.ts'
 import type { Explanation, PhaseTime } from './explanation.ts'
 import type { ExplainedSpan } from './spans.ts'
 import { duration, phaseText } from './words.ts'
 
-/** Tells where the time of a request went, and why. `spans` begin with the root; `facts` are about where the data lies. */
-export function explain(
-  spans: readonly ExplainedSpan[],
-  facts: readonly string[] = [],
-): Explanation {
-  const sums = divide(spans)
-  const evidence = gather(spans, sums)
-  const phases = [...sums]
+/** Tells where the time of a request went, and why. `spans` begin with the root; `place` is where the data lies. */
+export function explain(spans: readonly ExplainedSpan[], place?: Place): Explanation {
+  const division = divide(spans)
+  const evidence = gather(spans, division, place)
+  const phases = [...division.sums]
     .map(([phase, ms]): PhaseTime => ({ phase, ms, text: phaseText(phase, ms, evidence) }))
     .sort((a, b) => b.ms - a.ms)
   return {
     sentence: sentenceOf(evidence.totalMs, phases),
     phases,
     ...findCause(evidence),
-    facts,
+    facts: place === undefined ? [] : [`The data lies on ${place.type} (${place.source}).`],
   }
 }
 

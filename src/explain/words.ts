@@ -7,15 +7,7 @@ export function phaseText(phase: Phase, ms: number, evidence: Evidence): string 
 }
 
 const TEXTS: Readonly<Record<Phase, (evidence: Evidence, ms: number) => string>> = {
-  client: ({ direction, bytes, sums, totalMs }) => {
-    const what =
-      direction === 'out'
-        ? 'waiting for the client to take the answer'
-        : 'waiting for the client to send the body'
-    // While it came, or went: hashing and writing are done meanwhile.
-    const during = sum(sums.get('client'), sums.get('data'), sums.get('hash'))
-    return bytes === undefined ? what : `${what} (${decimalRate(bytes, during || totalMs)})`
-  },
+  client: clientText,
   auth: () => 'checking the signature and what it allows',
   iam: ({ fetchedFrom }) =>
     fetchedFrom === undefined
@@ -40,6 +32,17 @@ const TEXTS: Readonly<Record<Phase, (evidence: Evidence, ms: number) => string>>
   other: () => 'everything else',
 }
 
+function clientText({ direction, bytes, bodyWaitMs, sums }: Evidence, ms: number): string {
+  const sending = bodyWaitMs > ms / 2
+  const what = sending
+    ? 'waiting for the client to send the body'
+    : 'waiting for the client to take the answer'
+  // While it came, or went: hashing and writing are done meanwhile. Who hardly ever waited does not know how fast it was.
+  const during = sum(ms, sums.get('data'), sums.get('hash'))
+  if (bytes === undefined || sending !== (direction === 'in') || ms < during / 2) return what
+  return `${what} (${decimalRate(bytes, during)})`
+}
+
 function dataText({ direction, bytes, cachedPercent }: Evidence, ms: number): string {
   const what = bytes === undefined ? 'data' : size(bytes)
   const speed = bytes === undefined ? '' : ` (${binaryRate(bytes, ms)})`
@@ -49,6 +52,21 @@ function dataText({ direction, bytes, cachedPercent }: Evidence, ms: number): st
   if (cachedPercent >= 95) return `sending ${what} from the page cache${speed}`
   if (cachedPercent <= 5) return `reading ${what} from disk${speed}`
   return `reading ${what}, of which ${cachedPercent} % were in the page cache${speed}`
+}
+
+/** Of a phase, where it is one of several. */
+export const PHASE_NAMES: Readonly<Record<Phase, string>> = {
+  client: 'waiting for the client',
+  auth: 'checking the signature',
+  iam: 'looking up the account',
+  queue: 'waiting for the I/O pool',
+  lock: 'waiting for a lock',
+  metadata: 'file names and attributes',
+  directory: 'reading directories',
+  data: 'moving data',
+  sync: 'fsync',
+  hash: 'hashing',
+  other: 'the gateway’s own work',
 }
 
 /** To three digits or so: `412 ms`, `3.1 ms`, `85 µs`, `12.4 s`. */
@@ -73,7 +91,7 @@ export function size(bytes: number): string {
   return `${number.toFixed(digits).replace('.0', '')} ${BINARY[unit] ?? ''}`
 }
 
-function binaryRate(bytes: number, ms: number): string {
+export function binaryRate(bytes: number, ms: number): string {
   return `${size((bytes / Math.max(ms, 1e-6)) * 1000)}/s`
 }
 

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Io } from '../io/io.ts'
+import type { Io, StepTimes } from '../io/io.ts'
 import { IoError, SendError } from '../io/io-error.ts'
 import type { Body } from '../backend/backend.ts'
 import type { S3Response } from '../s3/operation.ts'
@@ -187,18 +187,20 @@ async function pumpFile(
 ): Promise<number> {
   const started = nowNs()
   let readNs = 0
+  let laterQueueNs = 0
   let waitNs = 0
   let waitsSince = 0
   let done = 0
   const span = options.span?.child(SPAN.readData, { 'posix.range_start': body.offset }, started)
   try {
     while (done < body.length) {
-      const before = nowNs()
-      const { piece, queueNs } = await readPiece(options.io, body, done)
-      if (done === 0) span?.set('posix.queue_ms', queueNs / 1e6)
+      const { piece, times } = await readPiece(options.io, body, done)
+      if (done === 0) span?.set('posix.queue_ms', times.queueNs / 1e6)
+      // The span begins before the first.
+      laterQueueNs += times.queueNs
       if (piece.length === 0) throw new IoError(5, 'read', undefined)
       waitsSince = nowNs()
-      readNs += waitsSince - before
+      readNs += times.endNs - times.startNs
       done += piece.length
       if (!outgoing.write(piece)) await drained(outgoing, options)
       waitNs += nowNs() - waitsSince
@@ -214,6 +216,7 @@ async function pumpFile(
       span.set('posix.bytes_read', done)
       span.set('posix.io_ms', readNs / 1e6)
       span.set('posix.client_wait_ms', waitNs / 1e6)
+      span.set('posix.later_queue_ms', laterQueueNs / 1e6)
       span.end()
     }
   }
@@ -224,7 +227,7 @@ async function readPiece(
   io: Io,
   body: FileBody,
   done: number,
-): Promise<{ readonly piece: Buffer; readonly queueNs: number }> {
+): Promise<{ readonly piece: Buffer; readonly times: StepTimes }> {
   const chain = io.chain(SILENT, { bulk: true })
   const step = chain.readData(body.fd, {
     offset: body.offset + done,
@@ -232,7 +235,7 @@ async function readPiece(
     direct: io.direct,
   })
   await chain.run()
-  return { piece: step.value, queueNs: chain.times(step).queueNs }
+  return { piece: step.value, times: chain.times(step) }
 }
 
 function drained(outgoing: ServerResponse, options: SendOptions): Promise<void> {

@@ -56,7 +56,7 @@ export const OP = {
 } as const
 
 /** Flags of the header. */
-export const CHAIN = { first: 1, more: 2, bulk: 4, syscalls: 8 } as const
+export const CHAIN = { first: 1, more: 2, bulk: 4, syscalls: 8, crowded: 16 } as const
 
 /** Flags of steps; each belongs to one or a few operations. */
 export const FLAG = {

@@ -1,7 +1,8 @@
 import { nowNs } from '../trace/clock.ts'
+import type { Attributes } from '../trace/recorder.ts'
 import { Histogram } from '../trace/histogram.ts'
 import type { NativeIo } from './addon.ts'
-import { Arena, LAYOUT } from './arena.ts'
+import { Arena, CHAIN, LAYOUT } from './arena.ts'
 import type { AnyStep } from './chain-step.ts'
 import { IoError } from './io-error.ts'
 import { type JobSource, JobWriter, type WrittenJob } from './job-writer.ts'
@@ -166,12 +167,19 @@ export class Dispatcher {
     const failed = int32[(head >> 2) + 4] ?? -1
     const queuedNs = running.waitsSinceNs || (double[(head >> 3) + 4] ?? 0)
     const queueNs = (double[(head >> 3) + 5] ?? 0) - queuedNs
+    const hadSlot = running.waitsSinceNs === 0
     running.waitsSinceNs = 0
     this.queueWait.add(queueNs / 1e9)
     const to = job?.to ?? from
     const records = plan.syscalls ? this.#records(head) : undefined
     let record = 0
     let failure: IoError | undefined
+    const diskKib = int32[(head >> 2) + 14] ?? 0
+    const awakeUs = int32[(head >> 2) + 15] ?? 0
+    if (diskKib > 0 || awakeUs > NOTED_US || queueNs > NOTED_US * 1e3) {
+      const crowded = !hadSlot || ((int32[head >> 2] ?? 0) & CHAIN.crowded) !== 0
+      spans.note(slowFacts({ diskKib, awakeUs, queueNs, crowded }))
+    }
     reader.begin(slot)
     for (let i = 0; i < to - from; i++) {
       const step = plan.steps[from + i]
@@ -232,6 +240,24 @@ export class Dispatcher {
   #refuse(running: Running, error: IoError): void {
     running.plan.released?.()
     running.reject(error)
+  }
+}
+
+/** A job that waited, or was at work, for less is none of the slow ones. */
+const NOTED_US = 5000
+
+interface SlowJob {
+  readonly diskKib: number
+  readonly awakeUs: number
+  readonly queueNs: number
+  readonly crowded: boolean
+}
+
+function slowFacts({ diskKib, awakeUs, queueNs, crowded }: SlowJob): Attributes {
+  return {
+    ...(diskKib > 0 && { 'posix.disk_read_bytes': diskKib * 1024 }),
+    ...(awakeUs > NOTED_US && { 'posix.awake_ms': awakeUs / 1e3 }),
+    ...(queueNs > NOTED_US * 1e3 && { 'posix.pool_full': crowded }),
   }
 }
 

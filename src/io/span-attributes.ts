@@ -61,6 +61,10 @@ export function setOwnAttributes(span: Span, step: AnyStep): void {
     case OP.sync:
       span.set('posix.sync_target', step.flags === FLAG.directory ? 'dir' : 'file')
       break
+    case OP.lock:
+      // Only where somebody held it.
+      if (step.ioNs > 0) span.set('posix.lock_wait_ms', step.ioNs / 1e6)
+      break
     case OP.list:
       if (step.errno !== 0) break
       span.set('posix.entries', (step.value as { count: number }).count)

@@ -1,5 +1,5 @@
 import { SPAN } from '../trace/names.ts'
-import type { Span } from '../trace/recorder.ts'
+import type { Attributes, Span } from '../trace/recorder.ts'
 import { OP } from './arena.ts'
 import type { AnyStep } from './chain-step.ts'
 import { errnoName } from './io-error.ts'
@@ -63,9 +63,15 @@ export class StepSpans {
   #main: AnyStep | undefined
   #last: AnyStep | undefined
   #failure: string | undefined
+  #noted: Attributes | undefined
   readonly #totals: Totals = { bytes: 0, ioNs: 0, hashNs: 0 }
   /** System calls of the span's earlier jobs, where it has more than one. */
   #earlier: Float64Array[] | undefined
+
+  /** What is to be known of the next span beside: the facts of a job that was slow. */
+  note(facts: Attributes): void {
+    this.#noted = facts
+  }
 
   /** `failure` is the message of the error that this step ended the chain with. */
   add(step: AnyStep, failure: string | undefined): void {
@@ -104,6 +110,10 @@ export class StepSpans {
     const span = main.parent.child(SHAPE_OF[main.op]?.name ?? '', attributes, main.startNs)
     setOwnAttributes(span, main)
     if (main.attributes !== undefined) span.setAll(main.attributes)
+    if (this.#noted !== undefined) {
+      span.setAll(this.#noted)
+      this.#noted = undefined
+    }
     span.syscalls = this.#syscalls(main, last)
     if (this.#failure !== undefined)
       span.fail({ type: errnoName(last.errno), message: this.#failure })

@@ -1,3 +1,4 @@
+import type { Place } from '../explain/evidence.ts'
 import { explain } from '../explain/explain.ts'
 import { phaseOf } from '../explain/phase-of.ts'
 import type { StoredSpan } from '../trace/otlp-reader.ts'
@@ -9,20 +10,20 @@ import { rowOf } from './trace-row.ts'
 /** What is the same for all traces of a process. */
 export interface Surroundings {
   readonly resource: Readonly<Record<string, AttributeValue>>
-  /** About the file system of the served directory. */
-  readonly facts: readonly string[]
+  /** The file system of the served directory. */
+  readonly place: Place | undefined
 }
 
 /** One request with all its spans as a tree, and what they say in words. */
 export function traceView(
   trace: RecentTrace,
   spans: readonly StoredSpan[],
-  { resource, facts }: Surroundings,
+  { resource, place }: Surroundings,
 ): TraceView {
   const tree = spanTree(spans, trace.requestId)
   return {
     ...rowOf(trace, spans),
-    explanation: explain(tree, facts),
+    explanation: explain(tree, place),
     tree,
     dropped: trace.dropped,
     resource,
@@ -59,7 +60,7 @@ function spanTree(spans: readonly StoredSpan[], rootId: string): SpanView[] {
   return tree
 }
 
-interface Place {
+interface Position {
   readonly parent: number
   readonly level: number
   readonly origin: bigint
@@ -68,7 +69,7 @@ interface Place {
 function spanView(
   span: StoredSpan,
   children: readonly StoredSpan[],
-  { parent, level, origin }: Place,
+  { parent, level, origin }: Position,
 ): SpanView {
   return {
     id: span.spanId,

@@ -18,7 +18,7 @@ export function copyFacts(result: CopyResult, isHashed: boolean): CopyFacts {
 export function drawCopyPart(span: Span, facts: CopyFacts, bytes: number, times: StepTimes): void {
   if (isPlain(facts))
     drawCopy(span.child(SPAN.fastFileCopy, {}, times.startNs), facts, bytes, times)
-  else span.syscalls = times.syscalls
+  else drawHashed(span, times)
   span.set('posix.copy_method', facts.method)
   finish(span, times)
 }
@@ -36,9 +36,15 @@ export function drawCopy(span: Span, facts: CopyFacts, bytes: number, times: Ste
     range.syscalls = times.syscalls
     finish(range, times)
   } else {
-    span.syscalls = times.syscalls
+    drawHashed(span, times)
   }
   finish(span, times)
+}
+
+/** No child has the time and the calls: they are this span's own. */
+function drawHashed(span: Span, { hashNs, syscalls }: StepTimes): void {
+  if (hashNs > 0) span.set('posix.hash_ms', hashNs / 1e6)
+  span.syscalls = syscalls
 }
 
 function isPlain({ method }: CopyFacts): boolean {
