@@ -2,16 +2,8 @@ import type { Evidence } from './evidence.ts'
 import type { Cause, Phase } from './explanation.ts'
 import { clientRule } from './client-rule.ts'
 import { dataRule, directoryRule, metadataRule, storageRule, syncRule } from './storage-rules.ts'
+import { unknown, type Rule, type Verdict } from './verdict.ts'
 import { PHASE_NAMES, binaryRate, duration, size } from './words.ts'
-
-export interface Verdict {
-  readonly cause: Cause
-  /** Whole sentences. */
-  readonly verdict: string
-}
-
-/** Undefined where the trace has no evidence of a cause. */
-export type Rule = (evidence: Evidence, ms: number) => Verdict | undefined
 
 /** Nobody asks why a request was so quick. */
 const FAST_MS = 10
@@ -49,10 +41,6 @@ export function findCause(evidence: Evidence): Verdict {
 }
 
 const FAST: Verdict = { cause: 'fast', verdict: 'Nothing was slow.' }
-
-export function unknown(verdict: string): Verdict {
-  return { cause: 'unknown', verdict }
-}
 
 type Sorted = readonly (readonly [Phase, number])[]
 

@@ -1,5 +1,5 @@
-import { unknown, type Verdict } from './cause.ts'
 import type { Evidence } from './evidence.ts'
+import { unknown, type Verdict } from './verdict.ts'
 import { duration, size } from './words.ts'
 
 /** Bytes a second that nobody calls slow: more than a network of 1 Gbit/s brings. */

@@ -1,6 +1,6 @@
-import { unknown, type Verdict } from './cause.ts'
 import type { Evidence, Place } from './evidence.ts'
 import type { Phase } from './explanation.ts'
+import { unknown, type Verdict } from './verdict.ts'
 import { binaryRate, duration, grouped, size } from './words.ts'
 
 /** File operations that only look up a name take microseconds, or a disk's access time when they have to read. */
