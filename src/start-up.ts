@@ -61,13 +61,13 @@ function tracingLine({ tracing, sources }: Config): string {
       sources.otelSdkDisabled === 'default' ? sources.otelEnabled : sources.otelSdkDisabled
     return `off (${cause})`
   }
-  const { exporters, protocol, insecure, endpoint, zipkinEndpoint, file, depth } = tracing
+  const { exporters, protocol, encoding, insecure, endpoint, zipkinEndpoint, file, depth } = tracing
   const parts = [`${exporters.join(', ')} (${sources.otelExporter})`]
   if (exporters.includes('otlp')) {
     const { url } = parseEndpoint(endpoint, { protocol, insecure })
     parts.push(
       `to ${shownUrl(url)} (${sources.otelEndpoint})`,
-      `by ${protocol} (${sources.otelUseHttp})`,
+      `by ${encoding === 'json' ? 'http/json' : protocol} (${sources.otelUseHttp})`,
     )
   }
   if (exporters.includes('zipkin'))

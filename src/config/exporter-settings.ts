@@ -30,10 +30,20 @@ export const EXPORTER_SETTINGS = {
     flag: 'otel-use-http',
     env: [
       'VGW_OTEL_USE_HTTP',
-      protocol('OTEL_EXPORTER_OTLP_TRACES_PROTOCOL'),
-      protocol('OTEL_EXPORTER_OTLP_PROTOCOL'),
+      protocol('OTEL_EXPORTER_OTLP_TRACES_PROTOCOL', isHttp),
+      protocol('OTEL_EXPORTER_OTLP_PROTOCOL', isHttp),
     ],
     help: 'OTLP over HTTP/protobuf instead of gRPC',
+  }),
+  /** Counts where the same variable has chosen HTTP. */
+  otlpEncoding: setting({
+    env: [
+      protocol('OTEL_EXPORTER_OTLP_TRACES_PROTOCOL', encodingOf),
+      protocol('OTEL_EXPORTER_OTLP_PROTOCOL', encodingOf),
+    ],
+    parse: choice('protobuf', 'json'),
+    default: 'protobuf',
+    help: 'encoding of OTLP over HTTP: protobuf, or json (http/json)',
   }),
   otelInsecure: toggle({
     flag: 'otel-insecure',
@@ -214,15 +224,18 @@ function zipkinUrl(value: string): string {
   return url.href
 }
 
-function protocol(name: string): ForeignVariable<boolean> {
+/** https://opentelemetry.io/docs/specs/otel/protocol/exporter/#specify-protocol */
+function protocol<T>(name: string, read: (word: Protocol) => T): ForeignVariable<T> {
   const words = choice('grpc', 'http/protobuf', 'http/json')
-  return {
-    name,
-    read: (value) => {
-      const word = words(value)
-      if (word === 'http/json')
-        throw new ConfigError('http/json is not available, only grpc and http/protobuf')
-      return word === 'http/protobuf'
-    },
-  }
+  return { name, read: (value) => read(words(value)) }
+}
+
+type Protocol = 'grpc' | 'http/protobuf' | 'http/json'
+
+function isHttp(word: Protocol): boolean {
+  return word !== 'grpc'
+}
+
+function encodingOf(word: Protocol): 'protobuf' | 'json' {
+  return word === 'http/json' ? 'json' : 'protobuf'
 }

@@ -53,7 +53,16 @@ describe('tracing', () => {
       { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://c:3', VGW_OTEL_ENDPOINT: 'd:4' },
       { endpoint: 'd:4' },
     ],
-    [{ OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf' }, { protocol: 'http' }],
+    [{ OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf' }, { protocol: 'http', encoding: 'protobuf' }],
+    [{ OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' }, { protocol: 'http', encoding: 'json' }],
+    [
+      { OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json', OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'grpc' },
+      { protocol: 'grpc', encoding: 'protobuf' },
+    ],
+    [
+      { OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json', VGW_OTEL_USE_HTTP: 'true' },
+      { protocol: 'http', encoding: 'protobuf' },
+    ],
     [
       { OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf', OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'grpc' },
       { protocol: 'grpc' },
@@ -190,8 +199,8 @@ describe('tracing', () => {
       /^OTEL_TRACES_SAMPLER: with OTEL_TRACES_SAMPLER_ARG "2"/,
     ],
     [
-      { OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' },
-      /^OTEL_EXPORTER_OTLP_PROTOCOL: http\/json is not available/,
+      { OTEL_EXPORTER_OTLP_PROTOCOL: 'http/xml' },
+      /^OTEL_EXPORTER_OTLP_PROTOCOL: "http\/xml" is not one of grpc, http\/protobuf, http\/json/,
     ],
     [{ OTEL_BSP_SCHEDULE_DELAY: 'soon' }, /^OTEL_BSP_SCHEDULE_DELAY: /],
     [{ TRACING_EXPORTER: 'jager' }, /^TRACING_EXPORTER: "jager" is not one of otlp, /],

@@ -29,7 +29,12 @@ export function readTracing(
     throw new ConfigError('--otel-cert and --otel-key need each other')
   const isHttp = isOfHttp(values, sources)
   return {
-    config: tracingConfig(enabled, { ...values, otelUseHttp: isHttp }),
+    config: tracingConfig(enabled, {
+      ...values,
+      otelUseHttp: isHttp,
+      // A flag that asks for HTTP means protobuf, whatever a variable below it says.
+      otlpEncoding: sources.otelUseHttp === sources.otlpEncoding ? values.otlpEncoding : 'protobuf',
+    }),
     sources:
       isHttp === values.otelUseHttp
         ? sources
@@ -51,6 +56,7 @@ function tracingConfig(enabled: boolean, values: TracingValues): TracingConfig {
     exporters: values.otelExporter.names,
     endpoint: endpointText(values.otelEndpoint, protocol),
     protocol,
+    encoding: values.otlpEncoding,
     insecure: values.otelInsecure,
     headers: values.otelHeaders,
     tlsFiles: {

@@ -10,6 +10,8 @@ export interface BatchExporter {
   /** Each element is one trace, or what came late of one. Rejects where they did not arrive. */
   export(traces: readonly (readonly ReadableSpan[])[]): Promise<void>
   close(): Promise<void>
+  /** After `close` has been given its time. */
+  abort?(): Promise<void>
 }
 
 export interface BatchingSinkOptions {
@@ -51,10 +53,12 @@ export class BatchingSink implements Sink {
   #timer: NodeJS.Timeout | undefined
   #isFlushing = false
   #isClosed = false
+  #abort: (() => Promise<void>) | undefined
   #idle: (() => void)[] = []
   #exported = 0
   #dropped = 0
   #failed = 0
+  #rejected = 0
 
   constructor(options: BatchingSinkOptions) {
     this.exporter = options.exporter
@@ -76,8 +80,14 @@ export class BatchingSink implements Sink {
       queued: this.#waitingSpans + this.#sendingSpans,
       dropped: this.#dropped,
       failed: this.#failed,
-      rejected: 0,
+      rejected: this.#rejected,
     }
+  }
+
+  /** A receiver has answered that it did not take so many. */
+  rejected(spans: number): void {
+    this.#rejected += spans
+    this.#log.rejected(spans)
   }
 
   flush(): Promise<void> {
@@ -97,6 +107,7 @@ export class BatchingSink implements Sink {
     this.#isClosed = true
     const { queued } = this.stats()
     if (queued > 0) this.#log.stopped(queued)
+    await this.#abort?.()
   }
 
   #take(spans: readonly Span[], level: number): void {
@@ -179,6 +190,7 @@ export class BatchingSink implements Sink {
   async #hand(batch: readonly Waiting[]): Promise<number> {
     this.#loaded ??= this.#options.load()
     const { read, exporter } = await this.#loaded
+    this.#abort = exporter.abort?.bind(exporter)
     const traces = batch.map(({ spans, level }) => spans.flatMap((span) => read(span, level) ?? []))
     await exporter.export(traces)
     return traces.reduce((sum, trace) => sum + trace.length, 0)

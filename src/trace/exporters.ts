@@ -1,6 +1,6 @@
 import type { EncodedSpans } from './otlp-batch.ts'
 import type { Endpoint } from './endpoint.ts'
-import { readRejectedSpans } from './otlp-response.ts'
+import { readRejectedSpans, readRejectedSpansOfJson } from './otlp-response.ts'
 import type { TracingConfig } from './tracing-config.ts'
 
 /** Brings encoded batches to a receiver. */
@@ -18,7 +18,7 @@ export type Done = (error: Error | undefined, block: ArrayBuffer | undefined) =>
 /** What a transport takes from the configuration; it is handed to another thread, so it holds nothing but data. */
 export type TransportOptions = Pick<
   TracingConfig,
-  'protocol' | 'headers' | 'serviceVersion' | 'compression' | 'requestTimeoutMs'
+  'protocol' | 'encoding' | 'headers' | 'serviceVersion' | 'compression' | 'requestTimeoutMs'
 > & {
   readonly endpoint: Endpoint
   readonly tls: TlsTexts
@@ -108,7 +108,7 @@ async function openGrpc(options: TransportOptions, onRejected: OnRejected): Prom
       { url, metadata, credentials, userAgent: userAgent(options), ...(await shared(options)) },
       'TRACES',
     ),
-    passThrough(onRejected),
+    passThrough(onRejected, readRejectedSpans),
     'otlp_grpc_span_exporter',
     METRICS,
     undefined,
@@ -132,10 +132,11 @@ async function openHttp(options: TransportOptions, onRejected: OnRejected): Prom
     },
     ...(await shared(options)),
   }
-  const required = { 'Content-Type': 'application/x-protobuf' }
+  const isJson = options.encoding === 'json'
+  const required = { 'Content-Type': isJson ? 'application/json' : 'application/x-protobuf' }
   return base.createOtlpHttpExportDelegate(
     base.convertLegacyHttpOptions(given, 'TRACES', 'v1/traces', required),
-    passThrough(onRejected),
+    passThrough(onRejected, isJson ? readRejectedSpansOfJson : readRejectedSpans),
     'otlp_http_span_exporter',
     METRICS,
     undefined,
@@ -155,11 +156,11 @@ function userAgent({ serviceVersion }: TransportOptions): string {
   return serviceVersion === '' ? 'versitygw-ts' : `versitygw-ts/${serviceVersion}`
 }
 
-function passThrough(onRejected: OnRejected) {
+function passThrough(onRejected: OnRejected, readRejected: (response: Uint8Array) => number) {
   return {
     serializeRequest: (batch: EncodedSpans): Uint8Array => batch.bytes,
     deserializeResponse: (bytes: Uint8Array): object => {
-      const rejected = readRejectedSpans(bytes)
+      const rejected = readRejected(bytes)
       if (rejected > 0) onRejected(rejected)
       return {}
     },

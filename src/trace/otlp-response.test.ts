@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { readRejectedSpans } from './otlp-response.ts'
+import { readRejectedSpans, readRejectedSpansOfJson } from './otlp-response.ts'
 
 describe('partial success (OTLP)', () => {
   test.each([
@@ -16,5 +16,18 @@ describe('partial success (OTLP)', () => {
     ['a varint cut short', [0xff], 0],
   ])('%s', (_, bytes, expected) => {
     expect(readRejectedSpans(Uint8Array.from(bytes))).toBe(expected)
+  })
+
+  test.each([
+    ['', 0],
+    ['{}', 0],
+    ['{"partialSuccess":{}}', 0],
+    ['{"partialSuccess":{"rejectedSpans":"17","errorMessage":"x"}}', 17],
+    ['{"partialSuccess":{"rejectedSpans":17}}', 17],
+    ['{"partialSuccess":{"rejectedSpans":"-1"}}', 0],
+    ['{"partialSuccess":null}', 0],
+    ['<html>', 0],
+  ])('in JSON: %s', (text, expected) => {
+    expect(readRejectedSpansOfJson(Buffer.from(text))).toBe(expected)
   })
 })

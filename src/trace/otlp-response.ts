@@ -29,3 +29,18 @@ function find(message: Uint8Array, wanted: number): number | Uint8Array | undefi
   }
   return undefined
 }
+
+/** The same of an answer in JSON; one that is no such document rejects nothing. */
+export function readRejectedSpansOfJson(response: Uint8Array): number {
+  try {
+    const answer: unknown = JSON.parse(Buffer.from(response).toString())
+    const rejected = Number(property(property(answer, 'partialSuccess'), 'rejectedSpans'))
+    return Number.isSafeInteger(rejected) && rejected > 0 ? rejected : 0
+  } catch {
+    return 0
+  }
+}
+
+function property(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
+}

@@ -2,7 +2,7 @@ import type { SpanProcessor } from '@opentelemetry/sdk-trace-node'
 import { BatchingSink, type BatchExporter } from './batching-sink.ts'
 import type { ConsoleOutput } from './console.ts'
 import { parseEndpoint } from './endpoint.ts'
-import { PackageTransport, type TlsTexts } from './exporters.ts'
+import { PackageTransport, type OnRejected, type TlsTexts, type Transport } from './exporters.ts'
 import { OtlpSink } from './otlp-sink.ts'
 import { ReadableSink } from './readable-sink.ts'
 import type { Attributes } from './recorder.ts'
@@ -30,7 +30,12 @@ export function createSinks(config: TracingConfig, resource: Attributes, parts: 
   const { exporters } = config
   const sinks: Sink[] = parts.recent === undefined ? [] : [parts.recent]
   if (!config.enabled) return sinks
-  if (exporters.includes('otlp')) sinks.push(createOtlpSink(config, resource, parts))
+  if (exporters.includes('otlp'))
+    sinks.push(
+      config.encoding === 'json'
+        ? createOtlpJsonSink(config, resource, parts)
+        : createOtlpSink(config, resource, parts),
+    )
   if (exporters.includes('zipkin')) sinks.push(createZipkinSink(config, resource, parts))
   if (exporters.includes('file')) sinks.push(createFileSink(config, resource, parts))
   const isOnConsole = exporters.includes('console')
@@ -54,29 +59,48 @@ async function loadReader(config: TracingConfig, resource: Attributes) {
 }
 
 function createOtlpSink(config: TracingConfig, resource: Attributes, parts: SinkParts): Sink {
-  const endpoint = parseEndpoint(config.endpoint, config)
-  const { protocol, headers, serviceVersion, compression, requestTimeoutMs } = config
-  const { log, tls = {} } = parts
+  return new OtlpSink({
+    resource,
+    serviceVersion: config.serviceVersion,
+    endpoint: parseEndpoint(config.endpoint, config),
+    batch: config.batch,
+    log: parts.log,
+    createTransport: transportFor(config, parts),
+  })
+}
+
+function createOtlpJsonSink(config: TracingConfig, resource: Attributes, parts: SinkParts): Sink {
+  const load = async () => {
+    const { otlpJsonExporter } = await import('./otlp-json.ts')
+    const read = await loadReader(config, resource)
+    const transport = transportFor(config, parts)((spans) => sink.rejected(spans))
+    return { read, exporter: otlpJsonExporter(transport) }
+  }
+  const target = parseEndpoint(config.endpoint, config)
+  const { batch } = config
+  const sink = new BatchingSink({ exporter: 'otlp', load, batch, log: parts.log, target })
+  return sink
+}
+
+function transportFor(
+  config: TracingConfig,
+  { tls = {} }: SinkParts,
+): (onRejected: OnRejected) => Transport {
+  const { protocol, encoding, headers, serviceVersion, compression, requestTimeoutMs } = config
   const options = {
     protocol,
+    encoding,
     headers,
     serviceVersion,
     compression,
     requestTimeoutMs,
-    endpoint,
+    endpoint: parseEndpoint(config.endpoint, config),
     tls,
   }
-  return new OtlpSink({
-    resource,
-    serviceVersion,
-    endpoint,
-    batch: config.batch,
-    log,
-    createTransport: (onRejected) =>
-      COMPILED
-        ? new ThreadedTransport(options, onRejected)
-        : new PackageTransport(options, onRejected),
-  })
+  return (onRejected) =>
+    COMPILED
+      ? new ThreadedTransport(options, onRejected)
+      : new PackageTransport(options, onRejected)
 }
 
 /** A thread cannot be started from TypeScript sources on Node 20, as tests do. */

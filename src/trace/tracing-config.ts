@@ -5,6 +5,8 @@ export interface TracingConfig {
   /** Where OTLP goes, as the user wrote it (see `endpoint.ts`). */
   readonly endpoint: string
   readonly protocol: 'grpc' | 'http'
+  /** Of OTLP; JSON goes over HTTP only. */
+  readonly encoding: 'protobuf' | 'json'
   /** A bare `host:port` endpoint is spoken to without TLS. */
   readonly insecure: boolean
   /** Sent with each export; secret. */

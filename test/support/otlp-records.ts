@@ -9,6 +9,7 @@ export function tracingConfig(given: Partial<TracingConfig> = {}): TracingConfig
     exporters: ['otlp'],
     endpoint: 'localhost:4317',
     protocol: 'grpc',
+    encoding: 'protobuf',
     insecure: true,
     headers: {},
     tlsFiles: { ca: undefined, cert: undefined, key: undefined },
