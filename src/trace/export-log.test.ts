@@ -37,6 +37,20 @@ describe('trouble with the receiver', () => {
     expect(lines).toHaveLength(2)
   })
 
+  test('of a receiver that takes exports but not all of their spans is one line a minute', () => {
+    const exportLog = new ExportLog(log, PLAIN)
+    for (let i = 0; i < 100; i++) {
+      exportLog.rejected(2)
+      exportLog.succeeded()
+    }
+    vi.advanceTimersByTime(61_000)
+    exportLog.rejected(1)
+    expect(lines).toEqual([
+      'warn the receiver at http://localhost:4317 rejected spans: 2 so far',
+      'warn the receiver at http://localhost:4317 rejected spans: 201 so far',
+    ])
+  })
+
   test('is a debug line for each export', () => {
     const exportLog = new ExportLog(log, PLAIN)
     exportLog.failed(new Error('14 UNAVAILABLE'), 3)

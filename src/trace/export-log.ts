@@ -20,7 +20,9 @@ export class ExportLog {
   readonly #target: ExportTarget
   readonly #url: string
   #nextMs = 0
+  #nextRejectedMs = 0
   #lost = 0
+  #rejected = 0
   #isReported = false
   #everWorked = false
 
@@ -47,8 +49,13 @@ export class ExportLog {
     this.#trouble('the queue is full: the receiver does not keep up', spans)
   }
 
+  /** Its answer is a success otherwise: of the rest nothing is said. */
   rejected(spans: number): void {
-    this.#trouble('the receiver rejected spans', spans)
+    this.#rejected += spans
+    const now = performance.now()
+    if (now < this.#nextRejectedMs) return
+    this.#nextRejectedMs = now + INTERVAL_MS
+    this.#log('warn', `the receiver at ${this.#url} rejected spans: ${this.#rejected} so far`)
   }
 
   stopped(spans: number): void {
