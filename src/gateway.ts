@@ -41,7 +41,7 @@ import {
   type ViewerTraces,
 } from './viewer/open.ts'
 import { readPageFiles } from './viewer/page-files.ts'
-import { createLocalTraces } from './viewer/local-traces.ts'
+import type { ThreadedTraces } from './viewer/threaded-traces.ts'
 import { createTraceSource } from './viewer/trace-source.ts'
 import type { ServingProcess } from './workers/workers.ts'
 
@@ -90,7 +90,9 @@ export async function createGateway(
   })
   const backend = await openBackend(config, io)
   const { iam, notice } = await openIam(config, { io, log, workers })
-  const traces = config.viewer === undefined ? undefined : createViewerTraces(config.viewer)
+  const onViewerFault = (error: unknown): void =>
+    log.error({ err: error }, 'the trace viewer failed')
+  const traces = config.viewer && createViewerTraces(config.viewer, onViewerFault)
   const tracing = await openTracing(config, log, traces)
   const reports = await openReports(config, log)
   const authenticator = openAuthenticator(config, iam, { log, workers })
@@ -112,7 +114,8 @@ export async function createGateway(
   }
   const s3 = await openS3(parts)
   const admin = config.admin === undefined ? undefined : await openAdmin(parts, config.admin)
-  const viewer = traces === undefined ? undefined : await openTraceViewer(parts, traces, workers)
+  const viewer =
+    traces === undefined ? undefined : await openTraceViewer(parts, traces.held, workers)
   const metrics = openMeasuring(parts, workers, admin === undefined ? [s3] : [s3, admin])
   return asOne(parts, {
     s3,
@@ -192,7 +195,9 @@ async function openTracing(
   traces: ViewerTraces | undefined,
 ): Promise<Tracing> {
   return createTracing(config.tracing, {
-    ...traces,
+    recent: traces?.held.recent,
+    activity: traces?.held.activity,
+    loopLag: traces?.loopLag,
     readSyscalls,
     tls: await readTracingTls(config),
     openFile: (file) => new RotatingFile(file),
@@ -292,17 +297,15 @@ function openAdmin(parts: SharedParts, admin: AdminConfig): Promise<Service> {
 /** The trace viewer, with the certificate of the S3 listeners where they have one. */
 async function openTraceViewer(
   { config, iam, tracing, log }: SharedParts,
-  traces: ViewerTraces,
+  traces: ThreadedTraces,
   workers: ServingProcess,
 ): Promise<OpenViewer | undefined> {
   const place = await mountOf(config.posix.directory)
-  const { resource } = tracing
-  const local = createLocalTraces(traces, { resource, place, worker: workers.number })
-  const source = createTraceSource(local, workers)
+  traces.describe({ resource: tracing.resource, place, worker: workers.number })
+  const source = createTraceSource(traces, workers)
   // Of several workers one has the viewer, and asks the others.
   if (config.viewer === undefined || workers.number !== 1) return undefined
   return openViewer(config.viewer, {
-    traces,
     source,
     accounts: iam,
     tls: config.tls === undefined ? undefined : await readTlsFiles(config.tls),

@@ -1,198 +1,38 @@
+import { OperationSlots, SLOT_MS } from './activity-slots.ts'
 import type { Recorder } from './recorder.ts'
 
 /**
  * What went on during the last hour, request by request but not one by one: counts by operation, by time and by latency, of
- * all requests, whether their traces were kept or not. Plain arrays that are written round and round; an operation takes
- * some 60 KB once it has been seen.
+ * all requests, whether their traces were kept or not. Plain arrays that are written round and round.
  */
 export interface Activity {
+  /** By the root span's name: `S3.GetObject`. */
+  readonly operations: ReadonlyMap<string, OperationSlots>
   /** Counts a request that is over. */
   add(recorder: Recorder, status: number): void
-  /** The last `slots` slots, oldest first; the last one is under way. */
-  read(slots: number): ActivityReport
-}
-
-export interface ActivityReport {
-  /** Unix time of the beginning of the first slot, milliseconds. */
-  readonly startMs: number
-  readonly slotMs: number
-  readonly slots: number
-  readonly operations: readonly OperationActivity[]
-}
-
-/** One number a slot, but for `latency`. */
-export interface OperationActivity {
-  /** The root span's name: `S3.GetObject`. */
-  readonly operation: string
-  readonly requests: readonly number[]
-  /** Answers of 400 to 499, and of 500 and above (or none at all). */
-  readonly clientErrors: readonly number[]
-  readonly serverErrors: readonly number[]
-  /** Sums; the longest is that of a single request. */
-  readonly durationMs: readonly number[]
-  readonly longestMs: readonly number[]
-  /** Time in the queue of the I/O pool, of all jobs together. */
-  readonly queueMs: readonly number[]
-  /** Object bytes. */
-  readonly bytesIn: readonly number[]
-  readonly bytesOut: readonly number[]
-  /** Of each slot: pairs of an index into LATENCY_BOUNDS_MS and how many requests were that fast. */
-  readonly latency: readonly (readonly number[])[]
-}
-
-export const SLOT_MS = 10_000
-const SLOTS = 360
-
-/** Four bins an octave from 0.05 ms on: a percentile read from them is at most 19 % off. */
-const BINS_PER_OCTAVE = 4
-const LOWEST_MS = 0.05
-const BINS = 88
-
-/** Upper bounds, in milliseconds; what took longer than the last is counted there too. */
-export const LATENCY_BOUNDS_MS: readonly number[] = Array.from(
-  { length: BINS },
-  (_, bin) => LOWEST_MS * 2 ** ((bin + 1) / BINS_PER_OCTAVE),
-)
-
-const COLUMNS = 8
-const REQUESTS = 0
-const CLIENT_ERRORS = 1
-const SERVER_ERRORS = 2
-const DURATION = 3
-const LONGEST = 4
-const QUEUE = 5
-const BYTES_IN = 6
-const BYTES_OUT = 7
-
-export function createActivity(now: () => number = Date.now): Activity {
-  const operations = new Map<string, OperationSlots>()
-  return {
-    add(recorder, status) {
-      const { root } = recorder
-      const slots = operations.get(root.name) ?? addOperation(operations, root.name)
-      if (slots === undefined) return
-      slots.add(Math.floor(now() / SLOT_MS), recorder, status)
-    },
-    read(count) {
-      const last = Math.floor(now() / SLOT_MS)
-      const first = last - Math.min(count, SLOTS) + 1
-      return {
-        startMs: first * SLOT_MS,
-        slotMs: SLOT_MS,
-        slots: last - first + 1,
-        operations: [...operations]
-          .map(([operation, slots]) => ({ operation, ...slots.read(first, last) }))
-          .filter(({ requests }) => requests.some((number) => number > 0)),
-      }
-    },
-  }
 }
 
 /** Operations are a closed set; the bound is for whoever changes that. */
 const MAX_OPERATIONS = 256
 
-function addOperation(
-  operations: Map<string, OperationSlots>,
-  name: string,
-): OperationSlots | undefined {
-  if (operations.size >= MAX_OPERATIONS) return undefined
-  const slots = new OperationSlots(name)
-  operations.set(name, slots)
-  return slots
-}
-
-class OperationSlots {
-  /** Which slot of time stands at each place. */
-  readonly #slot = new Float64Array(SLOTS)
-  readonly #sums = new Float64Array(SLOTS * COLUMNS)
-  readonly #latency = new Uint32Array(SLOTS * BINS)
-  /** The column of the object's bytes; a copy's move neither in nor out. */
-  readonly #bytesColumn: number | undefined
-
-  constructor(operation: string) {
-    this.#bytesColumn = BYTES_COLUMN.get(operation)
+/** `onOperation` is told of each operation when it is seen first. */
+export function createActivity(
+  onOperation: (name: string, slots: OperationSlots) => void,
+): Activity {
+  const operations = new Map<string, OperationSlots>()
+  const addOperation = (name: string): OperationSlots | undefined => {
+    if (operations.size >= MAX_OPERATIONS) return undefined
+    const slots = new OperationSlots(name)
+    operations.set(name, slots)
+    onOperation(name, slots)
+    return slots
   }
-
-  add(slot: number, recorder: Recorder, status: number): void {
-    const place = slot % SLOTS
-    if (this.#slot[place] !== slot) this.#clear(place, slot)
-    const { root } = recorder
-    const ms = (root.endNs - root.startNs) / 1e6
-    const at = place * COLUMNS
-    this.#add(at + REQUESTS, 1)
-    if (status >= 500 || status === 0) this.#add(at + SERVER_ERRORS, 1)
-    else if (status >= 400) this.#add(at + CLIENT_ERRORS, 1)
-    this.#add(at + DURATION, ms)
-    if (ms > (this.#sums[at + LONGEST] ?? 0)) this.#sums[at + LONGEST] = ms
-    this.#add(at + QUEUE, queueMs(recorder))
-    if (this.#bytesColumn !== undefined) {
-      const bytes = root.read('s3.content_length')
-      if (typeof bytes === 'number') this.#add(at + this.#bytesColumn, bytes)
-    }
-    const bin = place * BINS + binOf(ms)
-    this.#latency[bin] = (this.#latency[bin] ?? 0) + 1
+  return {
+    operations,
+    add(recorder, status) {
+      const { name } = recorder.root
+      const slots = operations.get(name) ?? addOperation(name)
+      slots?.add(Math.floor(Date.now() / SLOT_MS), recorder, status)
+    },
   }
-
-  read(first: number, last: number): Omit<OperationActivity, 'operation'> {
-    const places: (number | undefined)[] = []
-    for (let slot = first; slot <= last; slot++)
-      places.push(this.#slot[slot % SLOTS] === slot ? slot % SLOTS : undefined)
-    const column = (index: number): number[] =>
-      places.map((place) => (place === undefined ? 0 : (this.#sums[place * COLUMNS + index] ?? 0)))
-    return {
-      requests: column(REQUESTS),
-      clientErrors: column(CLIENT_ERRORS),
-      serverErrors: column(SERVER_ERRORS),
-      durationMs: column(DURATION),
-      longestMs: column(LONGEST),
-      queueMs: column(QUEUE),
-      bytesIn: column(BYTES_IN),
-      bytesOut: column(BYTES_OUT),
-      latency: places.map((place) => (place === undefined ? [] : this.#latencyOf(place))),
-    }
-  }
-
-  #latencyOf(place: number): number[] {
-    const pairs: number[] = []
-    for (let bin = 0; bin < BINS; bin++) {
-      const count = this.#latency[place * BINS + bin] ?? 0
-      if (count > 0) pairs.push(bin, count)
-    }
-    return pairs
-  }
-
-  #add(index: number, value: number): void {
-    this.#sums[index] = (this.#sums[index] ?? 0) + value
-  }
-
-  #clear(place: number, slot: number): void {
-    this.#sums.fill(0, place * COLUMNS, (place + 1) * COLUMNS)
-    this.#latency.fill(0, place * BINS, (place + 1) * BINS)
-    this.#slot[place] = slot
-  }
-}
-
-const BYTES_COLUMN: ReadonlyMap<string, number> = new Map([
-  ['S3.PutObject', BYTES_IN],
-  ['S3.PostObject', BYTES_IN],
-  ['S3.UploadPart', BYTES_IN],
-  ['S3.GetObject', BYTES_OUT],
-])
-
-function binOf(ms: number): number {
-  const bin = Math.ceil(Math.log2(ms / LOWEST_MS) * BINS_PER_OCTAVE) - 1
-  return bin < 0 ? 0 : bin >= BINS ? BINS - 1 : bin
-}
-
-/** Spans of one job have one queue time between them; they stand one behind the other. */
-function queueMs({ spans }: Recorder): number {
-  let sum = 0
-  let last: unknown
-  for (const { given } of spans) {
-    const queued = given['posix.queue_ms']
-    if (queued === undefined || queued === last) continue
-    last = queued
-    if (typeof queued === 'number') sum += queued
-  }
-  return sum
 }

@@ -54,8 +54,24 @@ export function readSpans(bytes: Uint8Array, limit = Number.POSITIVE_INFINITY): 
   return spans
 }
 
+/** The name of the first span, without reading the rest of it. */
+export function readName({ buffer, byteOffset, byteLength }: Uint8Array): string {
+  const reader = new Reader(Buffer.from(buffer, byteOffset, byteLength), 0, byteLength)
+  if (reader.done) return ''
+  reader.next()
+  const span = reader.message()
+  while (!span.done) {
+    span.next()
+    if (span.field === NAME) return span.text()
+    span.skip()
+  }
+  return ''
+}
+
 /** ScopeSpans.spans. */
 const SPANS = 2
+/** Span.name. */
+const NAME = 5
 
 type Growing = {
   -readonly [K in keyof StoredSpan]: StoredSpan[K] extends readonly (infer T)[]
@@ -268,6 +284,6 @@ class Reader {
     if (this.#wire === 0) this.varint()
     else if (this.#wire === 1) this.#at += 8
     else if (this.#wire === 5) this.#at += 4
-    else this.#at += this.varint()
+    else this.message()
   }
 }

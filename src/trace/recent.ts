@@ -1,52 +1,50 @@
+import { unixTime } from './clock.ts'
+import { wordAt } from './ids.ts'
 import { OtlpEncoder } from './otlp.ts'
-import { readSpans, type StoredSpan } from './otlp-reader.ts'
 import { ProtobufWriter } from './protobuf.ts'
 import type { Recorder, Span } from './recorder.ts'
-import { TraceRing, type RecentTrace } from './trace-ring.ts'
 import type { Sink, SinkStats } from './sink.ts'
+import { HEAD_BYTES, RING, writeHead, writeIdWord } from './trace-batch.ts'
 
 export interface RecentOptions {
-  /** Of all traces together, as they are encoded. */
-  readonly maxBytes: number
-  /** Of each of the three kinds below. */
-  readonly maxTraces: number
+  /** Of one trace, as it is encoded: spans beyond it are left out. */
+  readonly maxTraceBytes: number
+  /** Takes a block of so many traces (`trace-batch.ts`), which is its own from then on. */
+  readonly take: (batch: Uint8Array<ArrayBuffer>, traces: number) => void
+  /** No more will come. */
+  readonly end: () => Promise<void>
 }
 
 /**
- * The last traces that were kept, in memory, for the viewer and for `explain`.
+ * The last traces that were kept, on their way to the thread that holds them for the viewer and for `explain`.
  *
- * They are kept as the bytes that OTLP would send: objects that live for seconds would be moved about by the garbage
- * collector with every request, bytes cost a microsecond and nothing more. What failed and what was slow have rings of their
- * own, so that a flood of plain requests does not wash them away: their newest are there also after minutes of load. Of more
+ * They go as the bytes that OTLP would send: objects that live for seconds would be moved about by the garbage collector
+ * with every request, bytes cost a few microseconds and nothing more. Here it is decided what a trace is: what failed and what
+ * was slow for its operation have rings of their own, so that a flood of plain requests does not wash them away. Of more
  * requests than anybody can look at a part is taken, which makes them reach further back and cost next to nothing.
  */
 export class RecentTraces implements Sink {
   readonly exporter = 'viewer'
-  readonly #failed: TraceRing
-  readonly #slow: TraceRing
-  readonly #plain: TraceRing
-  readonly #rings: readonly TraceRing[]
-  readonly #writer = new ProtobufWriter(new Uint8Array(64 * 1024))
+  readonly #options: RecentOptions
+  readonly #writer = new ProtobufWriter(new Uint8Array(BLOCK_BYTES))
   readonly #encoder = new OtlpEncoder(this.#writer)
   readonly #bars = new Map<string, SlowBar>()
   readonly #ration = new Ration()
+  /** Traces in the block. */
+  #waiting = 0
   #thinned = 0
-  #sequence = 0
   #spans = 0
   #dropped = 0
 
-  constructor({ maxBytes, maxTraces }: RecentOptions) {
-    this.#failed = new TraceRing(Math.floor(maxBytes / 4), maxTraces)
-    this.#slow = new TraceRing(Math.floor(maxBytes / 4), maxTraces)
-    this.#plain = new TraceRing(Math.floor(maxBytes / 2), maxTraces)
-    this.#rings = [this.#failed, this.#slow, this.#plain]
+  constructor(options: RecentOptions) {
+    this.#options = options
   }
 
   add(recorder: Recorder): void {
     const { root } = recorder
     const status = statusOf(root)
     const ring = this.#ringOf(root, status)
-    if (ring !== this.#slow && !this.#ration.take(root.endNs)) {
+    if (ring !== RING.slow && !this.#ration.take(root.endNs)) {
       this.#thinned++
       return
     }
@@ -54,62 +52,40 @@ export class RecentTraces implements Sink {
   }
 
   addLate(span: Span): void {
-    this.#encode(span.recorder, [span], { ring: this.#plain, status: 0, isLate: true })
+    this.#encode(span.recorder, [span], { ring: RING.plain, status: 0, isLate: true })
   }
 
-  /** From the newest to the oldest, until `visit` says false. Entries are valid until the next trace is added. */
-  visit(visit: (trace: RecentTrace) => boolean): void {
-    const cursors = this.#rings.map((ring) => ring.newest())
-    for (;;) {
-      let at = -1
-      for (const [i, trace] of cursors.entries())
-        if (trace !== undefined && trace.sequence > (cursors[at]?.sequence ?? -1)) at = i
-      const newest = cursors[at]
-      if (newest === undefined) return
-      if (!newest.isLate && !visit(newest)) return
-      cursors[at] = this.#rings[at]?.before(newest)
-    }
+  /** Hands over what has not filled a block yet. */
+  handOver(): void {
+    const writer = this.#writer
+    if (writer.at === 0) return
+    this.#options.take(writer.block.slice(0, writer.at), this.#waiting)
+    this.#waiting = 0
+    // One large trace must not hold its memory for good.
+    if (writer.block.length > LARGEST_KEPT) writer.restart(new Uint8Array(BLOCK_BYTES), 0)
+    else writer.at = 0
   }
 
-  /** All spans of one request, with those that ended after it; in the order in which they began. */
-  spansOf(trace: RecentTrace): StoredSpan[] {
-    const spans = readSpans(trace.bytes)
-    for (let late = this.#plain.newest(); late !== undefined; late = this.#plain.before(late)) {
-      if (late.sequence < trace.sequence) break
-      if (late.isLate && late.requestId === trace.requestId && late.traceId === trace.traceId)
-        spans.push(...readSpans(late.bytes))
-    }
-    return spans
-  }
-
-  /** How many traces have been taken so far. */
-  get sequence(): number {
-    return this.#sequence
-  }
-
-  /** Bytes and traces held, and how many were not taken because there were so many. */
-  get size(): { readonly traces: number; readonly bytes: number; readonly thinned: number } {
-    let traces = 0
-    let bytes = 0
-    for (const ring of this.#rings) {
-      traces += ring.count
-      bytes += ring.bytes
-    }
-    return { traces, bytes, thinned: this.#thinned }
+  /** Traces that were kept but not taken, because there were so many. */
+  get thinned(): number {
+    return this.#thinned
   }
 
   async flush(): Promise<void> {}
-  async close(): Promise<void> {}
+
+  close(): Promise<void> {
+    return this.#options.end()
+  }
 
   stats(): SinkStats {
     return { exported: this.#spans, queued: 0, dropped: this.#dropped, failed: 0, rejected: 0 }
   }
 
-  #ringOf(root: Span, status: number): TraceRing {
+  #ringOf(root: Span, status: number): number {
     const reason = root.read('vgw.sampling.reason')
-    if (reason === 'error' || status >= 400 || status === 0) return this.#failed
-    if (reason === 'slow' || this.#barOf(root.name).isOver(root)) return this.#slow
-    return this.#plain
+    if (reason === 'error' || status >= 400 || status === 0) return RING.failed
+    if (reason === 'slow' || this.#barOf(root.name).isOver(root)) return RING.slow
+    return RING.plain
   }
 
   #barOf(operation: string): SlowBar {
@@ -123,9 +99,12 @@ export class RecentTraces implements Sink {
 
   #encode(recorder: Recorder, spans: readonly Span[], { ring, status, isLate }: Place): void {
     const writer = this.#writer
-    writer.at = 0
+    writer.reserve(HEAD_BYTES)
+    const head = writer.at
+    const start = head + HEAD_BYTES
+    const limit = start + this.#options.maxTraceBytes
+    writer.at = start
     let written = 0
-    const limit = ring.largest
     for (const span of spans) {
       const before = writer.at
       this.#encoder.span(span, recorder, DEEPEST)
@@ -135,22 +114,40 @@ export class RecentTraces implements Sink {
       }
       written++
     }
+    const dropped = spans.length - written
     this.#spans += written
-    this.#dropped += spans.length - written
-    const { root } = recorder
-    ring.add(writer.block.subarray(0, writer.at), {
-      sequence: ++this.#sequence,
-      root,
+    this.#dropped += dropped
+    const { root, anchor } = recorder
+    const { seconds, nanoseconds } = unixTime(root.startNs, anchor)
+    writeHead(writer.view, head, {
+      ring,
+      isLate,
       status,
       spans: spans.length,
-      dropped: spans.length - written,
-      isLate,
+      dropped,
+      startMs: seconds * 1000 + nanoseconds / 1e6,
+      durationMs: (root.endNs - root.startNs) / 1e6,
+      length: writer.at - start,
     })
+    writeIds(writer.view, head, recorder)
+    this.#waiting++
+    if (writer.at >= BLOCK_BYTES - USUAL_BYTES) this.handOver()
   }
 }
 
+const BLOCK_BYTES = 64 * 1024
+/** Room that a trace mostly finds enough: a block is handed over before it would have to grow. */
+const USUAL_BYTES = 8 * 1024
+const LARGEST_KEPT = 1024 * 1024
+
+function writeIds(view: DataView, at: number, { traceId, root }: Recorder): void {
+  for (let i = 0; i < 4; i++) writeIdWord(view, at, i, wordAt(traceId, i * 8))
+  writeIdWord(view, at, 4, root.idHigh)
+  writeIdWord(view, at, 5, root.idLow)
+}
+
 interface Place {
-  readonly ring: TraceRing
+  readonly ring: number
   readonly status: number
   readonly isLate: boolean
 }

@@ -1,6 +1,5 @@
-import { unixTime } from './clock.ts'
-import { spanIdText, wordAt } from './ids.ts'
-import type { Span } from './recorder.ts'
+import { spanIdText } from './ids.ts'
+import { readIdWord, type TraceHead } from './trace-batch.ts'
 
 /** What is known of a kept trace without decoding it, and its bytes. */
 export interface RecentTrace {
@@ -27,11 +26,11 @@ export interface RecentTrace {
 
 export interface NewTrace {
   readonly sequence: number
-  readonly root: Span
-  readonly status: number
-  readonly spans: number
-  readonly dropped: number
-  readonly isLate: boolean
+  readonly operation: string
+  readonly head: TraceHead
+  /** Where the head stands, for its ids. */
+  readonly view: DataView
+  readonly at: number
 }
 
 const ID_WORDS = 6
@@ -71,7 +70,7 @@ export class TraceRing {
   }
 
   /** Copies `bytes`, which are at most `largest`. */
-  add(bytes: Uint8Array, trace: NewTrace): void {
+  add(bytes: Uint8Array, { sequence, operation, head, view, at }: NewTrace): void {
     this.#makeRoom(bytes.length)
     const row = this.#next % this.#maxTraces
     this.#block.set(bytes, this.#head)
@@ -79,21 +78,16 @@ export class TraceRing {
     this.#columns.length[row] = bytes.length
     this.#head += bytes.length
     this.#bytes += bytes.length
-    const { root } = trace
-    const { traceId, anchor } = root.recorder
-    const { seconds, nanoseconds } = unixTime(root.startNs, anchor)
-    this.#columns.sequence[row] = trace.sequence
-    this.#columns.startMs[row] = seconds * 1000 + nanoseconds / 1e6
-    this.#columns.durationMs[row] = (root.endNs - root.startNs) / 1e6
-    this.#columns.status[row] = trace.status
-    this.#columns.spans[row] = trace.spans
-    this.#columns.dropped[row] = trace.dropped
-    this.#columns.isLate[row] = trace.isLate ? 1 : 0
-    this.#columns.operation[row] = this.#nameOf(root.name)
-    const at = row * ID_WORDS
-    for (let i = 0; i < 4; i++) this.#columns.ids[at + i] = wordAt(traceId, i * 8)
-    this.#columns.ids[at + 4] = root.idHigh
-    this.#columns.ids[at + 5] = root.idLow
+    const columns = this.#columns
+    columns.sequence[row] = sequence
+    columns.startMs[row] = head.startMs
+    columns.durationMs[row] = head.durationMs
+    columns.status[row] = head.status
+    columns.spans[row] = head.spans
+    columns.dropped[row] = head.dropped
+    columns.isLate[row] = head.isLate ? 1 : 0
+    columns.operation[row] = this.#nameOf(operation)
+    for (let i = 0; i < ID_WORDS; i++) columns.ids[row * ID_WORDS + i] = readIdWord(view, at, i)
     this.#next++
   }
 

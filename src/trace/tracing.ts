@@ -110,7 +110,10 @@ export function createTracing(config: TracingConfig, parts: TracingParts): Traci
       late,
     }),
     flush: () => all(sinks, (sink) => sink.flush()),
-    close: () => all(sinks, (sink) => sink.close(CLOSE_LIMIT_MS)),
+    close() {
+      parts.loopLag?.close()
+      return all(sinks, (sink) => sink.close(CLOSE_LIMIT_MS))
+    },
   }
 }
 

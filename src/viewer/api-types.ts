@@ -1,5 +1,5 @@
 import type { Explanation, Phase } from '../explain/explanation.ts'
-import type { ActivityReport } from '../trace/activity.ts'
+import type { ActivityReport } from '../trace/activity-slots.ts'
 import type { AttributeValue } from '../trace/recorder.ts'
 
 /**

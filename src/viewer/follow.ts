@@ -1,16 +1,26 @@
 import type { ServerResponse } from 'node:http'
-import type { TraceFilter, TraceNews } from './api-types.ts'
+import type { TraceFilter } from './api-types.ts'
 import { answerError, begin } from './answer.ts'
-import type { NewsMark, TraceSource } from './trace-source.ts'
+import type { Asked, NewsMarks } from './questions.ts'
+import { TracesBusy } from './threaded-traces.ts'
+import type { TraceSource } from './trace-source.ts'
 
 /** How many may follow at a time. */
 const MAX_FOLLOWERS = 16
 const EVERY_MS = 500
-const MAX_ROWS = 100
 /** Proxies cut what is silent. */
 const SIGN_OF_LIFE_MS = 15_000
 /** What a follower has not taken yet; beyond it he misses news. */
 const MAX_WAITING_BYTES = 1024 * 1024
+
+/** What is followed. */
+export interface Followed {
+  readonly filter: TraceFilter
+  /** Of traces in one event. */
+  readonly limit: number
+  /** Asked now and then: a session ends, an account goes. */
+  readonly mayStay: () => Promise<boolean>
+}
 
 /** Those who see new traces as they come: https://html.spec.whatwg.org/multipage/server-sent-events.html */
 export class Followers {
@@ -21,8 +31,7 @@ export class Followers {
     this.#source = source
   }
 
-  /** `mayStay` is asked now and then: a session ends, an account goes. */
-  add(outgoing: ServerResponse, filter: TraceFilter, mayStay: () => Promise<boolean>): void {
+  add(outgoing: ServerResponse, followed: Followed): void {
     if (this.#open.size >= MAX_FOLLOWERS) {
       answerError(outgoing, 503, { error: 'too many follow already' }, { 'Retry-After': '10' })
       return
@@ -35,32 +44,29 @@ export class Followers {
       outgoing.end()
     }
     outgoing.on('close', end)
-    this.#follow(outgoing, filter, mayStay).then(end, end)
+    this.#follow(outgoing, followed).then(end, end)
   }
 
   close(): void {
     for (const outgoing of this.#open) outgoing.destroy()
   }
 
-  async #follow(
-    outgoing: ServerResponse,
-    filter: TraceFilter,
-    mayStay: () => Promise<boolean>,
-  ): Promise<void> {
-    let mark: NewsMark | undefined
+  async #follow(outgoing: ServerResponse, { filter, limit, mayStay }: Followed): Promise<void> {
+    let marks: NewsMarks | undefined
     let aliveMs = performance.now()
     let missed = 0
     while (this.#open.has(outgoing)) {
-      const { traces, skipped, mark: next } = await this.#source.news(filter, MAX_ROWS, mark)
-      mark = next
+      const news = await this.#news(filter, limit, { marks, missed })
       const now = performance.now()
-      if (outgoing.writableLength > MAX_WAITING_BYTES) {
-        missed += traces.length + skipped
-      } else if (traces.length > 0 || skipped + missed > 0) {
-        const news: TraceNews = { traces, skipped: skipped + missed }
-        outgoing.write(`event: traces\ndata: ${JSON.stringify(news)}\n\n`)
+      if (news !== undefined) {
+        marks = news.marks
         missed = 0
-        aliveMs = now
+        if (outgoing.writableLength > MAX_WAITING_BYTES) {
+          missed = news.count
+        } else if (news.count > 0) {
+          outgoing.write(`event: traces\ndata: ${Buffer.from(news.body).toString()}\n\n`)
+          aliveMs = now
+        }
       }
       if (now - aliveMs > SIGN_OF_LIFE_MS) {
         if (!(await mayStay())) return
@@ -68,6 +74,16 @@ export class Followers {
         aliveMs = now
       }
       await new Promise((resolve) => setTimeout(resolve, EVERY_MS).unref())
+    }
+  }
+
+  /** None where others ask so much that there is no time: the next turn has what came meanwhile. */
+  async #news(...asked: Parameters<TraceSource['news']>): Promise<Asked | undefined> {
+    try {
+      return await this.#source.news(...asked)
+    } catch (error) {
+      if (error instanceof TracesBusy) return undefined
+      throw error
     }
   }
 }

@@ -1,9 +1,83 @@
-import { SLOT_MS, type ActivityReport, type OperationActivity } from '../trace/activity.ts'
-import type { ListAnswer, NewsAnswer } from './local-traces.ts'
-import type { TraceList, TraceNews } from './api-types.ts'
+import {
+  LATENCY_BOUNDS_MS,
+  SLOT_MS,
+  type ActivityReport,
+  type OperationActivity,
+} from '../trace/activity-slots.ts'
+import type { ActivityView, TraceAnswer, TraceList, TraceRow, TraceView } from './api-types.ts'
+import { endOf, type ListAnswer, type LocalTraces, type NewsAnswer } from './local-traces.ts'
+import type { Asked, NewsMarks, Question } from './questions.ts'
+
+/** What one process said, as it goes to another: JSON of this. */
+interface Told {
+  readonly worker: number
+  readonly value: unknown
+}
+
+/** Asks `local`; with what the `others` said, makes one answer of all. */
+export function gather(
+  question: Question,
+  { local, worker }: { readonly local: LocalTraces; readonly worker: number },
+  others: readonly Uint8Array[] | undefined,
+): Asked {
+  // Each question names its answerer.
+  const own: Told = { worker, value: local[question.kind](question as never) }
+  if (others === undefined) return { body: encode(own), count: 0 }
+  const told = [own, ...others.map(decode)]
+  const values = told.map(({ value }) => value)
+  if (question.kind === 'news') return gatherNews(told, question)
+  if (question.kind === 'list') return traces(gatherLists(values as ListAnswer[], question.limit))
+  if (question.kind === 'slowest')
+    return traces(gatherSlowest(values as TraceRow[][], question.limit))
+  if (question.kind === 'find') return traces(gatherFound(values as TraceView[][], question.limit))
+  if (question.kind === 'otlp') {
+    const resourceSpans = (values as object[][]).flat()
+    return { body: encode({ resourceSpans }), count: resourceSpans.length }
+  }
+  if (question.kind === 'size')
+    return { body: encode({ ...sumOf(values as Size[]), workers: told.length }), count: 0 }
+  const view: ActivityView = {
+    ...gatherActivity(values as ActivityReport[], question.group),
+    latencyBoundsMs: LATENCY_BOUNDS_MS,
+  }
+  return { body: encode(view), count: 0 }
+}
+
+const UTF8 = new TextEncoder()
+const FROM_UTF8 = new TextDecoder()
+
+function encode(value: unknown): Uint8Array<ArrayBuffer> {
+  return UTF8.encode(JSON.stringify(value))
+}
+
+/** Both ends are this program. */
+function decode(bytes: Uint8Array): Told {
+  return JSON.parse(FROM_UTF8.decode(bytes)) as Told
+}
+
+function traces(answer: TraceList | TraceAnswer): Asked {
+  return { body: encode(answer), count: answer.traces.length }
+}
+
+type Size = ReturnType<LocalTraces['size']>
+
+function sumOf(sizes: readonly Size[]): Size {
+  const sum = (key: keyof Size): number => sizes.reduce((total, size) => total + size[key], 0)
+  return { traces: sum('traces'), bytes: sum('bytes'), thinned: sum('thinned') }
+}
+
+function gatherSlowest(answers: readonly (readonly TraceRow[])[], limit: number): TraceList {
+  const rows = answers.flat().sort((a, b) => b.durationMs - a.durationMs)
+  return { traces: rows.slice(0, limit) }
+}
+
+function gatherFound(answers: readonly (readonly TraceView[])[], limit: number): TraceAnswer {
+  const found = answers.flat().sort((a, b) => b.startMs - a.startMs)
+  return { traces: found.slice(0, limit) }
+}
 
 /** Makes one list of those of several workers. What one of them has not searched to the end ends the list. */
-export function gatherLists(answers: readonly ListAnswer[], limit: number): TraceList {
+function gatherLists(answers: readonly ListAnswer[], limit: number): TraceList {
   const stopped = Math.max(...answers.map(({ stoppedMs }) => stoppedMs ?? Number.NEGATIVE_INFINITY))
   const all = answers
     .flatMap(({ rows }) => rows)
@@ -17,15 +91,25 @@ export function gatherLists(answers: readonly ListAnswer[], limit: number): Trac
   }
 }
 
-export function gatherNews(answers: readonly NewsAnswer[], limit: number): TraceNews {
-  const all = answers.flatMap(({ rows }) => rows)
-  all.sort((a, b) => a.startMs + a.durationMs - b.startMs - b.durationMs)
-  const skipped = answers.reduce((sum, answer) => sum + answer.skipped, 0)
-  return { traces: all.slice(-limit), skipped: skipped + Math.max(0, all.length - limit) }
+function gatherNews(
+  told: readonly Told[],
+  { limit, marks, missed }: Extract<Question, { kind: 'news' }>,
+): Asked {
+  const answers = told.map(({ value }) => value as NewsAnswer)
+  const all = answers.flatMap(({ rows }) => rows).sort((a, b) => endOf(a) - endOf(b))
+  const skipped =
+    answers.reduce((sum, answer) => sum + answer.skipped, missed) + Math.max(0, all.length - limit)
+  // A worker that has said nothing this time is read on from where it was.
+  const next: NewsMarks = {
+    ...marks,
+    ...Object.fromEntries(told.map(({ worker }, i) => [worker, answers[i]?.last ?? 0])),
+  }
+  const news = { traces: all.slice(-limit), skipped }
+  return { body: encode(news), count: news.traces.length + skipped, marks: next }
 }
 
 /** Adds up the workers' hours, and `group` slots to one. */
-export function gatherActivity(reports: readonly ActivityReport[], group: number): ActivityReport {
+function gatherActivity(reports: readonly ActivityReport[], group: number): ActivityReport {
   const slots = Math.max(...reports.map((report) => report.slots))
   const startMs = Math.max(...reports.map((report) => report.startMs))
   const grouped = Math.ceil(slots / group)

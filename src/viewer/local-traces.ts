@@ -1,33 +1,13 @@
-import type { ActivityReport, Activity } from '../trace/activity.ts'
-import type { RecentTraces } from '../trace/recent.ts'
+import { readActivity, type ActivityReport, type OperationSlots } from '../trace/activity-slots.ts'
+import { RING } from '../trace/trace-batch.ts'
 import type { RecentTrace } from '../trace/trace-ring.ts'
-import type { TraceFilter, TraceRow, TraceView } from './api-types.ts'
+import type { TraceStore } from '../trace/trace-store.ts'
+import type { GatewayView, TraceRow, TraceView } from './api-types.ts'
 import { resourceSpans } from './otlp-json.ts'
-import { hasId, matches, mayMatch } from './trace-filter.ts'
+import type { Question } from './questions.ts'
+import { hasId, matches, mayMatch, needsRow } from './trace-filter.ts'
 import { traceRow } from './trace-row.ts'
 import { traceView, type Surroundings } from './trace-view.ts'
-
-/** What one process is asked about its traces; question and answer are plain JSON, for they may travel between workers. */
-export type Question =
-  | { readonly kind: 'size' }
-  | {
-      readonly kind: 'list'
-      readonly filter: TraceFilter
-      readonly limit: number
-      /** Only traces that ended before: Unix time, milliseconds. */
-      readonly beforeMs?: number | undefined
-    }
-  | {
-      readonly kind: 'news'
-      readonly filter: TraceFilter
-      readonly limit: number
-      /** How far each worker has been read; undefined asks for no traces, only for where to go on. */
-      readonly marks?: Readonly<Record<number, number>> | undefined
-    }
-  | { readonly kind: 'slowest'; readonly filter: TraceFilter; readonly limit: number }
-  | { readonly kind: 'find'; readonly id: string; readonly limit: number }
-  | { readonly kind: 'otlp'; readonly id: string; readonly limit: number }
-  | { readonly kind: 'activity'; readonly slots: number }
 
 export interface ListAnswer {
   readonly rows: readonly ListedRow[]
@@ -43,81 +23,89 @@ export interface ListedRow {
 export interface NewsAnswer {
   readonly rows: readonly TraceRow[]
   readonly skipped: number
+  /** The sequence of the last trace that was looked at. */
   readonly last: number
 }
 
+/** What one process knows of its traces: the answers to `Question`, in what JSON can hold. */
 export interface LocalTraces {
-  size(): RecentTraces['size']
-  list(question: Extract<Question, { kind: 'list' }>): ListAnswer
+  size(): GatewayView['held']
+  list(question: Of<'list'>): ListAnswer
   /** The slowest first. */
-  slowest(question: Extract<Question, { kind: 'slowest' }>): readonly TraceRow[]
-  news(question: Extract<Question, { kind: 'news' }>): NewsAnswer
-  find(question: Extract<Question, { kind: 'find' }>): readonly TraceView[]
+  slowest(question: Of<'slowest'>): readonly TraceRow[]
+  news(question: Of<'news'>): NewsAnswer
+  find(question: Of<'find'>): readonly TraceView[]
   /** OTLP's ResourceSpans. */
-  otlp(question: Extract<Question, { kind: 'otlp' }>): readonly object[]
-  activity(question: Extract<Question, { kind: 'activity' }>): ActivityReport
+  otlp(question: Of<'otlp'>): readonly object[]
+  activity(question: Of<'activity'>): ActivityReport
 }
 
-/** Traces decoded for one question, at some microseconds each: requests are being served meanwhile. */
-const MAX_DECODED = 2000
+type Of<K extends Question['kind']> = Extract<Question, { kind: K }>
+
+/** In one answer; a trace has some hundred thousand at most. */
+const MAX_SPANS = 150_000
+
+export interface Held {
+  readonly store: TraceStore
+  readonly operations: ReadonlyMap<string, OperationSlots>
+  readonly thinned: number
+}
 
 export function createLocalTraces(
-  { recent, activity }: { readonly recent: RecentTraces; readonly activity: Activity },
-  { worker, ...surroundings }: Surroundings & { readonly worker: number },
+  { store, operations, thinned }: Held,
+  surroundings: Surroundings,
 ): LocalTraces {
-  const found = (id: string, limit: number): RecentTrace[] => {
-    const traces: RecentTrace[] = []
-    recent.visit((trace) => {
-      if (hasId(trace, id)) traces.push(trace)
-      return traces.length < limit
-    })
-    return traces
-  }
   return {
-    size: () => recent.size,
-    list: (question) => listNewest(recent, question),
-    slowest: (question) => listSlowest(recent, question),
-    news: (question) => listNews(recent, question, worker),
+    size: () => ({ ...store.size, thinned }),
+    list: (question) => listNewest(store, question),
+    slowest: (question) => listSlowest(store, question),
+    news: (question) => listNews(store, question, surroundings.worker),
     find: ({ id, limit }) =>
-      found(id, limit).map((trace) => traceView(trace, recent.spansOf(trace), surroundings)),
+      found(store, id, limit).map((trace) => traceView(trace, store.spansOf(trace), surroundings)),
     otlp: ({ id, limit }) =>
-      found(id, limit).map((trace) => resourceSpans(recent.spansOf(trace), surroundings.resource)),
-    activity: ({ slots }) => activity.read(slots),
+      found(store, id, limit).map((trace) =>
+        resourceSpans(store.spansOf(trace), surroundings.resource),
+      ),
+    activity: ({ slots }) => readActivity(operations, slots),
   }
 }
 
-function listNewest(
-  recent: RecentTraces,
-  { filter, limit, beforeMs }: Extract<Question, { kind: 'list' }>,
-): ListAnswer {
+function found(store: TraceStore, id: string, limit: number): RecentTrace[] {
+  const traces: RecentTrace[] = []
+  let spans = 0
+  store.visit((trace) => {
+    if (!hasId(trace, id)) return true
+    spans += trace.spans
+    if (traces.length === 0 || spans <= MAX_SPANS) traces.push(trace)
+    return traces.length < limit && spans < MAX_SPANS
+  })
+  return traces
+}
+
+function listNewest(store: TraceStore, { filter, limit, beforeMs }: Of<'list'>): ListAnswer {
   const rows: ListedRow[] = []
-  let decoded = 0
   let stoppedMs: number | undefined
-  recent.visit((trace) => {
+  store.visit((trace) => {
     if (beforeMs !== undefined && trace.endMs >= beforeMs) return true
     if (!mayMatch(trace, filter)) return true
     const row = traceRow(trace)
-    decoded++
     if (matches(row, filter)) rows.push({ endMs: trace.endMs, row })
-    if (rows.length < limit && decoded < MAX_DECODED) return true
+    if (rows.length < limit) return true
     stoppedMs = trace.endMs
     return false
   })
   return { rows, stoppedMs }
 }
 
-function listSlowest(
-  recent: RecentTraces,
-  { filter, limit }: Extract<Question, { kind: 'slowest' }>,
-): TraceRow[] {
+function listSlowest(store: TraceStore, { filter, limit }: Of<'slowest'>): TraceRow[] {
   const candidates: RecentTrace[] = []
-  recent.visit((trace) => {
+  store.visit((trace) => {
     if (mayMatch(trace, filter)) candidates.push(trace)
     return true
   })
   candidates.sort((a, b) => b.durationMs - a.durationMs)
   const rows: TraceRow[] = []
-  for (const trace of candidates.slice(0, MAX_DECODED)) {
+  for (const trace of candidates) {
     const row = traceRow(trace)
     if (matches(row, filter)) rows.push(row)
     if (rows.length >= limit) break
@@ -125,30 +113,40 @@ function listSlowest(
   return rows
 }
 
+/** Where more came than are wanted, what failed or was slow goes before the rest, and of each the newest. */
 function listNews(
-  recent: RecentTraces,
-  { filter, limit, marks }: Extract<Question, { kind: 'news' }>,
+  store: TraceStore,
+  { filter, limit, marks }: Of<'news'>,
   worker: number,
 ): NewsAnswer {
-  const rows: TraceRow[] = []
-  const last = recent.sequence
-  let skipped = 0
-  if (marks === undefined) return { rows, skipped, last }
+  const last = store.sequence
+  if (marks === undefined) return { rows: [], skipped: 0, last }
   // One that has been started anew counts from the beginning, and is read from there.
   const mark = marks[worker] ?? 0
   const after = mark > last ? 0 : mark
-  let decoded = 0
-  recent.visit((trace) => {
+  const remarkable: TraceRow[] = []
+  const plain: TraceRow[] = []
+  let skipped = 0
+  store.visit((trace, ring) => {
     if (trace.sequence <= after) return false
     if (!mayMatch(trace, filter)) return true
-    if (rows.length >= limit || decoded >= MAX_DECODED) {
+    const rows = ring === RING.plain ? plain : remarkable
+    if (rows.length >= limit && !needsRow(filter)) {
       skipped++
       return true
     }
     const row = traceRow(trace)
-    decoded++
-    if (matches(row, filter)) rows.push(row)
+    if (!matches(row, filter)) return true
+    if (rows.length < limit) rows.push(row)
+    else skipped++
     return true
   })
-  return { rows: rows.toReversed(), skipped, last }
+  const room = limit - remarkable.length
+  const rows = [...remarkable, ...plain.slice(0, room)].sort((a, b) => endOf(a) - endOf(b))
+  return { rows, skipped: skipped + Math.max(0, plain.length - room), last }
+}
+
+/** Unix time, milliseconds. */
+export function endOf({ startMs, durationMs }: TraceRow): number {
+  return startMs + durationMs
 }

@@ -2,12 +2,11 @@ import { FailureCounts } from '../auth/failure-counts.ts'
 import type { Iam } from '../auth/iam/iam.ts'
 import type { Listener } from '../http/listener.ts'
 import type { TlsPair } from '../http/server.ts'
-import { createActivity, type Activity } from '../trace/activity.ts'
 import { watchLoop, type LoopLag } from '../trace/loop-lag.ts'
-import { RecentTraces } from '../trace/recent.ts'
 import type { GatewayView } from './api-types.ts'
 import { createGuard } from './guard.ts'
 import { createSessions } from './sessions.ts'
+import { ThreadedTraces } from './threaded-traces.ts'
 import type { TraceSource } from './trace-source.ts'
 import { createViewer, type PageFile } from './viewer.ts'
 
@@ -22,24 +21,24 @@ export interface ViewerSettings {
 
 /** What tracing hands its records to, where there is a viewer. */
 export interface ViewerTraces {
-  readonly recent: RecentTraces
-  readonly activity: Activity
+  readonly held: ThreadedTraces
   readonly loopLag: LoopLag
 }
 
-/** So many of each kind (`RecentTraces`), as far as the memory reaches. */
+/** So many of each kind (`RING`), as far as the memory reaches. */
 const MAX_TRACES = 20_000
 
-export function createViewerTraces({ maxBytes }: ViewerSettings): ViewerTraces {
+export function createViewerTraces(
+  { maxBytes }: ViewerSettings,
+  onFault: (error: unknown) => void,
+): ViewerTraces {
   return {
-    recent: new RecentTraces({ maxBytes, maxTraces: MAX_TRACES }),
-    activity: createActivity(),
+    held: new ThreadedTraces({ maxBytes, maxTraces: MAX_TRACES }, onFault),
     loopLag: watchLoop(),
   }
 }
 
 export interface ViewerServices {
-  readonly traces: ViewerTraces
   readonly source: TraceSource
   readonly accounts: Iam
   readonly tls: TlsPair | undefined
@@ -58,7 +57,7 @@ export interface OpenViewer {
 
 export function openViewer(settings: ViewerSettings, services: ViewerServices): OpenViewer {
   const { listener, hosts, token, isLocal } = settings
-  const { traces, source, accounts, tls, about, files, onFault } = services
+  const { source, accounts, tls, about, files, onFault } = services
   const secure = tls !== undefined
   const viewer = createViewer({
     listener,
@@ -87,10 +86,7 @@ export function openViewer(settings: ViewerSettings, services: ViewerServices): 
       return url
     },
     setTls: (pair) => viewer.servers.setTls(pair),
-    async close() {
-      traces.loopLag.close()
-      await viewer.close()
-    },
+    close: () => viewer.close(),
   }
 }
 

@@ -42,6 +42,11 @@ export function mayMatch(trace: RecentTrace, filter: TraceFilter): boolean {
   return id === undefined || hasId(trace, id)
 }
 
+/** Whether a trace has to be decoded to tell. */
+export function needsRow({ bucket, prefix, access, reason }: TraceFilter): boolean {
+  return (bucket ?? prefix ?? access ?? reason) !== undefined
+}
+
 export function matches(row: TraceRow, { bucket, prefix, access, reason }: TraceFilter): boolean {
   if (bucket !== undefined && row.bucket !== bucket) return false
   if (prefix !== undefined && row.key?.startsWith(prefix) !== true) return false

@@ -1,124 +1,78 @@
-import { LATENCY_BOUNDS_MS, type ActivityReport } from '../trace/activity.ts'
-import type { RecentTraces } from '../trace/recent.ts'
 import type { ServingProcess } from '../workers/workers.ts'
-import type {
-  ActivityView,
-  TraceAnswer,
-  TraceFilter,
-  TraceList,
-  TraceNews,
-  TraceRow,
-  TraceView,
-} from './api-types.ts'
-import { gatherActivity, gatherLists, gatherNews } from './gathered.ts'
-import type { ListAnswer, LocalTraces, NewsAnswer, Question } from './local-traces.ts'
+import type { GatewayView, TraceFilter } from './api-types.ts'
+import type { Asked, NewsMarks, Question } from './questions.ts'
+import { TracesBusy, type ThreadedTraces } from './threaded-traces.ts'
 
-/** Traces of all workers. */
+/** Traces of all workers, as JSON that the page is sent (`api-types.ts`). All throw TracesBusy. */
 export interface TraceSource {
-  size(): Promise<RecentTraces['size'] & { readonly workers: number }>
-  list(filter: TraceFilter, limit: number, beforeMs: number | undefined): Promise<TraceList>
-  /** The slowest first. */
-  slowest(filter: TraceFilter, limit: number): Promise<TraceList>
-  /** Where to go on from: pass it to the next call. Without one there is no news yet. */
-  news(filter: TraceFilter, limit: number, from: NewsMark | undefined): Promise<News>
-  /** By trace id or request id. */
-  find(id: string): Promise<TraceAnswer>
-  otlp(id: string): Promise<readonly object[]>
-  activity(slots: number, group: number): Promise<ActivityView>
+  size(): Promise<Pick<GatewayView, 'held' | 'workers'>>
+  /** A `TraceList`. */
+  list(filter: TraceFilter, limit: number, beforeMs: number | undefined): Promise<Asked>
+  /** A `TraceList`, the slowest first. */
+  slowest(filter: TraceFilter, limit: number): Promise<Asked>
+  /** A `TraceNews`, and where to go on from. */
+  news(filter: TraceFilter, limit: number, from: NewsMark): Promise<Asked>
+  /** A `TraceAnswer`, by trace id or request id. */
+  find(id: string): Promise<Asked>
+  /** OTLP's JSON. */
+  otlp(id: string): Promise<Asked>
+  /** An `ActivityView`. */
+  activity(slots: number, group: number): Promise<Asked>
 }
 
-export interface News extends TraceNews {
-  readonly mark: NewsMark
+export interface NewsMark {
+  /** None asks for no traces, only for where to go on. */
+  readonly marks: NewsMarks | undefined
+  /** Of those before: how many were not passed on. */
+  readonly missed: number
 }
-
-/** How far each worker has been read, by its number. */
-export type NewsMark = ReadonlyMap<number, number>
 
 /** What the workers ask each other. */
 const QUESTION = 'viewer'
 /** Whoever is so busy is left out: the page is for now. */
-const TIMEOUT_MS = 1500
+const TIMEOUT_MS = 2000
+/** One trace may be large, and is not left out. */
+const FIND_TIMEOUT_MS = 15_000
 /** A trace of 10,000 spans has some 10 MB as it is shown. */
-const MAX_BYTES = 32 * 1024 * 1024
+const MAX_BYTES = 64 * 1024 * 1024
 /** Requests of one trace id that are shown. */
 const MAX_FOUND = 20
 
-export function createTraceSource(local: LocalTraces, workers: ServingProcess): TraceSource {
+export function createTraceSource(own: ThreadedTraces, workers: ServingProcess): TraceSource {
   // Both ends are this program: question and answer are of one kind.
-  workers.answer(QUESTION, (question) => answer(local, question as Question))
+  workers.answer(QUESTION, async (question) => {
+    try {
+      return (await own.ask(question as Question)).body
+    } catch (error) {
+      // Whoever asks goes without: that is no fault.
+      if (error instanceof TracesBusy) return undefined
+      throw error
+    }
+  })
 
-  const askAll = async <T>(question: Question): Promise<readonly Told<T>[]> => {
-    const others = workers.ask(QUESTION, question, {
-      others: true,
-      timeoutMs: TIMEOUT_MS,
-      maxBytes: MAX_BYTES,
-    })
-    const own = { worker: workers.number, value: answer(local, question) as T }
-    const { answers } = await others
-    return [own, ...answers.map(({ worker, value }) => ({ worker, value: value as T }))]
+  const ask = async (question: Question, timeoutMs = TIMEOUT_MS): Promise<Asked> => {
+    const bounds = { others: true, timeoutMs, maxBytes: MAX_BYTES }
+    const { answers } = await workers.ask(QUESTION, question, bounds)
+    const told = answers.map(({ value }) => value)
+    return own.ask(
+      question,
+      told.filter((value) => value instanceof Uint8Array),
+    )
   }
-  const values = async <T>(question: Question): Promise<readonly T[]> =>
-    (await askAll<T>(question)).map(({ value }) => value)
 
   return {
     async size() {
-      const sizes = await values<ReturnType<LocalTraces['size']>>({ kind: 'size' })
-      return { ...sumOf(sizes), workers: sizes.length }
+      const { body } = await ask({ kind: 'size' })
+      const { workers, ...held } = JSON.parse(Buffer.from(body).toString()) as Sizes
+      return { workers, held }
     },
-    list: async (filter, limit, beforeMs) =>
-      gatherLists(await values<ListAnswer>({ kind: 'list', filter, limit, beforeMs }), limit),
-    async slowest(filter, limit) {
-      const rows = await values<readonly TraceRow[]>({ kind: 'slowest', filter, limit })
-      return {
-        traces: rows
-          .flat()
-          .sort((a, b) => b.durationMs - a.durationMs)
-          .slice(0, limit),
-      }
-    },
-    async news(filter, limit, from) {
-      const marks = from === undefined ? undefined : Object.fromEntries(from)
-      const told = await askAll<NewsAnswer>({ kind: 'news', filter, limit, marks })
-      // A worker that has said nothing this time is read on from where it was.
-      const mark = new Map([...(from ?? []), ...told.map(lastOf)])
-      return {
-        ...gatherNews(
-          told.map(({ value }) => value),
-          limit,
-        ),
-        mark,
-      }
-    },
-    async find(id) {
-      const found = await values<readonly TraceView[]>({ kind: 'find', id, limit: MAX_FOUND })
-      const traces = found.flat().sort((a, b) => b.startMs - a.startMs)
-      return { traces: traces.slice(0, MAX_FOUND) }
-    },
-    otlp: async (id) =>
-      (await values<readonly object[]>({ kind: 'otlp', id, limit: MAX_FOUND })).flat(),
-    activity: async (slots, group) => ({
-      ...gatherActivity(await values<ActivityReport>({ kind: 'activity', slots }), group),
-      latencyBoundsMs: LATENCY_BOUNDS_MS,
-    }),
+    list: (filter, limit, beforeMs) => ask({ kind: 'list', filter, limit, beforeMs }),
+    slowest: (filter, limit) => ask({ kind: 'slowest', filter, limit }),
+    news: (filter, limit, from) => ask({ kind: 'news', filter, limit, ...from }),
+    find: (id) => ask({ kind: 'find', id, limit: MAX_FOUND }, FIND_TIMEOUT_MS),
+    otlp: (id) => ask({ kind: 'otlp', id, limit: MAX_FOUND }, FIND_TIMEOUT_MS),
+    activity: (slots, group) => ask({ kind: 'activity', slots, group }),
   }
 }
 
-type Size = RecentTraces['size']
-
-function sumOf(sizes: readonly Size[]): Size {
-  const sum = (key: keyof Size): number => sizes.reduce((total, size) => total + size[key], 0)
-  return { traces: sum('traces'), bytes: sum('bytes'), thinned: sum('thinned') }
-}
-
-interface Told<T> {
-  readonly worker: number
-  readonly value: T
-}
-
-function lastOf({ worker, value }: Told<NewsAnswer>): readonly [number, number] {
-  return [worker, value.last]
-}
-
-function answer(local: LocalTraces, question: Question): unknown {
-  return local[question.kind](question as never)
-}
+type Sizes = GatewayView['held'] & Pick<GatewayView, 'workers'>

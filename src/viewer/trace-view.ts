@@ -12,6 +12,8 @@ export interface Surroundings {
   readonly resource: Readonly<Record<string, AttributeValue>>
   /** The file system of the served directory. */
   readonly place: Place | undefined
+  /** The number of the process among the workers. */
+  readonly worker: number
 }
 
 /** One request with all its spans as a tree, and what they say in words. */

@@ -2,12 +2,20 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { hostname } from 'node:os'
 import { createServers, type HttpServers, type TlsPair } from '../http/server.ts'
 import type { Listener } from '../http/listener.ts'
-import { answer, answerError, answerJson, answerNothing, type Headers } from './answer.ts'
+import {
+  answer,
+  answerBytes,
+  answerError,
+  answerJson,
+  answerNothing,
+  type Headers,
+} from './answer.ts'
 import type { GatewayView, Login } from './api-types.ts'
 import { Followers } from './follow.ts'
 import type { Guard } from './guard.ts'
 import type { Sessions } from './sessions.ts'
 import { BadQuery, readFilter, readNumber } from './trace-filter.ts'
+import { TracesBusy } from './threaded-traces.ts'
 import type { TraceSource } from './trace-source.ts'
 
 export interface ViewerParts {
@@ -43,8 +51,10 @@ export function createViewer(parts: ViewerParts): Viewer {
   const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     outgoing.on('error', () => undefined)
     serve(incoming, outgoing).catch((error: unknown) => {
-      if (!(error instanceof BadQuery)) parts.onFault(error)
+      const isBusy = error instanceof TracesBusy
+      if (!isBusy && !(error instanceof BadQuery)) parts.onFault(error)
       if (outgoing.headersSent) outgoing.destroy()
+      else if (isBusy) answerError(outgoing, 503, { error: error.message }, { 'Retry-After': '1' })
       else if (error instanceof BadQuery) answerError(outgoing, 400, { error: error.message })
       else answerError(outgoing, 500, { error: 'the viewer failed; the log says why' })
     })
@@ -118,26 +128,29 @@ function createApi({ source, sessions, about }: ViewerParts, followers: Follower
   ): Promise<void> => {
     const { pathname, searchParams: query } = url
     if (pathname === '/api/gateway') {
-      const { workers, ...held } = await source.size()
-      const view: GatewayView = { ...about, host: hostname(), startedMs, workers, held, who }
+      const size = await source.size()
+      const view: GatewayView = { ...about, ...size, host: hostname(), startedMs, who }
       return answerJson(outgoing, view)
     }
     if (pathname === '/api/traces') {
       const limit = readLimit(query, 'limit', DEFAULT_LIMIT, MAX_LIMIT)
       const before = query.get('before')
       const beforeMs = before === null ? undefined : readNumber('before', before)
-      if (query.get('order') === 'slowest')
-        return answerJson(outgoing, await source.slowest(readFilter(query), limit))
-      return answerJson(outgoing, await source.list(readFilter(query), limit, beforeMs))
+      const filter = readFilter(query)
+      const { body } = await (query.get('order') === 'slowest'
+        ? source.slowest(filter, limit)
+        : source.list(filter, limit, beforeMs))
+      return answerBytes(outgoing, body)
     }
     if (pathname === '/api/follow') {
       const mayStay = async (): Promise<boolean> => (await sessions.identify(incoming)) === who
-      return followers.add(outgoing, readFilter(query), mayStay)
+      const limit = readLimit(query, 'limit', DEFAULT_LIMIT, MAX_LIMIT)
+      return followers.add(outgoing, { filter: readFilter(query), limit, mayStay })
     }
     if (pathname === '/api/activity') {
       const slots = readLimit(query, 'slots', MAX_SLOTS, MAX_SLOTS)
       const group = readLimit(query, 'group', 1, MAX_SLOTS)
-      return answerJson(outgoing, await source.activity(slots, group))
+      return answerBytes(outgoing, (await source.activity(slots, group)).body)
     }
     return serveTrace(outgoing, source, pathname)
   }
@@ -154,19 +167,11 @@ async function serveTrace(
   const missing = {
     error: 'no trace of this id is held: it was not kept, or newer ones took its place',
   }
-  if (otlp === undefined) {
-    const found = await source.find(id)
-    return found.traces.length === 0
-      ? answerError(outgoing, 404, missing)
-      : answerJson(outgoing, found)
-  }
-  const resourceSpans = await source.otlp(id)
-  if (resourceSpans.length === 0) return answerError(outgoing, 404, missing)
-  return answerJson(
-    outgoing,
-    { resourceSpans },
-    { 'Content-Disposition': `attachment; filename="trace-${id}.json"` },
-  )
+  const { body, count } = await (otlp === undefined ? source.find(id) : source.otlp(id))
+  if (count === 0) return answerError(outgoing, 404, missing)
+  const headers: Headers =
+    otlp === undefined ? {} : { 'Content-Disposition': `attachment; filename="trace-${id}.json"` }
+  return answerBytes(outgoing, body, headers)
 }
 
 function readLimit(query: URLSearchParams, name: string, standard: number, most: number): number {

@@ -3,6 +3,7 @@ import { nowNs } from '../../src/trace/clock.ts'
 import { RecentTraces } from '../../src/trace/recent.ts'
 import { Recorder } from '../../src/trace/recorder.ts'
 import { settle } from '../../src/trace/settle.ts'
+import { largestTrace, TraceStore, type StoreOptions } from '../../src/trace/trace-store.ts'
 import type { RecentTrace } from '../../src/trace/trace-ring.ts'
 import { CALLER, putObjectRecord } from '../support/otlp-records.ts'
 
@@ -29,9 +30,29 @@ function made({ status = 200, ms = 0.01, children = 2, reason = 'head' }: Made =
   return recorder
 }
 
-function all(recent: RecentTraces): RecentTrace[] {
+/** Both ends: what takes traces, and what holds them when they have been handed over. */
+class Kept extends RecentTraces {
+  readonly #store: TraceStore
+
+  constructor(options: StoreOptions) {
+    const store = new TraceStore(options)
+    super({
+      maxTraceBytes: largestTrace(options.maxBytes),
+      take: (batch) => store.take(batch),
+      end: () => Promise.resolve(),
+    })
+    this.#store = store
+  }
+
+  get store(): TraceStore {
+    this.handOver()
+    return this.#store
+  }
+}
+
+function all({ store }: Kept): RecentTrace[] {
   const traces: RecentTrace[] = []
-  recent.visit((trace) => {
+  store.visit((trace) => {
     traces.push(trace)
     return true
   })
@@ -42,7 +63,7 @@ const MIB = 1024 ** 2
 
 describe('the last kept traces', () => {
   test('are read back as they were recorded', () => {
-    const recent = new RecentTraces({ maxBytes: MIB, maxTraces: 10 })
+    const recent = new Kept({ maxBytes: MIB, maxTraces: 10 })
     const recorder = putObjectRecord(at, CALLER)
     settle(recorder)
     recent.add(recorder)
@@ -56,7 +77,7 @@ describe('the last kept traces', () => {
       spans: recorder.spans.length,
       dropped: 0,
     })
-    const spans = trace === undefined ? [] : recent.spansOf(trace)
+    const spans = trace === undefined ? [] : recent.store.spansOf(trace)
     expect(spans.map(({ name, spanId }) => [name, spanId])).toEqual(
       recorder.spans.map(({ name, spanId }) => [name, spanId]),
     )
@@ -82,7 +103,7 @@ describe('the last kept traces', () => {
   })
 
   test('come newest first, and the oldest make room', () => {
-    const recent = new RecentTraces({ maxBytes: MIB, maxTraces: 50 })
+    const recent = new Kept({ maxBytes: MIB, maxTraces: 50 })
     const ids: string[] = []
     for (let i = 0; i < 500; i++) {
       const recorder = made({ children: i % 40 })
@@ -95,23 +116,23 @@ describe('the last kept traces', () => {
     const sequences = traces.map(({ sequence }) => sequence)
     expect(sequences).toEqual(sequences.toSorted((a, b) => b - a))
     for (const trace of traces) {
-      const spans = recent.spansOf(trace)
+      const spans = recent.store.spansOf(trace)
       expect(spans).toHaveLength(trace.spans)
       expect(spans[0]?.spanId).toBe(trace.requestId)
     }
   })
 
   test('take no more memory than they may, whatever their sizes', () => {
-    const recent = new RecentTraces({ maxBytes: MIB, maxTraces: 100_000 })
+    const recent = new Kept({ maxBytes: MIB, maxTraces: 100_000 })
     for (let i = 0; i < 3000; i++)
       recent.add(made({ children: (i * 7919) % 300, status: i % 3 === 0 ? 500 : 200 }))
-    expect(recent.size.bytes).toBeLessThanOrEqual(MIB)
-    expect(recent.size.bytes).toBeGreaterThan(MIB / 3)
-    for (const trace of all(recent)) expect(recent.spansOf(trace)).toHaveLength(trace.spans)
+    expect(recent.store.size.bytes).toBeLessThanOrEqual(MIB)
+    expect(recent.store.size.bytes).toBeGreaterThan(MIB / 3)
+    for (const trace of all(recent)) expect(recent.store.spansOf(trace)).toHaveLength(trace.spans)
   })
 
   test('failures and slow requests outlive a flood of plain ones', () => {
-    const recent = new RecentTraces({ maxBytes: MIB, maxTraces: 100_000 })
+    const recent = new Kept({ maxBytes: MIB, maxTraces: 100_000 })
     const failed = made({ status: 503 })
     const slow = made({ ms: 2500, reason: 'slow' })
     recent.add(failed)
@@ -120,11 +141,11 @@ describe('the last kept traces', () => {
     const ids = all(recent).map(({ requestId }) => requestId)
     expect(ids).toContain(failed.root.spanId)
     expect(ids).toContain(slow.root.spanId)
-    expect(recent.size.bytes).toBeLessThanOrEqual(MIB)
+    expect(recent.store.size.bytes).toBeLessThanOrEqual(MIB)
   })
 
   test('the slowest of an operation outlive it too, without a threshold', () => {
-    const recent = new RecentTraces({ maxBytes: MIB, maxTraces: 100_000 })
+    const recent = new Kept({ maxBytes: MIB, maxTraces: 100_000 })
     const slowest = made({ ms: 40 })
     for (let i = 0; i < 100; i++) recent.add(made())
     recent.add(slowest)
@@ -133,21 +154,23 @@ describe('the last kept traces', () => {
   })
 
   test('10,000 spans are whole; what is larger than its share is cut, and says so', () => {
-    const recent = new RecentTraces({ maxBytes: 32 * MIB, maxTraces: 1000 })
+    const recent = new Kept({ maxBytes: 32 * MIB, maxTraces: 1000 })
     recent.add(made({ children: 10_000 }))
     const [whole] = all(recent)
     expect(whole).toMatchObject({ spans: 10_001, dropped: 0 })
-    expect(whole === undefined ? [] : recent.spansOf(whole)).toHaveLength(10_001)
-    const small = new RecentTraces({ maxBytes: MIB, maxTraces: 1000 })
+    expect(whole === undefined ? [] : recent.store.spansOf(whole)).toHaveLength(10_001)
+    const small = new Kept({ maxBytes: MIB, maxTraces: 1000 })
     small.add(made({ children: 10_000 }))
     const [cut] = all(small)
     expect(cut?.spans).toBe(10_001)
     expect(cut?.dropped).toBeGreaterThan(1000)
-    expect(cut === undefined ? [] : small.spansOf(cut)).toHaveLength(10_001 - (cut?.dropped ?? 0))
+    expect(cut === undefined ? [] : small.store.spansOf(cut)).toHaveLength(
+      10_001 - (cut?.dropped ?? 0),
+    )
   })
 
   test('of more than 1,000 a second a part is taken, of slow ones all', () => {
-    const recent = new RecentTraces({ maxBytes: 8 * MIB, maxTraces: 100_000 })
+    const recent = new Kept({ maxBytes: 8 * MIB, maxTraces: 100_000 })
     const slow: string[] = []
     for (let i = 0; i < 60_000; i++) {
       // Ten thousand a second.
@@ -157,8 +180,8 @@ describe('the last kept traces', () => {
       if (recorder.root.endNs - recorder.root.startNs > 1e9) slow.push(recorder.root.spanId)
       recent.add(recorder)
     }
-    const { traces, thinned } = recent.size
-    expect(traces + thinned).toBe(60_000)
+    const { traces } = recent.store.size
+    expect(traces + recent.thinned).toBe(60_000)
     expect(traces).toBeGreaterThan(5000)
     expect(traces).toBeLessThan(16_000)
     const ids = new Set(all(recent).map(({ requestId }) => requestId))
@@ -166,7 +189,7 @@ describe('the last kept traces', () => {
   })
 
   test('a span that ends after its trace is found with it', () => {
-    const recent = new RecentTraces({ maxBytes: MIB, maxTraces: 1000 })
+    const recent = new Kept({ maxBytes: MIB, maxTraces: 1000 })
     const recorder = made()
     recorder.decision = 'kept'
     recent.add(recorder)
@@ -174,8 +197,8 @@ describe('the last kept traces', () => {
     recorder.root.child('Posix.IO.RemoveFile').end()
     expect(all(recent)).toHaveLength(1)
     const [trace] = all(recent)
-    expect(trace === undefined ? [] : recent.spansOf(trace).map(({ name }) => name)).toContain(
-      'Posix.IO.RemoveFile',
-    )
+    expect(
+      trace === undefined ? [] : recent.store.spansOf(trace).map(({ name }) => name),
+    ).toContain('Posix.IO.RemoveFile')
   })
 })
