@@ -44,6 +44,12 @@ export function sourceRef(
   }
 }
 
+/** As traces tell it: behind a question mark there may be the query of a presigned URL that somebody pasted. */
+export function shownSource({ bucket, key }: CopySourceRef): string {
+  const mark = key.indexOf('?')
+  return `${bucket}/${mark < 0 ? key : `${key.slice(0, mark)}?REDACTED`}`
+}
+
 /** A copy takes its bytes from its source: what it must not have is a body. */
 export function refuseBody({ headers }: S3Request): void {
   const length = headers['x-amz-decoded-content-length'] ?? headers['content-length'] ?? '0'

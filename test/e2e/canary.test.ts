@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { TABLE, type TableOperation } from '../support/access-operations.ts'
 import { accountDirectory, accountXml } from '../support/admin.ts'
-import { Canaries, startCapture, type Capture } from '../support/canaries.ts'
+import { Canaries, plantedHeaders, startCapture, type Capture } from '../support/canaries.ts'
 import { useGateway, type RawRequest } from '../support/fixture.ts'
 import { freePort } from '../support/gateway.ts'
 import { formBody, formType } from '../support/post-form.ts'
@@ -62,26 +62,7 @@ describe('secrets that are planted are found nowhere', () => {
   }))
 
   /** Headers that may be sent with anything. Their values are known to who sends them, and to nobody else. */
-  const headers: HeaderList = [
-    ['X-Amz-Security-Token', plant('session token')],
-    ['Cookie', `session=${plant('cookie')}`],
-    ['Proxy-Authorization', `Basic ${plant('proxy authorization')}`],
-    ['X-Api-Key', plant('an unknown header')],
-    [`X-${plant('the name of an unknown header')}`, '1'],
-    ['x-amz-server-side-encryption-customer-key', plant('SSE-C key')],
-    ['x-amz-server-side-encryption-customer-key-MD5', plant('MD5 of an SSE-C key')],
-    ['x-amz-copy-source-server-side-encryption-customer-key', plant('SSE-C key of a source')],
-    ['x-amz-server-side-encryption-context', plant('SSE context')],
-    ['x-amz-mfa', plant('MFA code')],
-    ['x-amz-meta-note', plant('user metadata')],
-    ['Referer', `http://host/b/k?X-Amz-Signature=${plant('a URL in Referer')}`],
-    ['User-Agent', `tool/1.0 token=${plant('user agent')}`],
-    ['baggage', `secret=${plant('baggage')}`],
-    ['Forwarded', `for=${plant('Forwarded')}`],
-    ['Via', `1.1 ${plant('Via')}`],
-    ['From', plant('From')],
-    ['Content-Disposition', `attachment; filename=${plant('Content-Disposition')}`],
-  ]
+  const headers = plantedHeaders(plant)
   const query = `unknown=${plant('an unknown parameter')}&response-content-disposition=${plant('a response parameter')}&X-Amz-Security-Token-2=${plant('a parameter like one of Amazon’s')}&${plant('a bare parameter')}`
   const answers: RawResponse[] = []
 
@@ -197,6 +178,14 @@ describe('secrets that are planted are found nowhere', () => {
     })
     await send('PUT', '/first/sum', {
       headers: { 'x-amz-checksum-sha256': plant('a checksum') },
+      body: 'x',
+    })
+    const copied = `/first/key?token=${plant('a parameter of x-amz-copy-source')}`
+    await send('PUT', '/first/copied', {
+      headers: { 'x-amz-copy-source': copied, 'x-amz-acl': plant('an ACL') },
+    })
+    await send('PUT', '/first/typed', {
+      headers: { 'Content-Type': `text/${plant('Content-Type')}` },
       body: 'x',
     })
     await send('GET', '/first?analytics')

@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { gunzipSync } from 'node:zlib'
+import type { HeaderList } from './sigv4.ts'
 
 /** Secrets that are planted one in each place, so that a leak says where it came from. */
 export class Canaries {
@@ -39,6 +40,33 @@ function base64Cores(text: string): string[] {
     const encoded = Buffer.from('x'.repeat(offset) + text).toString('base64')
     return encoded.slice(offset === 0 ? 0 : 4, Math.floor((offset + text.length) / 3) * 4)
   })
+}
+
+/** Headers that hold secrets or may, and are no matter of anybody but client and gateway. */
+export function plantedHeaders(plant: (place: string) => string): HeaderList {
+  return [
+    ['X-Amz-Security-Token', plant('session token')],
+    ['Cookie', `session=${plant('cookie')}`],
+    ['Proxy-Authorization', `Basic ${plant('proxy authorization')}`],
+    ['X-Api-Key', plant('an unknown header')],
+    [`X-${plant('the name of an unknown header')}`, '1'],
+    ['x-amz-server-side-encryption-customer-key', plant('SSE-C key')],
+    ['x-amz-server-side-encryption-customer-key-MD5', plant('MD5 of an SSE-C key')],
+    ['x-amz-copy-source-server-side-encryption-customer-key', plant('SSE-C key of a source')],
+    ['x-amz-server-side-encryption-context', plant('SSE context')],
+    ['x-amz-mfa', plant('MFA code')],
+    ['x-amz-meta-note', plant('user metadata')],
+    ['Referer', `http://host/b/k?X-Amz-Signature=${plant('a URL in Referer')}`],
+    ['User-Agent', `tool/1.0 token=${plant('user agent')}`],
+    ['If-Modified-Since', plant('a date that is none')],
+    ['X-Amzn-Trace-Id', `Self=${plant('a trace of X-Ray')}`],
+    ['X-Correlation-Id', plant('a correlation id')],
+    ['baggage', `secret=${plant('baggage')}`],
+    ['Forwarded', `for=${plant('Forwarded')}`],
+    ['Via', `1.1 ${plant('Via')}`],
+    ['From', plant('From')],
+    ['Content-Disposition', `attachment; filename=${plant('Content-Disposition')}`],
+  ]
 }
 
 /** A server that takes whatever is sent to it over HTTP: OTLP, Zipkin, Sentry. */

@@ -8,6 +8,7 @@ import {
   isSameObject,
   parseCopySource,
   refuseBody,
+  shownSource,
   sourceRef,
 } from '../copy-source.ts'
 import { S3Error } from '../errors.ts'
@@ -44,7 +45,7 @@ export const CopyObject = operation(
     async handle(input, { backend, call, keys, settings }) {
       const target = { bucket: input.bucket, key: input.key }
       const source = parseCopySource(input.source ?? '', settings.strictBucketNames)
-      tell(call, 's3.copy_source', `${source.bucket}/${source.key}`)
+      tell(call, 's3.copy_source', shownSource(source))
       const isItself = isSameObject(source, target) && source.versionId === undefined
       if (input.metadata === 'COPY' && isItself) throw unchanged()
       const isMissingLock =

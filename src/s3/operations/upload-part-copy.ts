@@ -2,7 +2,13 @@ import { XML_DECLARATION, element, wrap } from '../../http/xml.ts'
 import type { CopiedPart } from '../../backend/backend.ts'
 import { onObject, signedOnly } from '../access-rules.ts'
 import { checkCopyConditions, copyConditions } from '../conditions.ts'
-import { checkCopySize, parseCopySource, refuseBody, sourceRef } from '../copy-source.ts'
+import {
+  checkCopySize,
+  parseCopySource,
+  refuseBody,
+  shownSource,
+  sourceRef,
+} from '../copy-source.ts'
 import { formatXmlDate } from '../http-date.ts'
 import { parsePartNumber } from '../list-params.ts'
 import { header, headers, label, operation, query } from '../operation.ts'
@@ -35,7 +41,7 @@ export const UploadPartCopy = operation(
       const { bucket, key, uploadId = '', range } = input
       tell(call, 's3.upload_id', uploadId)
       const source = parseCopySource(input.source ?? '', settings.strictBucketNames)
-      tell(call, 's3.copy_source', `${source.bucket}/${source.key}`)
+      tell(call, 's3.copy_source', shownSource(source))
       const partNumber = parsePartNumber(input.partNumber ?? '', settings.maxPartNumber)
       tell(call, 's3.part_number', partNumber)
       let size = 0
