@@ -9,6 +9,7 @@ import { startFileCollector } from '../support/receivers/collector.ts'
 import { startJaeger } from '../support/receivers/jaeger.ts'
 import { fileOfTraces } from '../support/receivers/otlp-json.ts'
 import { isWhole, type SeenSpan, type TraceStore } from '../support/receivers/seen-span.ts'
+import { startRotel } from '../support/receivers/rotel.ts'
 import { startZipkin } from '../support/receivers/zipkin.ts'
 import { findTool, findZipkin } from '../support/tools.ts'
 import { breaches, unseen } from '../support/trace-breaches.ts'
@@ -21,15 +22,18 @@ import { memoryDir } from '../support/traced.ts'
 
 const jaeger = findTool('jaeger')
 const otelcol = findTool('otelcol')
+const rotel = findTool('rotel-agent')
 const zipkin = findZipkin()
 
-/** Without any of them what the gateway writes to a file is all there is to be asked. */
-const STORES: readonly (readonly [string, (() => Promise<TraceStore>) | undefined])[] = [
+type Start = () => Promise<TraceStore>
+
+const RECEIVERS: readonly (readonly [string, Start | undefined])[] = [
   ['Jaeger', jaeger === undefined ? undefined : () => startJaeger(jaeger)],
   ['a collector', otelcol === undefined ? undefined : () => startFileCollector(otelcol)],
+  ['Rotel', rotel === undefined ? undefined : () => startRotel(rotel)],
   ['Zipkin', zipkin === undefined ? undefined : () => startZipkin(zipkin)],
-  ['the file of the gateway', (zipkin ?? otelcol ?? jaeger) ? undefined : async () => NO_RECEIVER],
 ]
+const found = RECEIVERS.filter((one): one is [string, Start] => one[1] !== undefined)
 
 const NO_RECEIVER: TraceStore = {
   exporter: 'otlp',
@@ -41,7 +45,10 @@ const NO_RECEIVER: TraceStore = {
 
 const readme = readFileSync(fileURLToPath(new URL('../../README.md', import.meta.url)), 'utf8')
 
-describe.each(STORES.filter(([, start]) => start !== undefined))('%s', (_, start) => {
+// Without any of them what the gateway writes to a file is all there is to be asked.
+const stores: [string, Start][] = found.length > 0 ? found : [['a file', async () => NO_RECEIVER]]
+
+describe.each(stores)('%s', (_, start) => {
   const dir = mkdtempSync(join(memoryDir(), 'vgw-contract-'))
   const [data, versions, iam] = ['data', 'versions', 'iam'].map((part) => join(dir, part))
   const file = join(dir, 'traces.jsonl')
@@ -53,7 +60,7 @@ describe.each(STORES.filter(([, start]) => start !== undefined))('%s', (_, start
   })
   beforeAll(async () => {
     for (const part of [data, versions, iam]) mkdirSync(part ?? '')
-    if (start !== undefined) store = await start()
+    store = await start()
   }, 100_000)
   const at = useGateway(() => ({
     dir: data ?? '',
@@ -102,7 +109,7 @@ describe.each(STORES.filter(([, start]) => start !== undefined))('%s', (_, start
 
   test('gives back every span with every attribute, kind, status and event', async () => {
     const seen = new Set<string>()
-    const found: string[] = []
+    const wrong: string[] = []
     for (const one of made) {
       const sent = await wholeTrace({ trace: ofFile }, one.traceId)
       const spans = store === NO_RECEIVER ? sent : await wholeTrace(store, one.traceId)
@@ -110,12 +117,12 @@ describe.each(STORES.filter(([, start]) => start !== undefined))('%s', (_, start
         ...breaches(spans, one, store.isExact, seen),
         ...breaches(sent, one, true, new Set()),
       ]
-      found.push(...faults.map((fault) => `${one.what} (${one.status}): ${fault}`))
+      wrong.push(...faults.map((fault) => `${one.what} (${one.status}): ${fault}`))
       const ids = (of: readonly SeenSpan[]) =>
         of.map((span) => `${span.parentSpanId}>${span.spanId}`)
       expect([one.what, ids(spans).toSorted()]).toEqual([one.what, ids(sent).toSorted()])
     }
-    expect(found).toEqual([])
+    expect(wrong).toEqual([])
     expect(unseen(seen)).toEqual([])
   }, 60_000)
 })

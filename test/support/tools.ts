@@ -18,6 +18,7 @@ const VARIABLES = {
   kustomize: 'KUSTOMIZE',
   otelcol: 'OTELCOL',
   jaeger: 'JAEGER',
+  'rotel-agent': 'ROTEL',
 } as const
 
 export type Tool = keyof typeof VARIABLES
