@@ -65,6 +65,15 @@ describe('What deploy/ asks Prometheus for', () => {
   })
 })
 
+test('every variable of the gateway that deploy/ sets is a setting of it', () => {
+  const files = readdirSync(join(root, 'deploy'), { recursive: true, encoding: 'utf8' })
+  const texts = files.filter((path) => /\.(?:yaml|env)$/.test(path))
+  const set = texts.flatMap((path) => read(join('deploy', path)).match(/\bVGW_[A-Z_]+/g) ?? [])
+  expect(new Set(set).size).toBeGreaterThan(10)
+  const settings = read('README.md')
+  expect(set.filter((name) => !settings.includes(`\`${name}\``))).toEqual([])
+})
+
 test.skipIf(otelcol === undefined)('the collector takes its configuration', () => {
   const config = join(root, 'deploy/collector/config.yaml')
   execFileSync(otelcol ?? '', ['validate', '--config', config], { stdio: 'pipe' })

@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs'
-import { createAccount } from './admin.ts'
+import { accountXml, createAccount } from './admin.ts'
 import { checksum } from './checksums.ts'
 import { unsignedChunks } from './aws-chunked.ts'
 import type { Fixture, RawRequest } from './fixture.ts'
@@ -60,6 +60,7 @@ export async function makeRequests(at: Fixture): Promise<readonly Made[]> {
     const answer = await at.send(method, target, { ...request, headers })
     made.push({
       what,
+      root: `${method === 'PATCH' ? 'Admin' : 'S3'}.${operation}`,
       operation,
       isPlain: what === operation,
       method,
@@ -78,6 +79,7 @@ export async function makeRequests(at: Fixture): Promise<readonly Made[]> {
   // Side by side: some of them wait for half a second.
   await Promise.all(Array.from({ length: 8 }, makeKinds))
   await makeStrangeRequests(at, send)
+  await makeAdminRequests(send)
   return made
 }
 
@@ -141,4 +143,27 @@ async function makeStrangeRequests(at: Fixture, send: Send): Promise<void> {
   for (const key of ['one', 'two', 'three'])
     await send('a broken bucket', 'PutObject', ['PUT', `/${broken}/${key}`, { body: small }])
   await send('a sound bucket', 'PutObject', put('sound'))
+}
+
+/** The administration API's own operations, with an account that comes and goes. */
+async function makeAdminRequests(send: Send): Promise<void> {
+  const account = { body: accountXml({ access: 'made', secret: 's', role: 'user' }) }
+  const change = { body: '<MutableProps><Secret>t</Secret></MutableProps>' }
+  const owner = { headers: { 'x-vgw-owner': 'made' } }
+  const ADMIN: readonly (readonly [operation: string, target: string, request?: RawRequest])[] = [
+    ['CreateUser', '/create-user', account],
+    ['UpdateUser', '/update-user?access=made', change],
+    ['ListUsers', '/list-users'],
+    ['CreateBucket', '/made/create', owner],
+    ['ListBuckets', '/list-buckets'],
+    ['ChangeBucketOwner', '/change-bucket-owner/?bucket=made&owner=made'],
+    ['DeleteUser', '/delete-user?access=made'],
+  ]
+  const credentials = { access: 'someone', secret: 'secret' }
+  for (const [operation, target, request = {}] of ADMIN) {
+    const answer = await send(`admin ${operation}`, operation, ['PATCH', target, request])
+    if (answer.status >= 300) throw new Error(`${operation}: ${answer.status} ${answer.text}`)
+    const refused = { ...request, credentials }
+    await send(`admin ${operation}, no admin`, operation, ['PATCH', target, refused])
+  }
 }

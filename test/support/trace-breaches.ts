@@ -1,5 +1,6 @@
 import {
   APPLIES,
+  LINKED,
   REQUIRED,
   RESOURCE,
   SPAN_RULES,
@@ -10,6 +11,8 @@ import type { SeenSpan, SeenValue } from './receivers/seen-span.ts'
 
 /** What a client knows of its request. */
 export interface Asked {
+  /** With what stands before it: `S3.GetObject`. */
+  readonly root: string
   readonly operation: string
   /** Not one of its special cases, where other files may be touched. */
   readonly isPlain: boolean
@@ -47,7 +50,7 @@ export function breaches(
     if (span.isError !== span.events.some(({ name }) => name === 'exception'))
       tell('either the status or the exception is missing')
   }
-  return [...found, ...rootBreaches(spans, asked), ...missingSpans(spans, asked, isExact)]
+  return [...found, ...rootBreaches(spans, asked, isExact), ...missingSpans(spans, asked, isExact)]
 }
 
 /** Attributes and events of the contract that no span had. */
@@ -74,7 +77,7 @@ function insensitive(pattern: RegExp, isExact: boolean): RegExp {
 type Tell = (what: string) => void
 
 function checkAttributes(
-  { attributes }: SeenSpan,
+  { attributes, durationMs }: SeenSpan,
   rule: SpanRule,
   tell: Tell,
   seen: Set<string>,
@@ -86,6 +89,10 @@ function checkAttributes(
     if (expected === undefined) tell(`${key} is not in the contract`)
     else if (!fits(value, expected)) tell(`${key} is ${value.type ?? ''} ${String(value.value)}`)
     else seen.add(idOf(rule, key))
+    // Receivers round to microseconds.
+    const isDuration = key === 'duration_ms' || key === 'posix.duration_ms'
+    if (isDuration && Math.abs(Number(value.value) - durationMs) > 0.002)
+      tell(`took ${durationMs} ms, and says ${value.value}`)
   }
 }
 
@@ -133,7 +140,7 @@ function fits({ type, value }: SeenValue, expected: Expected): boolean {
 }
 
 /** The root says what the client knows. */
-function rootBreaches(spans: readonly SeenSpan[], asked: Asked): string[] {
+function rootBreaches(spans: readonly SeenSpan[], asked: Asked, isExact: boolean): string[] {
   const root = spans.find(({ kind }) => kind === 'SERVER')
   if (root === undefined) return ['no root']
   const { operation, method, path, status, code, requestId } = asked
@@ -155,11 +162,12 @@ function rootBreaches(spans: readonly SeenSpan[], asked: Asked): string[] {
     const text = value === undefined ? undefined : String(value)
     return text === wanted ? [] : [`root: ${key} is ${text}, not ${wanted}`]
   })
-  if (root.name.toLowerCase() !== `s3.${operation}`.toLowerCase())
-    found.push(`root: is called ${root.name}, not S3.${operation}`)
+  if (root.name !== (isExact ? asked.root : asked.root.toLowerCase()))
+    found.push(`root: is called ${root.name}, not ${asked.root}`)
   if (isRefused && !root.attributes.has('error.type')) found.push('root: no error.type')
   if (root.isError !== status >= 500) found.push(`root: status ERROR is ${root.isError}`)
   if (status >= 300) return found
+  if (isExact && LINKED.test(operation) && root.links.length !== 1) found.push('root: no link')
   for (const [key, operations] of Object.entries(APPLIES))
     if (operations.test(operation) && !root.attributes.has(key)) found.push(`root: no ${key}`)
   return found

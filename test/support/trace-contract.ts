@@ -35,7 +35,7 @@ const OF_OBJECTS: Attributes = {
 
 /** 3.1 */
 const ROOT: SpanRule = {
-  name: /^S3\.\w+$/,
+  name: /^(?:S3|Admin)\.\w+$/,
   kind: 'SERVER',
   under: /^$/,
   always: {
@@ -76,7 +76,7 @@ const ROOT: SpanRule = {
 const AUTH: SpanRule = {
   name: /^Auth\.V4Signature$/,
   kind: 'INTERNAL',
-  under: /^S3\./,
+  under: /^(?:S3|Admin)\./,
   always: { 'auth.method': /^(?:header|presigned|post-policy|anonymous)$/, duration_ms: 'double' },
   sometimes: {
     'auth.payload': /^(?:signed|unsigned|streaming-signed|streaming-unsigned-trailer)$/,
@@ -89,7 +89,7 @@ const AUTH: SpanRule = {
 const IAM: SpanRule = {
   name: /^IAM\.\w+$/,
   kind: 'INTERNAL',
-  under: /^Auth\.|^Admin\.|^Backend\.|^S3\./,
+  under: /^(?:Auth|Admin|Backend|S3)\./,
   always: { 'iam.backend': /^internal$/, duration_ms: 'double' },
   sometimes: { 'iam.cache_hit': 'bool' },
   also: FAILED,
@@ -97,7 +97,7 @@ const IAM: SpanRule = {
 const ACCESS: SpanRule = {
   name: /^Auth\.Access$/,
   kind: 'INTERNAL',
-  under: /^S3\./,
+  under: /^(?:S3|Admin)\./,
   always: { duration_ms: 'double' },
   sometimes: { 'auth.decision': /^(?:allow|deny)$/, 'auth.rule': 'string' },
   also: { ...FAILED, 'auth.action': 'string', 'auth.statement': 'string' },
@@ -107,14 +107,14 @@ const ACCESS: SpanRule = {
 const BACKEND: SpanRule = {
   name: /^Backend\.\w+$/,
   kind: 'INTERNAL',
-  under: /^S3\./,
+  under: /^(?:S3|Admin)\./,
   always: { 'backend.type': /^posix$/, 'backend.operation': /^\w+$/, duration_ms: 'double' },
   sometimes: { ...OF_OBJECTS, 's3.part_count': 'int' },
   also: FAILED,
 }
 
 /** 3.4. Under Auth.Access stand the reads made to decide. */
-const ABOVE_IO = /^(?:Backend\.\w+|Auth\.Access|S3\.\w+|Posix\.IO\.\w+)$/
+const ABOVE_IO = /^(?:Backend\.\w+|Auth\.Access|(?:S3|Admin)\.\w+|Posix\.IO\.\w+)$/
 
 function io(name: string, sometimes: Attributes = {}, rest: Partial<SpanRule> = {}): SpanRule {
   const also = { ...FAILED, ...FOLDED, 'posix.bucket': 'string', 'posix.object': 'string' } as const
@@ -278,6 +278,9 @@ export const APPLIES: Readonly<Record<string, RegExp>> = {
     /^(?:PutObject|PostObject|GetObject|HeadObject|CopyObject|GetObjectAttributes|UploadPart|UploadPartCopy|CompleteMultipartUpload)$/,
   's3.copy_source': /^(?:CopyObject|UploadPartCopy)$/,
 }
+
+/** Roots with a link to the request that created the upload. */
+export const LINKED = /^(?:UploadPart|UploadPartCopy|CompleteMultipartUpload)$/
 
 const PUBLISHED = ['Posix.IO.OpenTmpFile', 'Posix.IO.WriteData', 'Posix.IO.LinkFile']
 const COPIED = ['Posix.IO.FastFileCopy']
