@@ -66,6 +66,7 @@ const ROOT: SpanRule = {
     's3.version_id': 'string',
     's3.copy_source': 'string',
   },
+  also: { 'vgw.loop_lag_ms': 'double', 'vgw.loop_starved_ms': 'double' },
   events: {
     ...EXCEPTION,
     'health.changed': { target: /^backend\.posix$/, from: /^(?:up|down)$/, to: /^(?:up|down)$/ },
@@ -126,10 +127,12 @@ function io(name: string, sometimes: Attributes = {}, rest: Partial<SpanRule> = 
     events: EXCEPTION,
     ...rest,
     always: { 'posix.duration_ms': 'double', ...rest.always },
-    also: { ...also, 'posix.queue_ms': 'double', ...rest.also },
+    also: { ...also, ...WHEN_SLOW, ...QUEUED, ...TIMES, ...rest.also },
   }
 }
 
+/** Told where an operation took long. */
+const WHEN_SLOW: Attributes = { 'posix.disk_read_bytes': 'int', 'posix.pool_full': 'bool' }
 /** Of a span that stands for many. */
 const FOLDED: Attributes = {
   'posix.count': 'int',
@@ -138,7 +141,11 @@ const FOLDED: Attributes = {
 }
 const QUEUED: Attributes = { 'posix.queue_ms': 'double' }
 const THROUGHPUT: Attributes = { 'posix.throughput_mbps': 'double' }
-const TIMES: Attributes = { 'posix.io_ms': 'double', 'posix.client_wait_ms': 'double' }
+const TIMES: Attributes = {
+  'posix.io_ms': 'double',
+  'posix.hash_ms': 'double',
+  'posix.client_wait_ms': 'double',
+}
 const METHOD = /^(?:copy_file_range|io_copy_with_checksum|io_copy_fallback|reflink|in_place)$/
 const PLACE: Attributes = { 'posix.bucket': 'string', 'posix.object': 'string' }
 
