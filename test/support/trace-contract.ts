@@ -230,7 +230,7 @@ const IO: readonly SpanRule[] = [
   ),
   io(
     'ReadData|SendFile',
-    { ...QUEUED, ...TIMES },
+    { ...QUEUED, 'posix.io_ms': 'double', 'posix.client_wait_ms': 'double' },
     {
       always: { ...THROUGHPUT, 'posix.bytes_read': 'int', 'posix.range_start': 'int' },
       also: { 'posix.cached_percent': 'int' },
