@@ -1,7 +1,7 @@
-import { JsonTraceSerializer } from '@opentelemetry/otlp-transformer'
 import type { ReadableSpan } from '@opentelemetry/sdk-trace-node'
 import type { BatchExporter } from './batching-sink.ts'
 import type { Transport } from './exporters.ts'
+import { jsonRequest } from './json-request.ts'
 
 /** Some 0.7 kB each; receivers take a few MB at a time. */
 const SPANS_A_REQUEST = 3000
@@ -24,7 +24,7 @@ export function otlpJsonExporter(transport: Transport): BatchExporter {
 
 function send(transport: Transport, spans: ReadableSpan[]): Promise<void> {
   // A copy in memory of its own, since it may be handed over to another thread.
-  const bytes = Uint8Array.from(JsonTraceSerializer.serializeRequest(spans) ?? [])
+  const bytes = Uint8Array.from(jsonRequest(spans))
   return new Promise((resolve, reject) => {
     transport.send({ bytes, spans: spans.length }, (error) => {
       if (error === undefined) resolve()

@@ -30,7 +30,8 @@ type Start = () => Promise<TraceStore>
 const RECEIVERS: readonly (readonly [string, Start | undefined])[] = [
   ['Jaeger', jaeger === undefined ? undefined : () => startJaeger(jaeger)],
   ['a collector', otelcol === undefined ? undefined : () => startFileCollector(otelcol)],
-  ['Rotel', rotel === undefined ? undefined : () => startRotel(rotel)],
+  ['Rotel', rotel === undefined ? undefined : () => startRotel(rotel, 'grpc')],
+  ['Rotel, by JSON', rotel === undefined ? undefined : () => startRotel(rotel, 'http/json')],
   ['Zipkin', zipkin === undefined ? undefined : () => startZipkin(zipkin)],
 ]
 const found = RECEIVERS.filter((one): one is [string, Start] => one[1] !== undefined)
@@ -77,7 +78,7 @@ describe.each(stores)('%s', (_, start) => {
       ...store.flags,
     ],
     posixFlags: ['--versioning-dir', versions ?? ''],
-    env: { OTEL_BSP_SCHEDULE_DELAY: '50' },
+    env: { ...store.env, OTEL_BSP_SCHEDULE_DELAY: '50' },
   }))
 
   async function wholeTrace(

@@ -28,7 +28,7 @@ export async function startFileCollector(program: string): Promise<TraceStore> {
   })
   return {
     exporter: 'otlp',
-    flags: ['--otel-endpoint', `http://127.0.0.1:${server.port}`],
+    flags: ['--otel-use-http', '--otel-endpoint', `http://127.0.0.1:${server.httpPort}`],
     isExact: true,
     trace: fileOfTraces(path),
     async [Symbol.asyncDispose]() {

@@ -18,7 +18,7 @@ export async function startJaeger(program: string): Promise<Jaeger> {
   })
   return {
     port: server.port,
-    exporter: 'otlp',
+    exporter: 'jaeger',
     flags: ['--otel-endpoint', `http://127.0.0.1:${server.port}`],
     isExact: true,
     async trace(traceId) {

@@ -8,7 +8,10 @@ import { startServer } from './server.ts'
  * Rotel, a small collector that a package registry has (`pip install rotel`). It keeps nothing: what it took it hands on to a
  * receiver of ours, which is asked.
  */
-export async function startRotel(program: string): Promise<TraceStore> {
+export async function startRotel(
+  program: string,
+  protocol: 'grpc' | 'http/json',
+): Promise<TraceStore> {
   const behind = await startOtlpReceiver({ protocol: 'grpc' })
   const [grpc, http] = [await freePort(), await freePort()]
   const args = {
@@ -21,7 +24,8 @@ export async function startRotel(program: string): Promise<TraceStore> {
   const server = await startServer(program, ['start', ...Object.entries(args).flat()], grpc)
   return {
     exporter: 'otlp',
-    flags: ['--otel-endpoint', `http://127.0.0.1:${grpc}`],
+    flags: ['--otel-endpoint', `http://127.0.0.1:${protocol === 'grpc' ? grpc : http}`],
+    env: { OTEL_EXPORTER_OTLP_PROTOCOL: protocol },
     isExact: true,
     async trace(traceId) {
       return behind.trace(traceId).map((span) => spanOf(span))

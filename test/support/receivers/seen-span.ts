@@ -29,8 +29,9 @@ export interface SeenValue {
 /** Takes spans, and gives them back when asked. */
 export interface TraceStore extends AsyncDisposable {
   /** What a gateway is started with, so that its spans come here; of `--otel-exporter` and the receiver's address. */
-  readonly exporter: 'otlp' | 'zipkin'
+  readonly exporter: 'otlp' | 'jaeger' | 'zipkin'
   readonly flags: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
   /** False where names have lost their capitals, values their types, and events their attributes, and links are not kept. */
   readonly isExact: boolean
   /** What there is of a trace so far. */

@@ -64,12 +64,16 @@ export interface CollectorOptions {
   readonly over?: string
 }
 
+export interface CollectorServer extends Server {
+  readonly httpPort: number
+}
+
 /** A program that reads a collector's configuration, one that is deployed, on ports of its own; its port is OTLP's for gRPC. */
 export async function startCollector(
   program: string,
   config: string,
   { env = {}, over = '' }: CollectorOptions = {},
-): Promise<Server> {
+): Promise<CollectorServer> {
   const ports = await Promise.all(Array.from({ length: 4 }, freePort))
   const [grpc = 0, http = 0, health = 0, telemetry = 0] = ports
   const scratchDir = mkdtempSync(join(scratch(), 'vgw-collector-'))
@@ -79,7 +83,7 @@ export async function startCollector(
   writeFileSync(file, text)
   writeFileSync(overFile, over)
   const configs = over === '' ? [file] : [file, overFile]
-  return startServer(
+  const server = await startServer(
     program,
     configs.flatMap((path) => ['--config', path]),
     grpc,
@@ -94,4 +98,5 @@ export async function startCollector(
       },
     },
   )
+  return { ...server, httpPort: http }
 }
