@@ -136,7 +136,7 @@ const RULES: Readonly<Record<Phase, Rule>> = {
         : ''
     return {
       cause: 'hashing',
-      verdict: `Computing the checksums${what} took most of the time.${slow}`,
+      verdict: `Computing the checksums${what} took ${duration(ms)}.${slow}`,
     }
   },
   other: () => undefined,

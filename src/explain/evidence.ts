@@ -28,7 +28,7 @@ export interface Evidence {
   /** Of the largest directory that was read. */
   readonly entries: number
   readonly directory: string | undefined
-  /** `ldap`, `vault`, …: of an account that had to be fetched. */
+  /** `ldap`, `vault`, `users.json`, …: of an account that had to be fetched. */
   readonly fetchedFrom: string | undefined
   /** Who held the lock that was waited for, where that was a request of this process. */
   readonly lockHolder: string | undefined
@@ -76,7 +76,7 @@ export function gather(
     slowestSyncMs: longestMs(syncs),
     entries: largest === undefined ? 0 : numberOf(largest, 'posix.entries'),
     directory: largest === undefined ? undefined : textOf(largest, 'posix.dir'),
-    fetchedFrom: fetched === undefined ? undefined : (textOf(fetched, 'iam.backend') ?? 'store'),
+    fetchedFrom: fetched && storeName(textOf(fetched, 'iam.backend')),
     lockHolder: spans
       .map((span) => textOf(span, 'posix.lock_holder'))
       .find((holder) => holder !== undefined),
@@ -101,6 +101,11 @@ function poolFull(spans: readonly ExplainedSpan[]): boolean | undefined {
 
 function total(spans: readonly ExplainedSpan[], key: string): number {
   return spans.reduce((sum, span) => sum + numberOf(span, key), 0)
+}
+
+/** Accounts of `--iam-dir` are in a file. */
+function storeName(backend = 'unnamed'): string {
+  return backend === 'internal' ? 'users.json' : backend
 }
 
 function isOperation({ name, phase }: ExplainedSpan): boolean {

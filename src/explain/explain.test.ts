@@ -203,6 +203,14 @@ const listing = (children: readonly Drawn[]): Drawn => [
   children,
 ]
 
+const head = (ms: number, attributes: Attributes): Drawn => [
+  'S3.HeadObject',
+  0,
+  ms,
+  {},
+  [['Backend.HeadObject', 0, ms, {}, [['Posix.IO.OpenFile', 1, ms, attributes]]]],
+]
+
 describe('the cause', () => {
   test.each<[string, Drawn]>([
     ['slow-client', SLOW_CLIENT],
@@ -298,6 +306,9 @@ describe('the cause', () => {
     ['slow-disk', listing([['Posix.IO.ListDir', 2, 199, { 'posix.entries': 12 }]])],
     ['slow-disk', listing([['Posix.IO.StatBatch', 2, 199, { 'posix.count': 20 }]])],
     ['slow-disk', listing([['Posix.IO.ListDir', 2, 199_000, { 'posix.entries': 20_000 }]])],
+    ['cold-cache', head(60, { 'posix.disk_read_bytes': 12 * 1024 })],
+    ['slow-disk', head(600, { 'posix.disk_read_bytes': 12 * 1024 })],
+    ['slow-disk', head(60, {})],
     ['fast', get(0.4, {}, {})],
     ['fast', put([['Posix.IO.Sync', 1, 9]], 9.5)],
   ])('%s', (cause, drawn) => {
@@ -321,6 +332,14 @@ describe('the cause', () => {
     [
       'an account that was in memory',
       ['S3.GetObject', 0, 200, {}, [['IAM.GetUserAccount', 1, 199, { 'iam.cache_hit': true }]]],
+    ],
+    ['a name that was looked up without a wait', head(120, { 'posix.awake_ms': 110 })],
+    [
+      'a wait for a thread while others were free',
+      put(
+        [['Posix.IO.OpenFile', 190, 191, { 'posix.queue_ms': 189, 'posix.pool_full': false }]],
+        200,
+      ),
     ],
     [
       'a lock that nobody held, where names are slow to open',

@@ -15,8 +15,10 @@ export function storageRule(evidence: Evidence): Verdict | undefined {
   if (storage - starvedMs - awakeMs < totalMs * 0.6) return undefined
   const cold = coldRule(evidence)
   if (cold !== undefined) return cold
-  if (slowestOperationMs < SLOW_OPERATION_MS || (sums.get('metadata') ?? 0) < totalMs * 0.25)
-    return undefined
+  const metadataMs = sums.get('metadata') ?? 0
+  if (slowestOperationMs < SLOW_OPERATION_MS || metadataMs < totalMs * 0.25) return undefined
+  // Who waits for fsync keeps others from the journal, which is why names wait too.
+  if (metadataMs < (sums.get('sync') ?? 0)) return undefined
   return slowName(evidence)
 }
 
@@ -59,8 +61,12 @@ export function metadataRule(evidence: Evidence, ms: number): Verdict | undefine
   return coldRule(evidence) ?? slowName(evidence)
 }
 
-function slowName({ place, slowestOperationMs }: Evidence): Verdict {
-  return slowDisk(place, `an operation on a single name took ${duration(slowestOperationMs)}`)
+function slowName({ place, slowestOperationMs, slowestSyncMs }: Evidence): Verdict {
+  const sync = slowestSyncMs < ORDINARY_SYNC_MS ? '' : `, an fsync ${duration(slowestSyncMs)}`
+  return slowDisk(
+    place,
+    `an operation on a single name took ${duration(slowestOperationMs)}${sync}`,
+  )
 }
 
 function slowDisk(place: Place | undefined, why: string): Verdict {

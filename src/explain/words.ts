@@ -43,12 +43,16 @@ function clientText({ direction, bytes, bodyWaitMs, sums }: Evidence, ms: number
   return `${what} (${decimalRate(bytes, during)})`
 }
 
-function dataText({ direction, bytes, cachedPercent }: Evidence, ms: number): string {
+function dataText(
+  { direction, bytes, cachedPercent, diskReadBytes }: Evidence,
+  ms: number,
+): string {
   const what = bytes === undefined ? 'data' : size(bytes)
   const speed = bytes === undefined ? '' : ` (${binaryRate(bytes, ms)})`
   if (direction === 'copy') return `copying ${what} between files${speed}`
   if (direction === 'in') return `writing ${what} to disk${speed}`
-  if (cachedPercent === undefined) return `reading ${what}${speed}`
+  if (cachedPercent === undefined)
+    return `reading ${what}${bytes !== undefined && diskReadBytes >= bytes ? ' from disk' : ''}${speed}`
   if (cachedPercent >= 95) return `sending ${what} from the page cache${speed}`
   if (cachedPercent <= 5) return `reading ${what} from disk${speed}`
   return `reading ${what}, of which ${cachedPercent} % were in the page cache${speed}`
