@@ -26,7 +26,7 @@ import { openMetrics } from './metrics/open.ts'
 import { RequestMetrics } from './metrics/request-metrics.ts'
 import { prepareRuntime } from './runtime.ts'
 import { attributeNotices, openAttributes, openBackend } from './storage.ts'
-import { readTracingTls } from './tracing-tls.ts'
+import { readTracingTls, reloadTracingTls } from './tracing-tls.ts'
 import { createStoredCors } from './s3/cors/stored-cors.ts'
 import { operations } from './s3/operations/index.ts'
 import { createRouter } from './s3/route.ts'
@@ -136,7 +136,7 @@ interface Listening {
 
 /** What is made of the parts, and in which order they end. */
 function asOne(
-  { config, tracing, reports, iam, backend, io }: SharedParts,
+  { config, tracing, reports, iam, backend, io, log }: SharedParts,
   { s3, admin, viewer, metrics, notices }: Listening,
 ): Gateway {
   const services = admin === undefined ? [s3] : [s3, admin]
@@ -154,6 +154,7 @@ function asOne(
       const lines = []
       for (const service of services) lines.push(await service.reloadTls())
       await reloadViewerTls(config, viewer)
+      lines.push(await reloadTracingTls(config, tracing, log))
       return lines.filter((line) => line !== undefined)
     },
     async close(graceMs) {

@@ -1,7 +1,9 @@
 import { createSecureContext } from 'node:tls'
+import type { Logger } from 'pino'
 import { ConfigError, type Config } from './config.ts'
 import { readPemFile } from './io/tls-files.ts'
 import type { TlsTexts } from './trace/exporters.ts'
+import type { Tracing } from './trace/tracing.ts'
 
 /**
  * What `--otel-ca`, `--otel-cert` and `--otel-key` name. Read and looked at before anything is served: a thread that
@@ -19,6 +21,28 @@ export async function readTracingTls({ tracing, sources }: Config): Promise<TlsT
   check(sources.otelCert, { cert: texts.cert })
   check(sources.otelKey, texts)
   return texts
+}
+
+/**
+ * Reads them anew; those in use stay where that fails, which the log tells. Never rejects. Resolves with the line that tells of
+ * success, where there is anything to reload.
+ */
+export async function reloadTracingTls(
+  config: Config,
+  tracing: Tracing,
+  log: Logger,
+): Promise<string | undefined> {
+  const { ca, cert, key } = config.tracing.tlsFiles
+  const files = [ca && `ca: ${ca}`, cert && `cert: ${cert}`, key && `key: ${key}`].filter(Boolean)
+  try {
+    const texts = await readTracingTls(config)
+    if (Object.values(texts).every((text) => text === undefined)) return undefined
+    tracing.renewTls(texts)
+  } catch (error) {
+    log.error({ err: error }, 'otel cert reload failed')
+    return undefined
+  }
+  return `otel cert reloaded (${files.join(', ')})`
 }
 
 async function readPem(path: string | undefined, source: string): Promise<string | undefined> {

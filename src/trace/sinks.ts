@@ -7,6 +7,7 @@ import { OtlpSink } from './otlp-sink.ts'
 import { ReadableSink } from './readable-sink.ts'
 import type { Attributes } from './recorder.ts'
 import type { Sink } from './sink.ts'
+import { RenewableTransport } from './renewable-transport.ts'
 import { ThreadedTransport } from './threaded-transport.ts'
 import type { LineFile } from './trace-file.ts'
 import type { TraceLog, TracingConfig } from './tracing-config.ts'
@@ -15,6 +16,8 @@ export interface SinkParts {
   readonly log: TraceLog
   /** What the files of `TracingConfig.tlsFiles` hold. */
   readonly tls?: TlsTexts
+  /** Filled in: those that take other texts later. */
+  readonly renewable?: RenewableTransport[]
   /** Opens the file that the `file` exporter writes; that exporter needs it. */
   readonly openFile?: (file: TracingConfig['file']) => LineFile
   /** Takes kept traces as well, also where tracing is off otherwise: what the viewer shows. */
@@ -65,7 +68,7 @@ function createOtlpSink(config: TracingConfig, resource: Attributes, parts: Sink
     endpoint: parseEndpoint(config.endpoint, config),
     batch: config.batch,
     log: parts.log,
-    createTransport: transportFor(config, parts),
+    createTransport: (onRejected) => createTransport(config, parts, onRejected),
   })
 }
 
@@ -73,19 +76,20 @@ function createOtlpJsonSink(config: TracingConfig, resource: Attributes, parts: 
   const load = async () => {
     const { otlpJsonExporter } = await import('./otlp-json.ts')
     const read = await loadReader(config, resource)
-    const transport = transportFor(config, parts)((spans) => sink.rejected(spans))
     return { read, exporter: otlpJsonExporter(transport) }
   }
+  const transport = createTransport(config, parts, (spans) => sink.rejected(spans))
   const target = parseEndpoint(config.endpoint, config)
   const { batch } = config
   const sink = new BatchingSink({ exporter: 'otlp', load, batch, log: parts.log, target })
   return sink
 }
 
-function transportFor(
+function createTransport(
   config: TracingConfig,
-  { tls = {} }: SinkParts,
-): (onRejected: OnRejected) => Transport {
+  { tls: first = {}, renewable }: SinkParts,
+  onRejected: OnRejected,
+): Transport {
   const { protocol, encoding, headers, serviceVersion, compression, requestTimeoutMs } = config
   const options = {
     protocol,
@@ -95,12 +99,14 @@ function transportFor(
     compression,
     requestTimeoutMs,
     endpoint: parseEndpoint(config.endpoint, config),
-    tls,
   }
-  return (onRejected) =>
+  const create = (tls: TlsTexts): Transport =>
     COMPILED
-      ? new ThreadedTransport(options, onRejected)
-      : new PackageTransport(options, onRejected)
+      ? new ThreadedTransport({ ...options, tls }, onRejected)
+      : new PackageTransport({ ...options, tls }, onRejected)
+  const transport = new RenewableTransport(create, first)
+  renewable?.push(transport)
+  return transport
 }
 
 /** A thread cannot be started from TypeScript sources on Node 20, as tests do. */

@@ -3,6 +3,8 @@ import { applyLimits, hasLimits, limitSpan } from './limits.ts'
 import type { LoopLag } from './loop-lag.ts'
 import { extractContext, type HeaderFields } from './propagation.ts'
 import { Recorder, type Attributes, type SamplingSoFar, type Span } from './recorder.ts'
+import type { TlsTexts } from './exporters.ts'
+import type { RenewableTransport } from './renewable-transport.ts'
 import { resourceAttributes } from './resource.ts'
 import { decide, decideEarly, hasTailRule, isHeadSampled, type SamplingReason } from './sampling.ts'
 import { addSyscallSpans, settle, syscallSpans } from './settle.ts'
@@ -24,6 +26,8 @@ export interface Tracing {
    */
   finish(recorder: Recorder, outcome: Outcome, describer?: RootDescriber): void
   stats(): TracingStats
+  /** Certificates for OTLP from now on. */
+  renewTls(tls: TlsTexts): void
   /** Sends what waits; resolves when it has left or is lost. */
   flush(): Promise<void>
   /** Flushes for a few seconds at most and stops. What has not left by then is lost. */
@@ -60,7 +64,8 @@ const CLOSE_LIMIT_MS = 5000
 export function createTracing(config: TracingConfig, parts: TracingParts): Tracing {
   const resource = resourceAttributes(config)
   const { activity } = parts
-  const sinks = createSinks(config, resource, parts)
+  const renewable: RenewableTransport[] = []
+  const sinks = createSinks(config, resource, { ...parts, renewable })
   const recording = sinks.length > 0
   const isLimited = hasLimits(config.spanLimits)
   const keptFor: Record<SamplingReason, number> = { head: 0, error: 0, slow: 0 }
@@ -109,6 +114,7 @@ export function createTracing(config: TracingConfig, parts: TracingParts): Traci
       sampledOut,
       late,
     }),
+    renewTls: (tls) => renewAll(renewable, tls),
     flush: () => all(sinks, (sink) => sink.flush()),
     close() {
       parts.loopLag?.close()
@@ -138,6 +144,10 @@ function starter(config: TracingConfig, recording: boolean): Tracing['start'] {
     }
     return recorder
   }
+}
+
+function renewAll(transports: readonly RenewableTransport[], tls: TlsTexts): void {
+  for (const transport of transports) transport.renew(tls)
 }
 
 async function all(sinks: readonly Sink[], end: (sink: Sink) => Promise<void>): Promise<void> {

@@ -110,6 +110,55 @@ describe('several exporters at once, by TLS where asked', () => {
   })
 })
 
+describe('certificates towards the receiver', () => {
+  test('SIGHUP takes those that have been renewed, and keeps the old ones where it cannot', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'vgw-renewed-'))
+    const file = (name: string): string => join(dir, name)
+    const put = async ({ cert, key }: { cert: string; key: string }): Promise<void> => {
+      await writeFile(file('cert.pem'), cert)
+      await writeFile(file('key.pem'), key)
+    }
+    const [theirs, old, renewed] = [makeCertificate(), makeCertificate(), makeCertificate()]
+    await writeFile(file('ca.pem'), theirs.cert)
+    await put(old)
+    const first = await startOtlpReceiver({ protocol: 'grpc', tls: { ...theirs, ca: old.cert } })
+    await using gateway = await startGateway({
+      flags: [
+        '--workers=2',
+        '--otel-enabled',
+        `--otel-endpoint=${first.url}`,
+        ...['ca', 'cert', 'key'].map((name) => `--otel-${name}=${file(`${name}.pem`)}`),
+      ],
+      env: { OTEL_BSP_SCHEDULE_DELAY: '20' },
+    })
+    /** One by each worker. */
+    const ask = async (receiver: OtlpReceiver): Promise<void> => {
+      for (let i = 0; i < 2; i++) {
+        const { headers } = await fetch(`${gateway.endpoint}/no-bucket/k`)
+        await receiver.waitForTrace(headers.get('x-trace-id') ?? '')
+      }
+    }
+    const reload = async (said: RegExp): Promise<void> => {
+      process.kill(gateway.pid, 'SIGHUP')
+      await gateway.waitFor(said)
+    }
+    await ask(first)
+    await writeFile(file('cert.pem'), 'junk')
+    await reload(/otel cert reload failed.*/)
+    expect(gateway.stdout).not.toContain('otel cert reloaded')
+    await ask(first)
+    const { port } = first
+    await first.close()
+    await put(renewed)
+    await reload(/^otel cert reloaded \(ca: \S+ca\.pem, cert: \S+cert\.pem, key: \S+key\.pem\)$/m)
+    const tls = { ...theirs, ca: renewed.cert }
+    const second = await startOtlpReceiver({ protocol: 'grpc', port, tls })
+    await ask(second)
+    await second.close()
+    await rm(dir, { recursive: true })
+  })
+})
+
 describe('what cannot work ends the start with one line', () => {
   test.each([
     [['--otel-ca', '/nowhere/ca.pem'], '--otel-ca: /nowhere/ca.pem cannot be read: ENOENT'],
