@@ -41,9 +41,12 @@ export function writeText(to: Buffer, at: number, text: StepText, pieces: Uint8A
   return end
 }
 
+/** From here on the call into the engine is faster than a loop. */
+const LONGEST_LOOP = 256
+
 function writeString(to: Buffer, at: number, text: string, refuseNul: boolean): number {
   const { length } = text
-  if (length > 64) {
+  if (length > LONGEST_LOOP) {
     if (refuseNul && text.includes('\0')) throw new NulError()
     return at + to.write(text, at)
   }
