@@ -109,6 +109,24 @@ describe('query strings pass an allow-list (trace contract, section 4)', () => {
   })
 })
 
+test('a presigned query that is like the last one is redacted all the same, and one that only begins like it', () => {
+  const query = 'X-Amz-Algorithm=A&X-Amz-Date=B&X-Amz-Signature=C'
+  const shown = 'X-Amz-Algorithm=REDACTED&X-Amz-Date=REDACTED&X-Amz-Signature=REDACTED'
+  for (let i = 0; i < 3; i++) {
+    expect(redactQuery(query)).toBe(shown)
+    expect(redactQuery(query.replace('C', 'secret'))).toBe(shown)
+    expect(redactQuery(`${query}&other=secret`)).toBe(`${shown}&other=REDACTED`)
+    expect(redactQuery(`${query}&prefix=a`)).toBe(`${shown}&prefix=a`)
+    expect(redactQuery(`${query}&secret`)).toBe(`${shown}&REDACTED`)
+    expect(redactQuery(query.replace('Date=B', 'Date='))).toBe(
+      'X-Amz-Algorithm=REDACTED&REDACTED&X-Amz-Signature=REDACTED',
+    )
+    expect(redactQuery(query.replace('&X-Amz-Date=B', ''))).toBe(
+      'X-Amz-Algorithm=REDACTED&X-Amz-Signature=REDACTED',
+    )
+  }
+})
+
 describe('a user agent is shown without what may be a key', () => {
   test.each([
     ['aws-cli/2.x', 'aws-cli/2.x'],
