@@ -56,8 +56,7 @@ export async function send(
   head.push('Content-Length', String(body.bytes.length))
   outgoing.writeHead(response.status, head)
   if (options.headOnly) outgoing.end()
-  else if (body.bytes.length > ONE_TEXT || !joinHead(outgoing, body.bytes))
-    outgoing.end(body.bytes)
+  else if (body.bytes.length > ONE_TEXT || !joinHead(outgoing, body.bytes)) outgoing.end(body.bytes)
   else outgoing.end()
   if (!options.headOnly) options.sentBytes = body.bytes.length
   return 0
@@ -74,7 +73,9 @@ const ONE_TEXT = 8 * 1024
 function joinHead(outgoing: ServerResponse, bytes: Buffer): boolean {
   const head: unknown = Reflect.get(outgoing, '_header')
   // latin1, one character a byte, is how Node writes heads.
-  return typeof head === 'string' && Reflect.set(outgoing, '_header', head + bytes.toString('latin1'))
+  return (
+    typeof head === 'string' && Reflect.set(outgoing, '_header', head + bytes.toString('latin1'))
+  )
 }
 
 function headOf(response: S3Response, options: SendOptions): string[] {

@@ -2,7 +2,18 @@ import type { Anchor } from './clock.ts'
 import { wordAt } from './ids.ts'
 import type { Lost } from './limits.ts'
 import { attributeKey, writeAttribute, type AttributeKey } from './otlp-attribute.ts'
-import { prepare, preparedFrom, type Prepared, type ProtobufWriter } from './protobuf.ts'
+import {
+  FLAG,
+  FLAGS_TAG,
+  KIND,
+  PARENT_ID_HEAD,
+  SCOPE_SPANS_SPAN,
+  SPAN_ID_HEAD,
+  TAG,
+  TRACE_ID_HEAD,
+  writeTime,
+} from './otlp-fields.ts'
+import { prepare, type Prepared, type ProtobufWriter } from './protobuf.ts'
 import {
   kindOf,
   type Attributes,
@@ -11,9 +22,9 @@ import {
   type Span,
   type SpanEvent,
   type SpanFailure,
-  type SpanKind,
   type SpanLink,
 } from './recorder.ts'
+import { isTemplated, SpanTemplate } from './span-template.ts'
 import { durationMs, nameRules, throughputMbps, type NameRules } from './span-kinds.ts'
 
 /**
@@ -21,9 +32,9 @@ import { durationMs, nameRules, throughputMbps, type NameRules } from './span-ki
  * times as long; a test decodes what both make of one record and compares. Field numbers are those of
  * https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/trace/v1/trace.proto
  *
- * Speed comes from what recurs: span names and attribute keys are kept as bytes, and for each place in the attribute
- * list of a span name the last key and value with them, since most are the same from request to request. So most
- * attributes take two comparisons of pointers and a short copy. Everything is written forward into one block.
+ * Speed comes from what recurs: spans of a name mostly have the same attributes in the same order, and most of them the same
+ * values. So they are copied from a template (`span-template.ts`), and what is written here attribute by attribute are those
+ * that are unlike others: failed ones, and those with events, links or a caller of their own.
  */
 export class OtlpEncoder {
   readonly #writer: ProtobufWriter
@@ -46,6 +57,7 @@ export class OtlpEncoder {
     const { parent } = span
     const entry = this.#nameEntry(span.name)
     if (parent !== undefined && entry.rules.level > level) return false
+    if (this.#fromTemplate(span, recorder, entry)) return true
     const writer = this.#writer
     writer.reserve(ROOM_FOR_FIXED_FIELDS + entry.name.length)
     const start = writer.open(SCOPE_SPANS_SPAN)
@@ -63,6 +75,16 @@ export class OtlpEncoder {
     if (span.lost !== undefined) this.#lost(span.lost)
     writer.close(start)
     return true
+  }
+
+  /** Writes a span that is like others of its name; makes a template where there is none yet. */
+  #fromTemplate(span: Span, recorder: Recorder, entry: NameEntry): boolean {
+    if (!isTemplated(span, recorder)) return false
+    const { templates } = entry
+    for (const template of templates) if (template.write(span, recorder, this.#writer)) return true
+    if (templates.length < MAX_TEMPLATES)
+      templates.push(new SpanTemplate(span, entry, (key) => this.#key(key)))
+    return false
   }
 
   /** An attribute list on its own, as in a resource. */
@@ -131,8 +153,8 @@ export class OtlpEncoder {
   }
 
   /** What is written first wins: derived values, then the later of those set. */
-  #spanAttributes(span: Span, { rules, places }: NameEntry): void {
-    const list = ++this.#list
+  #spanAttributes(span: Span, { rules }: NameEntry): void {
+    this.#list++
     const ns = span.endNs - span.startNs
     if (rules.duration !== undefined) this.#derived(rules.duration, durationMs(ns))
     if (span.failure !== undefined) this.#derived('error.type', span.failure.type)
@@ -142,43 +164,22 @@ export class OtlpEncoder {
         this.#derived('posix.throughput_mbps', throughputMbps(moved, ns))
     }
     const { added, given } = span
-    let index = 0
-    if (added !== undefined) {
-      for (let i = added.length - 2; i >= 0; i -= 2) {
-        const place = this.#place(places, index++, added[i])
-        if (place.key.seenIn !== list) this.#atPlace(place, added[i + 1])
-      }
-    }
-    for (const key in given) {
-      const place = this.#place(places, index++, key)
-      if (place.key.seenIn !== list) this.#atPlace(place, given[key])
-    }
+    if (added !== undefined)
+      for (let i = added.length - 2; i >= 0; i -= 2) this.#given(String(added[i]), added[i + 1])
+    for (const key in given) this.#given(key, given[key])
+  }
+
+  #given(key: string, value: AttributeValue | undefined): void {
+    const entry = this.#key(key)
+    if (entry.seenIn === this.#list) return
+    entry.seenIn = this.#list
+    if (value !== undefined) writeAttribute(this.#writer, TAG.attribute, entry, value)
   }
 
   #derived(key: string, value: AttributeValue): void {
     const entry = this.#key(key)
     entry.seenIn = this.#list
     writeAttribute(this.#writer, TAG.attribute, entry, value)
-  }
-
-  #atPlace(place: Place, value: AttributeValue | undefined): void {
-    place.key.seenIn = this.#list
-    if (value === undefined) return
-    const writer = this.#writer
-    if (value === place.value) {
-      if (place.misses > 0) place.misses--
-      writer.reserve(place.bytes.length + 4)
-      writer.prepared(place.bytes)
-      return
-    }
-    const start = writer.at
-    writeAttribute(writer, TAG.attribute, place.key, value)
-    // A place whose value mostly differs gives up, but for a try now and then.
-    place.misses += COST_OF_MISS
-    if (place.misses > MAX_MISSES && place.misses < RETRY) return
-    if (place.misses >= RETRY) place.misses = 0
-    place.value = value
-    place.bytes = preparedFrom(writer, start, writer.at)
   }
 
   #event(event: SpanEvent, anchor: Anchor): void {
@@ -243,23 +244,10 @@ export class OtlpEncoder {
     const entry = {
       name: prepare((writer) => writer.string(TAG.name, name)),
       rules: nameRules(name),
-      places: [],
+      templates: [],
     }
     if (this.#names.size < MAX_CACHED) this.#names.set(name, entry)
     return entry
-  }
-
-  #place(places: Place[], index: number, key: AttributeValue | undefined): Place {
-    const first = places[index]
-    for (let place = first; place !== undefined; place = place.other)
-      if (place.key.key === key) return place
-    return (places[index] = {
-      key: this.#key(String(key)),
-      value: undefined,
-      bytes: NOTHING,
-      misses: 0,
-      other: first?.other?.other === undefined ? first : undefined,
-    })
   }
 
   #key(key: string): AttributeKey {
@@ -277,86 +265,20 @@ export function exceptionAttributes({ type, message, stack }: SpanFailure): Attr
   return stack === undefined ? attributes : { ...attributes, 'exception.stacktrace': stack }
 }
 
-/** A span name: its field, what follows from it, and the attributes that the last span of that name had, in order. */
+/** A span name: its field, what follows from it, and what spans of that name look like. */
 interface NameEntry {
   readonly name: Prepared
   readonly rules: NameRules
-  readonly places: Place[]
+  readonly templates: SpanTemplate[]
 }
 
-/** A place in an attribute list, and what stood there last. */
-interface Place {
-  readonly key: AttributeKey
-  value: AttributeValue | undefined
-  /** The whole attribute with `value`. */
-  bytes: Prepared
-  /** Grows with each other value that came, and shrinks with each that was the same. */
-  misses: number
-  /** Other keys that stand there too: some names are those of several kinds of spans. */
-  other: Place | undefined
-}
-
-const NOTHING: Prepared = { bytes: new Uint8Array(0), words: new Int32Array(0), length: 0 }
-
-const COST_OF_MISS = 2
-const MAX_MISSES = 8
-const RETRY = 1024
+/** Different lists of attributes that spans of one name usually have. */
+const MAX_TEMPLATES = 8
 
 /** Names and keys come from the program, not from requests; the bound is for those who extend it carelessly. */
 const MAX_CACHED = 4096
 
-/** Field number × 8 + wire type. */
-const TAG = {
-  traceState: 0x1a,
-  name: 0x2a,
-  startTime: 0x39,
-  endTime: 0x41,
-  attribute: 0x4a,
-  event: 0x5a,
-  eventTime: 0x09,
-  eventName: 0x12,
-  eventAttribute: 0x1a,
-  link: 0x6a,
-  linkTraceId: 0x0a,
-  linkSpanId: 0x12,
-  linkTraceState: 0x1a,
-  linkAttribute: 0x22,
-  linkFlags: 0x35,
-  droppedAttributes: 0x50,
-  droppedEvents: 0x60,
-  droppedLinks: 0x70,
-  status: 0x7a,
-  statusMessage: 0x12,
-  statusCode: 0x18,
-} as const
-
-/** Tag and length of the ids, tag and value of the kinds, the two-byte tag of field 16. */
-const TRACE_ID_HEAD = 0x0a10
-const SPAN_ID_HEAD = 0x1208
-const PARENT_ID_HEAD = 0x2208
-const KIND = {
-  internal: 0x3001,
-  server: 0x3002,
-  client: 0x3003,
-  producer: 0x3004,
-  consumer: 0x3005,
-} as const satisfies Record<SpanKind, number>
-const FLAGS_TAG = 0x8501
-
-/** ScopeSpans.spans. */
-const SCOPE_SPANS_SPAN = 0x12
 const STATUS_ERROR = 2
-
-/** SpanFlags: the low byte is W3C's trace flags, bits 8 and 9 say whether the parent is remote. */
-const FLAG = { sampled: 0x01, hasIsRemote: 0x100, isRemote: 0x200 } as const
 
 /** Tag and length of the span, ids, kind, times and flags, and what `prepared` may write beyond its end. */
 const ROOM_FOR_FIXED_FIELDS = 96
-
-/** Nanoseconds since 1970, added up in two halves because they do not fit in a double. */
-function writeTime(view: DataView, at: number, ns: number, anchor: Anchor): void {
-  const low = anchor.unixLow + Math.round(ns - anchor.monotonicNs)
-  const carry = Math.floor(low / 0x1_0000_0000)
-  view.setUint32(at, low - carry * 0x1_0000_0000, true)
-  view.setUint32(at + 4, anchor.unixHigh + carry, true)
-}

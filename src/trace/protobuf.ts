@@ -155,7 +155,7 @@ export function prepare(write: (writer: ProtobufWriter) => void): Prepared {
 }
 
 /** A copy of what a writer wrote between two positions. */
-export function preparedFrom({ block }: ProtobufWriter, start: number, end: number): Prepared {
+function preparedFrom({ block }: ProtobufWriter, start: number, end: number): Prepared {
   const length = end - start
   const padded = new Uint8Array(Math.ceil(length / 4) * 4)
   padded.set(block.subarray(start, end))

@@ -111,6 +111,7 @@ describe.each(['http', 'grpc'] as const)(
       ['a link to a caller that is not trusted', linked, 'io', 6],
       ['a thousand events', thousandEvents, 'io', 2],
       ['odd numbers and texts', oddities, 'io', 1],
+      ['spans like those before them, and unlike them', likeAndUnlike, 'io', 501],
       ['a span that began before its anchor', () => putObjectRecord(nowNs() - 3600e9), 'io', 6],
     ])('%s', async (_, record, depth, count) => {
       const { direct, sdk } = await bothWays(record(), depth)
@@ -123,6 +124,32 @@ describe.each(['http', 'grpc'] as const)(
 function linked(): Recorder {
   const recorder = putObjectRecord(nowNs())
   recorder.link(CALLER, { 'link.kind': 'test', 'link.number': 3 })
+  return recorder
+}
+
+/** Few names and keys, in various orders, with values that stay, change, change their type, are missing or set twice. */
+function likeAndUnlike(): Recorder {
+  const start = nowNs()
+  const recorder = new Recorder(true, undefined, start)
+  let seed = 7
+  const draw = (below: number): number => {
+    seed = (seed * 48271) % 2147483647
+    return seed % below
+  }
+  const values = [1, 4096, 0.25, -3, 0, true, false, 'a', 'ü'.repeat(90), 'x'.repeat(300), '']
+  const pick = (): string | number | boolean => values[draw(values.length)] ?? 0
+  const names = ['Posix.IO.WriteData', 'Posix.IO.OpenFile', 'Backend.GetObject', 'Custom']
+  const keys = ['posix.bytes_written', 'posix.queue_ms', 'posix.duration_ms', 'k', 'same']
+  for (let i = 0; i < 500; i++) {
+    const given: Record<string, string | number | boolean> = { same: 'always' }
+    for (let n = draw(3); n > 0; n--) given[keys[draw(4)] ?? 'k'] = pick()
+    const span = recorder.root.child(names[draw(4)] ?? 'Custom', given, start + i)
+    for (let n = draw(3); n > 0; n--) span.set(keys[draw(5)] ?? 'k', pick())
+    if (draw(20) === 0) span.fail({ type: 'EIO', message: 'now and then' })
+    if (draw(20) === 0) span.addEvent('seen', { i }, start + i)
+    span.end(start + i + draw(1000))
+  }
+  recorder.root.end(start + 5000)
   return recorder
 }
 
