@@ -1,95 +1,128 @@
-import { readFileSync } from 'node:fs'
-import { request } from 'node:http'
-import { load } from './load.mjs'
+import { execFile } from 'node:child_process'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { load, median } from './load.mjs'
 import { clean, freePort, startOurs, startSink } from './peers.mjs'
 import { must, presign } from './sign.mjs'
 import { report } from './table.mjs'
+import { openPage, TOKEN } from './viewer-page.mjs'
 
 const BYTES = 4096
 const KEYS = 1000
-const TOKEN = 'a-token-for-the-benchmark'
+const RATE = 1000
+const GENERATOR = fileURLToPath(new URL('./rate.mjs', import.meta.url))
+const run = promisify(execFile)
 
-/** What the trace viewer costs: 4 KiB GET at 16 connections, every request traced and exported. */
+/**
+ * What the trace viewer costs: 4 KiB GET, every request traced and exported. First as many requests as 16 connections make,
+ * then 1,000 a second. Speeds of a machine change from minute to minute, so rounds are short, the variants of a round are
+ * measured one right after the other, and what is told are ratios within a round.
+ *
+ * With CHROMIUM, the path of a browser, the page is open in it; its own work then competes for the processors as well.
+ */
 export async function viewer({ scratch, rounds, seconds }) {
-  const sink = await startSink()
   process.env.VGW_VIEWER_TOKEN = TOKEN
-  const viewerPort = await freePort()
-  const followedPort = await freePort()
-  const start = (name, tracing, port) =>
-    startOurs(`${scratch}/data`, {
-      name,
-      tracing,
-      flags: port === undefined ? [] : ['--viewer', `127.0.0.1:${port}`],
-    })
+  const sink = await startSink()
+  const ports = { closed: await freePort(), followed: await freePort() }
+  const start = (name, flags = []) =>
+    startOurs(`${scratch}/data`, { name, tracing: sink.endpoint, flags })
   const gateways = [
-    await start('traced', sink.endpoint),
-    await start('traced, viewer', sink.endpoint, viewerPort),
-    await start('traced, followed', sink.endpoint, followedPort),
-    await start('off', undefined),
-    await start('viewer alone', undefined, await freePort()),
+    await start('no viewer'),
+    await start('viewer', ['--viewer', `127.0.0.1:${ports.closed}`]),
+    await start('followed', ['--viewer', `127.0.0.1:${ports.followed}`]),
   ]
   const [{ endpoint }] = gateways
   await must(endpoint, 'PUT', '/bench')
   const keys = Array.from({ length: KEYS }, (_, i) => `o${i}`)
   for (const key of keys)
     await must(endpoint, 'PUT', `/bench/${key}`, { body: Buffer.alloc(BYTES, key) })
-  const page = openPage(followedPort)
+  await atFullLoad({ scratch, rounds: rounds * 3, seconds, gateways, keys, port: ports.followed })
+  await atConstantRate({ scratch, rounds, seconds, gateway: gateways[1], keys, port: ports.closed })
+  for (const gateway of gateways) await gateway.stop()
+  await sink.stop()
+  clean(scratch)
+}
+
+async function atFullLoad({ scratch, rounds, seconds, gateways, keys, port }) {
+  const page = await openPage(port, 'following')
   const speed = []
   const cpu = []
   for (let round = -1; round < rounds; round++) {
     const perSecond = {}
     const microseconds = {}
-    for (const { name, endpoint, pid } of gateways) {
-      const before = cpuSeconds(pid)
+    for (const { name, endpoint, pid } of round % 2 === 0 ? gateways : gateways.toReversed()) {
+      const before = mainThreadUs(pid)
       const result = await load(scratch, endpoint, presign(endpoint, 'GET', 'bench', keys), {
         connections: 16,
         seconds,
         method: 'GET',
       })
       perSecond[name] = result.perSecond
-      microseconds[name] = ((cpuSeconds(pid) - before) * 1e6) / (result.perSecond * seconds)
+      microseconds[name] = (mainThreadUs(pid) - before) / (result.perSecond * seconds)
     }
     if (round < 0) continue
     speed.push(perSecond)
     cpu.push(microseconds)
   }
-  report('GET 4 KiB, 16 connections', 'requests/s', speed, 'traced')
-  report('GET 4 KiB, 16 connections', 'µs of CPU a request', cpu, 'traced')
-  console.log(`\nfollowed: ${page.events} events, ${page.bytes} bytes`)
-  page.close()
-  for (const gateway of gateways) await gateway.stop()
-  await sink.stop()
-  clean(scratch)
-}
-
-/** As the page does: follows, and asks for the last hour every five seconds. */
-function openPage(port) {
-  const headers = { Authorization: `Bearer ${TOKEN}` }
-  const page = { events: 0, bytes: 0, close: () => {} }
-  const following = request({ host: '127.0.0.1', port, path: '/api/follow', headers }, (answer) =>
-    answer.on('data', (piece) => {
-      page.events++
-      page.bytes += piece.length
-    }),
-  )
-  following.on('error', () => {})
-  following.end()
-  const timer = setInterval(
-    () =>
-      void fetch(`http://127.0.0.1:${port}/api/activity`, { headers }).then((answer) =>
-        answer.arrayBuffer(),
-      ),
-    5000,
-  )
-  page.close = () => {
-    clearInterval(timer)
-    following.destroy()
+  await page.close()
+  report('GET 4 KiB, 16 connections', 'requests/s', speed, 'no viewer')
+  report('GET 4 KiB, 16 connections', 'µs of the main thread', cpu, 'no viewer')
+  for (const name of ['viewer', 'followed']) {
+    const lost = speed.map((round) => 1 - round[name] / round['no viewer'])
+    const more = cpu.map((round) => round[name] / round['no viewer'] - 1)
+    console.log(`  ${name}: throughput falls by ${percent(lost)}, CPU rises by ${percent(more)}`)
   }
-  return page
 }
 
-/** User and system time of a process, all of its threads. */
-function cpuSeconds(pid) {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / 100
+/** One gateway, whose page is closed, open, and following in turn. */
+async function atConstantRate({ scratch, rounds, seconds, gateway, keys, port }) {
+  const { endpoint, pid } = gateway
+  const targets = `${scratch}/rate-targets.txt`
+  writeFileSync(targets, presign(endpoint, 'GET', 'bench', keys).join('\n'))
+  const states = ['closed', 'open', 'following']
+  const cpu = []
+  const latency = Object.fromEntries(states.map((state) => [state, []]))
+  for (let round = -1; round < rounds * 2; round++) {
+    const microseconds = {}
+    for (const state of round % 2 === 0 ? states : states.toReversed()) {
+      const page = await openPage(port, state)
+      const before = allThreadsUs(pid)
+      const args = [GENERATOR, endpoint, targets, String(RATE), String(seconds)]
+      const result = JSON.parse((await run(process.execPath, args)).stdout)
+      microseconds[state] = (allThreadsUs(pid) - before) / result.requests
+      await page.close()
+      if (result.bad > 0) throw new Error(`${result.bad} of ${result.requests} requests failed`)
+      if (round >= 0) latency[state].push(result)
+    }
+    if (round >= 0) cpu.push(microseconds)
+  }
+  const title = `GET 4 KiB, ${RATE} requests/s, the page`
+  report(title, 'µs of CPU a request, all threads', cpu, 'closed')
+  for (const state of states) {
+    const of = (name) => median(latency[state].map((result) => result[name]))
+    console.log(
+      `  ${state.padEnd(22)} latency p50 ${of('p50')} µs, p99 ${of('p99')}, p99.9 ${of('p999')}`,
+    )
+  }
+}
+
+/** The median, and between which values the middle half lies. */
+function percent(shares) {
+  const sorted = shares.toSorted((a, b) => a - b)
+  const at = (share) => (sorted[Math.floor((sorted.length - 1) * share)] * 100).toFixed(1)
+  return `${at(0.5)} % (${at(0.25)} to ${at(0.75)})`
+}
+
+function mainThreadUs(pid) {
+  return threadUs(pid, pid)
+}
+
+function allThreadsUs(pid) {
+  return readdirSync(`/proc/${pid}/task`).reduce((sum, thread) => sum + threadUs(pid, thread), 0)
+}
+
+function threadUs(pid, thread) {
+  const text = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8')
+  return Number(text.split(' ')[0]) / 1000
 }

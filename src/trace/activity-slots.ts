@@ -101,12 +101,14 @@ export class OperationSlots {
     const { root } = recorder
     const ms = (root.endNs - root.startNs) / 1e6
     const at = place * COLUMNS
-    this.#add(at + REQUESTS, 1)
+    const before = this.#sums[at + REQUESTS] ?? 0
+    this.#sums[at + REQUESTS] = before + 1
     if (status >= 500 || status === 0) this.#add(at + SERVER_ERRORS, 1)
     else if (status >= 400) this.#add(at + CLIENT_ERRORS, 1)
     this.#add(at + DURATION, ms)
     if (ms > (this.#sums[at + LONGEST] ?? 0)) this.#sums[at + LONGEST] = ms
-    this.#add(at + QUEUE, queueMs(recorder))
+    if (before < ALL_LOOKED_INTO) this.#add(at + QUEUE, queueMs(recorder))
+    else if (before % ONE_OF === 0) this.#add(at + QUEUE, queueMs(recorder) * ONE_OF)
     if (this.#bytesColumn !== undefined) {
       const bytes = root.read('s3.content_length')
       if (typeof bytes === 'number') this.#add(at + this.#bytesColumn, bytes)
@@ -153,6 +155,10 @@ export class OperationSlots {
     this.#slot[place] = slot
   }
 }
+
+/** The spans of many requests are not all looked into: the queue time of one stands for that of so many. */
+const ALL_LOOKED_INTO = 256
+const ONE_OF = 8
 
 const BYTES_COLUMN: ReadonlyMap<string, number> = new Map([
   ['S3.PutObject', BYTES_IN],

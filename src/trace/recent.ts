@@ -29,7 +29,8 @@ export class RecentTraces implements Sink {
   readonly #writer = new ProtobufWriter(new Uint8Array(BLOCK_BYTES))
   readonly #encoder = new OtlpEncoder(this.#writer)
   readonly #bars = new Map<string, SlowBar>()
-  readonly #ration = new Ration()
+  /** By ring. What was slow has none: it is few by itself. */
+  readonly #rations: readonly (Ration | undefined)[] = [new Ration(), undefined, new Ration()]
   /** Traces in the block. */
   #waiting = 0
   #thinned = 0
@@ -43,8 +44,8 @@ export class RecentTraces implements Sink {
   add(recorder: Recorder): void {
     const { root } = recorder
     const status = statusOf(root)
-    const ring = this.#ringOf(root, status)
-    if (ring !== RING.slow && !this.#ration.take(root.endNs)) {
+    const ring = this.#ringOf(recorder, status)
+    if (this.#rations[ring]?.take(root.endNs) === false) {
       this.#thinned++
       return
     }
@@ -81,8 +82,8 @@ export class RecentTraces implements Sink {
     return { exported: this.#spans, queued: 0, dropped: this.#dropped, failed: 0, rejected: 0 }
   }
 
-  #ringOf(root: Span, status: number): number {
-    const reason = root.read('vgw.sampling.reason')
+  #ringOf({ root, headSampled }: Recorder, status: number): number {
+    const reason = headSampled === true ? 'head' : root.read('vgw.sampling.reason')
     if (reason === 'error' || status >= 400 || status === 0) return RING.failed
     if (reason === 'slow' || this.#barOf(root.name).isOver(root)) return RING.slow
     return RING.plain
@@ -160,19 +161,36 @@ function statusOf(root: Span): number {
   return typeof status === 'number' ? status : 0
 }
 
-const PER_SECOND = 1000
 const AT_ONCE = 5000
+const PER_SECOND = 250
+/** Of a flood: so many a second came, and so many are taken. */
+const FLOOD = 2500
+const PER_SECOND_OF_FLOOD = 100
 
-/** So many traces a second, and some more at once. */
+/**
+ * So many traces a second, and some more at once. Encoding one now and then takes some 25 µs, so this is what the viewer
+ * costs under load; and a ring holds half a minute of it and more, where thousands a second would leave a second or two.
+ */
 class Ration {
   #left = AT_ONCE
   #atNs = 0
+  #perSecond = PER_SECOND
+  #came = 0
+  #countedFromNs = 0
 
   take(nowNs: number): boolean {
-    const left = Math.min(AT_ONCE, this.#left + ((nowNs - this.#atNs) * PER_SECOND) / 1e9)
+    this.#came++
+    if (nowNs - this.#countedFromNs >= 1e9) this.#adjust(nowNs)
+    const left = Math.min(AT_ONCE, this.#left + ((nowNs - this.#atNs) * this.#perSecond) / 1e9)
     this.#atNs = Math.max(nowNs, this.#atNs)
     this.#left = left < 1 ? left : left - 1
     return left >= 1
+  }
+
+  #adjust(nowNs: number): void {
+    this.#perSecond = this.#came > FLOOD ? PER_SECOND_OF_FLOOD : PER_SECOND
+    this.#came = 0
+    this.#countedFromNs = nowNs
   }
 }
 

@@ -12,7 +12,7 @@ import type { AttributeValue } from '../trace/recorder.ts'
  * | `GET /api/gateway` | `GatewayView` |
  * | `GET /api/traces?…` (`TraceFilter`, `limit`, `before`) | `TraceList` |
  * | the same with `order=slowest` | `TraceList`, the slowest first, without `before` |
- * | `GET /api/follow?…` (`TraceFilter`) | server-sent events `traces`, each with a `TraceNews` |
+ * | `GET /api/follow?…` (`TraceFilter`, `limit`) | server-sent events `traces`, each with a `TraceNews` |
  * | `GET /api/traces/ID` (a trace id or a request id) | `TraceAnswer`; 404 |
  * | `GET /api/traces/ID/otlp` | OTLP JSON, as a download; 404 |
  * | `GET /api/activity?slots=360&group=1` | `ActivityView` |
@@ -20,7 +20,7 @@ import type { AttributeValue } from '../trace/recorder.ts'
  * All of them but `POST /api/session` need the cookie, `Authorization: Bearer TOKEN`, or `Authorization: Basic` with the access
  * key and the secret of an admin account. A request that changes something must come from the page's own origin. Errors are an
  * `ErrorAnswer` with a status of 400 (what was asked), 401 (who asks), 403 (from where), 404, 405, 413, 429 (too often; see
- * Retry-After), 503 (too many follow).
+ * Retry-After), 503 (too many follow, or too much is asked at a time).
  *
  * Texts from requests (bucket, key, user agent, …) are whatever clients sent, control characters and markup included: a page
  * shows them as text, never as HTML.
@@ -43,7 +43,7 @@ export interface GatewayView {
   readonly startedMs: number
   /** Who asks: an access key, or `token`. */
   readonly who: string
-  /** Traces and bytes that are held, in all workers; `thinned` were kept but not taken here, there being over 1,000 a second. */
+  /** Traces and bytes that are held, in all workers; `thinned` were kept but not taken here, there being over 250 a second. */
   readonly held: { readonly traces: number; readonly bytes: number; readonly thinned: number }
   /** How deep traces go, and how many are kept. */
   readonly depth: string
@@ -100,7 +100,7 @@ export interface TraceList {
 }
 
 export interface TraceNews {
-  /** The oldest first; at most 100. */
+  /** The oldest first; where more came than `limit` (100), what failed or was slow and the newest of the rest. */
   readonly traces: readonly TraceRow[]
   /** How many more there were since the last event. */
   readonly skipped: number

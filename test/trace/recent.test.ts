@@ -169,7 +169,7 @@ describe('the last kept traces', () => {
     )
   })
 
-  test('of more than 1,000 a second a part is taken, of slow ones all', () => {
+  test('of more than 250 a second a part is taken, of slow ones all, and failures have a part of their own', () => {
     const recent = new Kept({ maxBytes: 8 * MIB, maxTraces: 100_000 })
     const slow: string[] = []
     for (let i = 0; i < 60_000; i++) {
@@ -183,9 +183,12 @@ describe('the last kept traces', () => {
     const { traces } = recent.store.size
     expect(traces + recent.thinned).toBe(60_000)
     expect(traces).toBeGreaterThan(5000)
-    expect(traces).toBeLessThan(16_000)
+    expect(traces).toBeLessThan(8000)
     const ids = new Set(all(recent).map(({ requestId }) => requestId))
     expect(slow.filter((id) => !ids.has(id))).toEqual([])
+    const failed = made({ status: 404, children: 0 })
+    recent.add(failed)
+    expect(all(recent)[0]?.requestId).toBe(failed.root.spanId)
   })
 
   test('a span that ends after its trace is found with it', () => {
