@@ -1,7 +1,7 @@
 import { duration, size } from '../../explain/words.ts'
 import type { ActivityView, TraceRow } from '../api-types.ts'
 import { api } from './api.ts'
-import { dotChart, lineChart, type Chart, type Line } from './charts.ts'
+import { dotChart, lineChart, type Chart, type Line, type Lines } from './charts.ts'
 import { h, replace } from './dom.ts'
 
 export interface ActivityPanel {
@@ -24,37 +24,38 @@ export async function showActivity(
   open: (requestId: string) => void,
   operation: string | undefined,
 ): Promise<ActivityPanel> {
-  let activity = await api.activity(SLOTS, GROUP)
-  let rows: readonly TraceRow[] = []
-  let charts: Chart[] = []
+  const activity = await api.activity(SLOTS, GROUP)
+  const dots = dotChart('Traces in the list: click one', [], open)
+  const hour = linesOf(activity, operation).map(({ title, show, ...lines }) =>
+    lineChart(title, lines, show),
+  )
+  const charts: readonly Pick<Chart<never>, 'figure' | 'draw' | 'fit' | 'destroy'>[] = [
+    dots,
+    ...hour,
+  ]
   const grid = h('div', { class: 'charts' })
   const element = h('section', { 'aria-label': 'The last hour' }, grid)
-  const draw = (): void => {
-    for (const chart of charts) chart.destroy()
-    charts = [dots(rows, open), ...linesOf(activity, operation)]
-    replace(grid, ...charts.map(({ figure }) => figure))
-    for (const chart of charts) chart.draw()
-  }
+  replace(grid, ...charts.map(({ figure }) => figure))
   const refresh = setInterval(() => {
     if (document.hidden) return
     api.activity(SLOTS, GROUP).then(
       (next) => {
-        activity = next
-        draw()
+        for (const [i, lines] of linesOf(next, operation).entries()) hour[i]?.update(lines)
       },
       () => undefined,
     )
   }, REFRESH_MS)
-  const onResize = (): void => draw()
+  const onResize = (): void => {
+    for (const chart of charts) chart.fit()
+  }
   addEventListener('resize', onResize)
   return {
     element,
     operations: activity.operations.map(({ operation }) => operation.replace(/^S3\./, '')),
-    draw,
-    showTraces(next) {
-      rows = next
-      charts[0]?.update?.(pointsOf(rows))
+    draw() {
+      for (const chart of charts) chart.draw()
     },
+    showTraces: (rows) => dots.update(pointsOf(rows)),
     stop() {
       clearInterval(refresh)
       removeEventListener('resize', onResize)
@@ -74,28 +75,36 @@ function pointsOf(rows: readonly TraceRow[]) {
     .sort((a, b) => a.startMs - b.startMs)
 }
 
-function dots(rows: readonly TraceRow[], open: (requestId: string) => void): Chart {
-  return dotChart('Traces in the list: click one', pointsOf(rows), open)
-}
-
 type Operations = ActivityView['operations']
 
-function linesOf(activity: ActivityView, chosen: string | undefined): Chart[] {
-  const { startMs, slotMs, slots } = activity
+interface TitledLines extends Lines {
+  readonly title: string
+  readonly show: (value: number) => string
+}
+
+/** Points that are shown at least, however short the gateway has been there. */
+const LEAST_SLOTS = 20
+
+function linesOf(activity: ActivityView, chosen: string | undefined): TitledLines[] {
+  const { startMs, slotMs } = activity
   const name = chosen?.toLowerCase()
   const operations = activity.operations.filter(
     ({ operation }) =>
       name === undefined || name === '' || operation.toLowerCase().replace(/^s3\./, '') === name,
   )
-  const times = Array.from({ length: slots }, (_, slot) => (startMs + slot * slotMs) / 1000)
+  const shown = slotsOf(activity)
+  const times = shown.map((slot) => (startMs + slot * slotMs) / 1000)
   const sum = (column: Column): number[] =>
-    times.map((_, slot) => operations.reduce((all, one) => all + (one[column][slot] ?? 0), 0))
+    shown.map((slot) => operations.reduce((all, one) => all + (one[column][slot] ?? 0), 0))
   const perSecond = (column: Column): number[] => sum(column).map((n) => (n * 1000) / slotMs)
   const of = chosen === undefined || chosen === '' ? 'all operations' : chosen
   const percentile = (share: number): (number | null)[] =>
-    times.map((_, slot) => percentileOf(operations, slot, share, activity.latencyBoundsMs))
-  const lines = (title: string, all: readonly Line[], show: (value: number) => string): Chart =>
-    lineChart(title, times, all, show)
+    shown.map((slot) => percentileOf(operations, slot, share, activity.latencyBoundsMs))
+  const lines = (
+    title: string,
+    all: readonly Line[],
+    show: (value: number) => string,
+  ): TitledLines => ({ title, times, lines: all, show })
   return [
     lines(
       `Latency, ${of}`,
@@ -135,6 +144,13 @@ function linesOf(activity: ActivityView, chosen: string | undefined): Chart[] {
       size,
     ),
   ]
+}
+
+/** The hour begins where something happened. */
+function slotsOf({ slots, operations }: ActivityView): readonly number[] {
+  const busy = operations.map(({ requests }) => requests.findIndex((number) => number > 0))
+  const first = Math.max(0, Math.min(slots - LEAST_SLOTS, ...busy.filter((slot) => slot >= 0)) - 1)
+  return Array.from({ length: slots - first }, (_, i) => first + i)
 }
 
 type Column = 'requests' | 'clientErrors' | 'serverErrors' | 'queueMs' | 'bytesIn' | 'bytesOut'

@@ -20,11 +20,19 @@ export class ApiError extends Error {
   }
 }
 
-async function ask(path: string, init: RequestInit = {}): Promise<Response> {
+/** How often one is asked again that had no time. */
+const MOST_TRIES = 4
+
+async function ask(path: string, init: RequestInit = {}, tries = 1): Promise<Response> {
   const response = await fetch(path, { ...init, credentials: 'same-origin' }).catch(() => {
     throw new ApiError(0, { error: 'the gateway does not answer' })
   })
   if (response.ok) return response
+  if ((response.status === 503 || response.status === 429) && tries < MOST_TRIES) {
+    const seconds = Number(response.headers.get('Retry-After') ?? 1)
+    await new Promise((resolve) => setTimeout(resolve, Math.min(seconds, 5) * 1000))
+    return ask(path, init, tries + 1)
+  }
   const answer = (await response
     .json()
     .catch(() => ({ error: `status ${response.status}` }))) as ErrorAnswer

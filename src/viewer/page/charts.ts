@@ -7,11 +7,19 @@ import { h } from './dom.ts'
 import { toneOf } from './words.ts'
 
 /** A chart that is drawn once it stands in the page. */
-export interface Chart {
+export interface Chart<Data> {
   readonly figure: HTMLElement
   draw(): void
-  update?(points: readonly Point[]): void
+  update(data: Data): void
+  /** Makes it as wide as its place is now. */
+  fit(): void
   destroy(): void
+}
+
+export interface Lines {
+  /** Unix time, seconds. */
+  readonly times: readonly number[]
+  readonly lines: readonly Line[]
 }
 
 export interface Line {
@@ -29,9 +37,24 @@ export interface Point {
   readonly requestId: string
 }
 
-const HEIGHT = 150
+const HEIGHT = 140
 /** The package's `Scale.Distr.Logarithmic`, an enum that exists in its types only. */
 const LOGARITHMIC: unknown = 3
+
+/** The hour as everybody reads it: `21:34`, `21:34:07`, and thousandths where marks are closer than a second. */
+function clockMarks(_: uPlot, marks: number[]): string[] {
+  const [first = 0, second = first + 60] = marks
+  const step = second - first
+  const from = step < 1 ? 17 : 11
+  const to = step < 1 ? 23 : step < 60 ? 19 : 16
+  return marks.map((seconds) => localTime(seconds).slice(from, to))
+}
+
+/** As toISOString() has it, but of this place. */
+function localTime(seconds: number): string {
+  const date = new Date(seconds * 1000)
+  return new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString()
+}
 
 /** A colour of the style sheet as a canvas takes it: the property itself names two, for light and dark. */
 function css(name: string): string {
@@ -55,13 +78,13 @@ function optionsFor(place: HTMLElement, show: (value: number) => string): Option
     ticks: { show: false },
   }
   return {
-    width: Math.max(240, place.clientWidth),
+    width: widthOf(place),
     height: HEIGHT,
-    padding: [8, 8, 0, 0],
+    padding: [8, 22, 0, 0],
     cursor: { y: false, points: { size: 6 } },
     legend: { live: true },
     axes: [
-      { ...axis, space: 60 },
+      { ...axis, space: 60, size: 34, gap: 8, values: clockMarks },
       {
         ...axis,
         size: 64, // On a logarithmic scale most marks have no text.
@@ -73,13 +96,18 @@ function optionsFor(place: HTMLElement, show: (value: number) => string): Option
   }
 }
 
+function widthOf(place: HTMLElement): number {
+  return Math.max(220, place.clientWidth)
+}
+
 export function lineChart(
   title: string,
-  times: readonly number[],
-  lines: readonly Line[],
+  first: Lines,
   show: (value: number) => string,
-): Chart {
+): Chart<Lines> {
   const { figure, place } = frame(title)
+  const { lines } = first
+  let shown = first
   let plot: uPlot | undefined
   return {
     figure,
@@ -88,8 +116,8 @@ export function lineChart(
       options.scales = { y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] } }
       options.series = [
         {
-          value: (_, seconds) =>
-            seconds === null ? '' : new Date(seconds * 1000).toLocaleTimeString(),
+          label: 'at',
+          value: (_, seconds) => (seconds === null ? '' : localTime(seconds).slice(11, 19)),
         },
         ...lines.map(({ label, color }): Series => ({
           label,
@@ -101,11 +129,19 @@ export function lineChart(
           value: (_, value) => (value === null ? '–' : show(value)),
         })),
       ]
-      const data: AlignedData = [[...times], ...lines.map(({ values }) => [...values])]
-      plot = new uPlot(options, data, place)
+      plot = new uPlot(options, columnsOf(shown), place)
     },
+    update(next) {
+      shown = next
+      plot?.setData(columnsOf(shown))
+    },
+    fit: () => plot?.setSize({ width: widthOf(place), height: HEIGHT }),
     destroy: () => plot?.destroy(),
   }
+}
+
+function columnsOf({ times, lines }: Lines): AlignedData {
+  return [[...times], ...lines.map(({ values }) => [...values])]
 }
 
 const TONES = ['good', 'warn', 'bad'] as const
@@ -115,7 +151,7 @@ export function dotChart(
   title: string,
   points: readonly Point[],
   open: (requestId: string) => void,
-): Chart {
+): Chart<readonly Point[]> {
   const { figure, place } = frame(title)
   let shown = points
   let plot: uPlot | undefined
@@ -128,6 +164,10 @@ export function dotChart(
       options.scales = {
         y: { distr: LOGARITHMIC as Scale.Distr, range: (_, min, max) => around(min, max) },
       }
+      const [, axis] = options.axes ?? []
+      // Lines at powers of ten alone: those between them are a hatching.
+      if (axis?.grid !== undefined)
+        axis.grid.filter = (_, marks) => marks.map((mark) => (isPowerOfTen(mark) ? mark : null))
       options.series = [
         {},
         ...TONES.map((tone): Series => ({
@@ -146,6 +186,7 @@ export function dotChart(
       shown = next
       plot?.setData(dataOf(shown))
     },
+    fit: () => plot?.setSize({ width: widthOf(place), height: HEIGHT }),
     destroy: () => plot?.destroy(),
   }
 }
@@ -154,6 +195,11 @@ export function dotChart(
 function around(min: number | null, max: number | null): [number, number] {
   const low = 10 ** Math.floor(Math.log10(min ?? 1))
   return [low, Math.max(low * 10, 10 ** Math.ceil(Math.log10(max ?? 10)))]
+}
+
+function isPowerOfTen(number: number): boolean {
+  const power = Math.log10(number)
+  return Math.abs(power - Math.round(power)) < 1e-9
 }
 
 function dataOf(points: readonly Point[]): AlignedData {

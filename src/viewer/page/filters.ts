@@ -16,8 +16,11 @@ const FIELDS = [
 const STATUS = ['', 'error', '2xx', '3xx', '4xx', '5xx'] as const
 const REASON = ['', 'head', 'error', 'slow'] as const
 
+/** Where it is narrower, the list comes first and the filters unfold. */
+const ROOMY = '(min-width: 641px)'
+
 /** A form above the list. What it says goes into the address, and from there into the list. */
-export function filterForm(filter: Filter, operations: readonly string[]): HTMLFormElement {
+export function filterForm(filter: Filter, operations: readonly string[]): HTMLElement {
   const form = h('form', { class: 'filters', role: 'search' })
   const apply = (): void => {
     const values = Object.fromEntries(
@@ -56,7 +59,8 @@ export function filterForm(filter: Filter, operations: readonly string[]): HTMLF
     choice('order', 'Order', ['', 'slowest'], filter),
     h('a', { href: '#/', class: 'button' }, 'Clear'),
   )
-  return form
+  const isOpen = matchMedia(ROOMY).matches || Object.keys(filter).length > 0
+  return h('details', { open: isOpen }, h('summary', {}, 'Filters'), form)
 }
 
 const NAMES: Readonly<Record<string, string>> = { '': 'any', order: 'newest' }

@@ -64,7 +64,11 @@ function showTop({ host, version, workers, held, sampleRate, depth, who }: Gatew
       { type: 'button', class: 'quiet', title: 'Light or dark', onclick: turnTheme },
       '◐',
     ),
-    h('button', { type: 'button', class: 'quiet', onclick: () => void leave() }, `Log out ${who}`),
+    h(
+      'button',
+      { type: 'button', class: 'quiet', title: `Logged in by ${who}`, onclick: () => void leave() },
+      'Log out',
+    ),
   )
 }
 

@@ -11,6 +11,8 @@ import { clock, place, REASONS, statusText, toneOf } from './words.ts'
 /** Rows in the page: more are there for who asks, but a page of a thousand rows helps nobody. */
 const MOST_ROWS = 300
 const PAGE = 100
+/** In one event, of which there are two a second: nobody reads more. */
+const MOST_NEWS = 30
 
 /** The last kept traces, the newest first, with what matches the filter added as it comes. */
 export async function showList(main: HTMLElement, filter: Filter): Promise<View> {
@@ -57,13 +59,14 @@ class TraceListView {
     this.element = h(
       'section',
       { class: 'list', 'aria-label': 'Traces' },
-      h('div', { class: 'bar' }, this.#state, this.#toggle),
       h(
-        'table',
-        {},
-        h('thead', {}, h('tr', {}, ...titles.map((title) => h('th', { scope: 'col' }, title)))),
-        this.#body,
+        'div',
+        { class: 'bar' },
+        this.#toggle,
+        this.#state,
+        h('span', { class: 'hint' }, '↑ ↓ choose · Enter open · / filter · Space pause'),
       ),
+      h('table', {}, h('thead', {}, h('tr', {}, ...titles.map(titleOf))), this.#body),
       h('div', { class: 'bar' }, this.#more),
     )
   }
@@ -84,7 +87,7 @@ class TraceListView {
       return
     }
     this.#stop = api.follow(
-      this.#filter,
+      { ...this.#filter, limit: MOST_NEWS },
       (news) => this.#add(news),
       (isOpen) => this.#tell(isOpen ? 'Following' : 'Waiting for the gateway'),
     )
@@ -138,20 +141,32 @@ class TraceListView {
     replace(this.#state, state + skipped)
   }
 
+  /** Touches only the rows that came and went: what stays keeps its place and its focus. */
   #draw(): void {
-    const focused = document.activeElement?.closest('tr')?.dataset['id']
-    const known = new Map<string | undefined, HTMLElement>()
-    for (const row of this.#body.querySelectorAll('tr')) known.set(row.dataset['id'], row)
-    replace(this.#body, ...this.rows.map((row) => known.get(row.requestId) ?? lineOf(row)))
+    const lines = new Map<string | undefined, HTMLElement>()
+    const wanted = new Set(this.rows.map(({ requestId }) => requestId))
+    for (const line of this.#body.querySelectorAll('tr')) {
+      if (wanted.has(line.dataset['id'] ?? '')) lines.set(line.dataset['id'], line)
+      else line.remove()
+    }
+    let at: Element | null = this.#body.firstElementChild
+    for (const row of this.rows) {
+      const known = lines.get(row.requestId)
+      if (known !== undefined && known === at) at = at.nextElementSibling
+      else this.#body.insertBefore(known ?? lineOf(row), at)
+    }
     if (this.rows.length === 0) {
       const text = 'No trace matches. Only what was kept is here, and of that the last.'
-      replace(this.#body, h('tr', {}, h('td', { colspan: 8, class: 'none' }, text)))
+      replace(this.#body, h('tr', { class: 'empty' }, h('td', { colspan: 8, class: 'none' }, text)))
     }
-    if (focused !== undefined)
-      this.#body.querySelector<HTMLElement>(`tr[data-id="${CSS.escape(focused)}"] a`)?.focus()
     this.#more.hidden = this.#next === undefined
     this.onRows(this.rows)
   }
+}
+
+function titleOf(title: string): HTMLElement {
+  const isNumber = title === 'Took' || title === 'Size'
+  return h('th', { scope: 'col', class: isNumber ? 'number' : undefined }, title)
 }
 
 function lineOf(row: TraceRow): HTMLElement {
@@ -169,8 +184,8 @@ function lineOf(row: TraceRow): HTMLElement {
       row.error && ' ',
       row.error,
     ),
-    h('td', { class: 'number' }, duration(row.durationMs)),
-    h('td', { class: 'number' }, row.bytes === undefined ? '' : size(row.bytes)),
+    h('td', { class: 'number took' }, duration(row.durationMs)),
+    h('td', { class: 'number size' }, row.bytes === undefined ? '' : size(row.bytes)),
     h('td', { class: 'object' }, place(row)),
     h('td', { class: 'who' }, row.access ?? 'anonymous'),
     h(

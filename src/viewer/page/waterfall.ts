@@ -11,6 +11,14 @@ const ZOOM_STEP = 1.6
 /** Nothing is shown that is shorter than a tenth of a microsecond. */
 const LEAST_SPAN_US = 0.1
 
+/** Beside its bar, on the side where there is room; else upon it. */
+function placeTime(time: HTMLElement, start: number, end: number): void {
+  const upon = start < 0.2 && end > 0.8
+  if (upon) time.classList.add('upon')
+  if (end <= 0.8) time.style.left = `${Math.max(0, end) * 100}%`
+  else time.style.right = `${(1 - Math.min(1, upon ? end : start)) * 100}%`
+}
+
 /**
  * The waterfall: a row a span, each a bar where and as long as it was. Only the rows that are seen are in the page, so that
  * ten thousand spans scroll as ten do.
@@ -214,7 +222,9 @@ export class Waterfall {
     const most = Math.max(2, Math.floor(this.#ruler.clientWidth / 90))
     replace(
       this.#ruler,
-      ...marks(this.#from, this.#to, most).map((at) => {
+      ...marks(this.#from, this.#to, most).flatMap((at) => {
+        // At the very end there is no room for its text.
+        if (this.#share(at) > 0.94) return []
         const mark = h('span', {}, micros(at))
         mark.style.left = `${this.#share(at) * 100}%`
         return mark
@@ -245,9 +255,7 @@ export class Waterfall {
     bar.style.width = `${Math.max(0, end - start) * 100}%`
     bar.hidden = end < 0 || start > 1
     const time = h('span', { class: 'time' }, micros(endUs - span.startUs))
-    // Beside its bar, on the side where there is room.
-    if (end > 0.75) time.style.right = `${(1 - Math.min(1, start)) * 100}%`
-    else time.style.left = `${Math.max(0, end) * 100}%`
+    placeTime(time, start, end)
     const line = h(
       'div',
       {
