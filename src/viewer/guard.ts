@@ -25,7 +25,8 @@ export type Guard = (incoming: IncomingMessage) => Refusal | undefined
  */
 export function createGuard({ hosts, secure }: GuardOptions): Guard {
   const names = new Set([...hosts, 'localhost', hostname()].map((name) => name.toLowerCase()))
-  const rates = new Rates()
+  const rates = new Rates(PER_SECOND, BURST)
+  const files = new Rates(PER_SECOND * FILES_A_PAGE, BURST * FILES_A_PAGE)
   return (incoming) => {
     const { host = '', origin, 'sec-fetch-site': site } = incoming.headers
     if (!isOurs(host, names)) return { status: 403, error: 'this host name is not the viewer’s' }
@@ -34,7 +35,7 @@ export function createGuard({ hosts, secure }: GuardOptions): Guard {
       return { status: 403, error: 'requests of other origins are refused' }
     if (typeof site === 'string' && site !== 'same-origin' && site !== 'none' && !isPage(incoming))
       return { status: 403, error: 'requests of other sites are refused' }
-    if (!rates.allow(networkOf(incoming.socket.remoteAddress ?? '')))
+    if (!(isPage(incoming) ? files : rates).allow(networkOf(incoming.socket.remoteAddress ?? '')))
       return { status: 429, error: 'too many requests' }
     return undefined
   }
@@ -53,17 +54,27 @@ function isOurs(host: string, names: ReadonlySet<string>): boolean {
 
 const PER_SECOND = 50
 const BURST = 200
+/** The page is some twenty files, which lie in memory. */
+const FILES_A_PAGE = 20
 const MAX_CLIENTS = 1000
 
 /** So many requests a second for each client, and some at once. */
 class Rates {
   readonly #left = new Map<string, { tokens: number; atMs: number }>()
+  readonly #perSecond: number
+  readonly #burst: number
+
+  constructor(perSecond: number, burst: number) {
+    this.#perSecond = perSecond
+    this.#burst = burst
+  }
 
   allow(client: string): boolean {
     const now = performance.now()
-    const known = this.#left.get(client) ?? { tokens: BURST, atMs: now }
+    const known = this.#left.get(client) ?? { tokens: this.#burst, atMs: now }
     this.#left.delete(client)
-    const tokens = Math.min(BURST, known.tokens + ((now - known.atMs) * PER_SECOND) / 1000)
+    const gained = ((now - known.atMs) * this.#perSecond) / 1000
+    const tokens = Math.min(this.#burst, known.tokens + gained)
     for (const oldest of this.#left.keys()) {
       if (this.#left.size < MAX_CLIENTS) break
       this.#left.delete(oldest)

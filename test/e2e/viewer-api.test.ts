@@ -286,9 +286,11 @@ describe('who may look', () => {
   test('too many requests at once are told to wait', async () => {
     const answers: Answer[] = []
     for (let round = 0; round < 6; round++)
-      answers.push(...(await Promise.all(Array.from({ length: 50 }, () => ask('/nix')))))
+      answers.push(...(await Promise.all(Array.from({ length: 50 }, () => ask('/api/nix')))))
     const refused = answers.filter(({ status }) => status === 429)
     expect(refused.length).toBeGreaterThan(20)
     expect(refused[0]?.headers['retry-after']).toBe('1')
+    // Who has asked too much may still open the page.
+    expect((await ask('/')).status).toBe(200)
   })
 })

@@ -14,6 +14,22 @@ const OFFLINE =
     ' ',
   )
 
+/** Where the first chart has a pixel of the colour of what went well: it is drawn, not made of elements. */
+const FIND_DOT = `(() => {
+  const canvas = document.querySelector('.u-wrap canvas')
+  const probe = document.body.appendChild(document.createElement('i'))
+  probe.style.color = 'var(--good)'
+  const color = getComputedStyle(probe).color.match(/\\d+/g).map(Number)
+  probe.remove()
+  const { width, height } = canvas
+  const { data } = canvas.getContext('2d').getImageData(0, 0, width, height)
+  const box = canvas.getBoundingClientRect()
+  for (let i = 0; i < width * height; i++)
+    if (color.every((part, c) => Math.abs(data[i * 4 + c] - part) < 3) && data[i * 4 + 3] > 250)
+      return [box.left + ((i % width) / width) * box.width, box.top + (Math.floor(i / width) / height) * box.height + 2]
+  return null
+})()`
+
 describe.skipIf(program === undefined)('The page of the viewer, in Chromium', () => {
   const at = useGateway({ flags: ['--viewer', '127.0.0.1:0'] })
   let browser: Browser
@@ -103,6 +119,74 @@ describe.skipIf(program === undefined)('The page of the viewer, in Chromium', ()
     await page.locator('td.none').waitFor()
   })
 
+  test('each filter leaves what it names', async () => {
+    const only = `only-${Date.now()}`
+    const { $metadata } = await at.s3.send(
+      new PutObjectCommand({ Bucket: bucket, Key: `${only}/k`, Body: 'x' }),
+    )
+    const listed = (await (
+      await page.request.get(`${origin()}/api/traces?prefix=${only}`)
+    ).json()) as { traces: { traceId: string; requestId: string }[] }
+    const [trace] = listed.traces
+    expect(trace?.requestId).toBe($metadata.requestId)
+    const fields: readonly (readonly [name: string, fits: string, fitsNot: string])[] = [
+      ['operation', 'PutObject', 'ListBuckets'],
+      ['bucket', bucket, 'no-such-bucket'],
+      ['prefix', `${only}/`, `${only}//`],
+      ['minMs', '0.001', '60000'],
+      ['access', at.credentials.access, 'nobody'],
+      ['id', trace?.traceId ?? '', '0'.repeat(32)],
+      ['id', trace?.requestId ?? '', '0'.repeat(16)],
+    ]
+    await page.locator('input[name=prefix]').fill(only)
+    await page.keyboard.press('Enter')
+    await expect.poll(() => rows().count()).toBe(1)
+    // What fits stays in its field: in the end all of them match together.
+    for (const [name, fits, fitsNot] of fields) {
+      await page.locator(`input[name=${name}]`).fill(fitsNot)
+      await page.keyboard.press('Enter')
+      await page.locator('td.none').waitFor()
+      await page.locator(`input[name=${name}]`).fill(fits)
+      await page.keyboard.press('Enter')
+      await rowOf(only).first().waitFor()
+      expect([name, await rows().count()]).toEqual([name, 1])
+    }
+    for (const [status, count] of [
+      ['2xx', 1],
+      ['4xx', 0],
+    ] as const) {
+      await page.locator('select[name=status]').selectOption(status)
+      await expect.poll(() => rowOf(only).count()).toBe(count)
+    }
+  })
+
+  test('a dot opens its trace', async () => {
+    await page.goto(`${origin()}/#/?prefix=plain`)
+    await rowOf('plain').first().waitFor()
+    await expect.poll(() => rows().count()).toBe(1)
+    const dot = () => page.evaluate<readonly [number, number] | null>(FIND_DOT)
+    await expect.poll(dot).not.toBeNull()
+    await page.mouse.click(...((await dot()) ?? [0, 0]))
+    await page.locator('.sentence').waitFor()
+    expect(await page.locator('.heading .object').textContent()).toContain('plain')
+  })
+
+  test('a link shown to somebody else leads there by way of the door', async () => {
+    await rowOf('plain').first().click()
+    await page.locator('.sentence').waitFor()
+    await page.keyboard.press('ArrowDown')
+    await expect.poll(() => page.url()).toContain('span=')
+    const link = page.url()
+    const stranger = await (await browser.newContext()).newPage()
+    await stranger.goto(link)
+    await stranger.locator('input[name=token]').fill(/#token=(\S+)/.exec(address())?.[1] ?? '')
+    await stranger.locator('button[type=submit]').click()
+    await stranger.locator('.sentence').waitFor()
+    expect(await stranger.locator('.details h2').textContent()).toBe('Auth.V4Signature')
+    expect(stranger.url()).toBe(link)
+    await stranger.context().close()
+  })
+
   test('what comes is shown as it comes, and not while it is paused', async () => {
     await expect.poll(() => page.locator('.list .state').first().textContent()).toBe('Following')
     await at.s3.send(new PutObjectCommand({ Bucket: bucket, Key: 'followed', Body: 'f' }))
@@ -134,6 +218,22 @@ describe.skipIf(program === undefined)('The page of the viewer, in Chromium', ()
     expect(await page.locator('.details dl').allTextContents()).toEqual(
       expect.arrayContaining([expect.stringContaining('s3.bucket')]),
     )
+    const shades = await page
+      .locator('.row .span')
+      .evaluateAll((bars) => new Set(bars.map((bar) => bar.className)).size)
+    expect(shades).toBeGreaterThan(2)
+    expect(await page.locator('.details').textContent()).toMatch(/of that itself/)
+    const width = () =>
+      page
+        .locator('.row .span')
+        .nth(1)
+        .evaluate((bar) => (bar as unknown as { style: { width: string } }).style.width)
+    const before = Number.parseFloat(await width())
+    await page.keyboard.press('ArrowDown')
+    await page.keyboard.press('z')
+    await expect.poll(async () => Number.parseFloat(await width())).toBeGreaterThan(before * 2)
+    await page.keyboard.press('0')
+    await expect.poll(async () => Number.parseFloat(await width())).toBeCloseTo(before, 1)
     const download = page.waitForEvent('download')
     await page.getByRole('link', { name: 'OTLP JSON' }).click()
     expect((await download).suggestedFilename()).toMatch(/^trace-[0-9A-F]{16}\.json$/)

@@ -162,6 +162,7 @@ export function dotChart(
       options.legend = { show: false }
       options.cursor = { y: false, x: false, points: { show: false }, drag: { x: true, y: false } }
       options.scales = {
+        x: { range: (_, min, max) => beside(min, max) },
         y: { distr: LOGARITHMIC as Scale.Distr, range: (_, min, max) => around(min, max) },
       }
       const [, axis] = options.axes ?? []
@@ -189,6 +190,14 @@ export function dotChart(
     fit: () => plot?.setSize({ width: widthOf(place), height: HEIGHT }),
     destroy: () => plot?.destroy(),
   }
+}
+
+/** With room at both sides: a dot at the edge is half a dot, and one alone has no width of its own. */
+function beside(min: number | null, max: number | null): [number, number] {
+  const to = max ?? Date.now() / 1000
+  const from = min ?? to - 60
+  const room = Math.max((to - from) * 0.04, 0.05)
+  return [from - room, to + room]
 }
 
 /** From one power of ten to another: the package counts the marks between them, without end between two that are none. */
