@@ -95,7 +95,7 @@ async function makeKind(at: Fixture, send: Send, kind: Kind): Promise<void> {
   const [method, target, ...rest] = asked
   const nowhere = target.replace(`/${bucket}`, `/missing-${bucket}`)
   if (nowhere !== target && operation !== 'CreateBucket')
-    await send(`${what}, no such bucket`, operation, [method, nowhere, ...rest])
+    await send(`${what}, elsewhere`, operation, [method, nowhere, ...rest])
 }
 
 type Send = (what: string, operation: string, request: Wanted) => Promise<RawResponse>

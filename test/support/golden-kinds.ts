@@ -38,11 +38,21 @@ const CORS =
 const WEBSITE =
   '<WebsiteConfiguration><IndexDocument><Suffix>i</Suffix></IndexDocument></WebsiteConfiguration>'
 const putCors = (at: Fixture, bucket: string) => at.send('PUT', `/${bucket}?cors`, documentOf(CORS))
-const lockedObject = async (at: Fixture, bucket: string): Promise<void> => {
-  await at.send('PUT', `/${bucket}-locked`, {
-    headers: { 'x-amz-bucket-object-lock-enabled': 'true' },
-  })
-  await put(at, `${bucket}-locked`, 'k')
+const WITH_LOCK: RawRequest = { headers: { 'x-amz-bucket-object-lock-enabled': 'true' } }
+const lockBuckets = new WeakMap<Fixture, Promise<string>>()
+
+async function lockBucket(at: Fixture, bucket: string): Promise<string> {
+  await at.send('PUT', `/${bucket}`, WITH_LOCK)
+  return bucket
+}
+
+/** Target of an object where objects can be locked: one bucket for all of a gateway, since what is written there first waits. */
+async function lockedObject(at: Fixture, name: string): Promise<string> {
+  const made = lockBuckets.get(at) ?? lockBucket(at, `${name}-locked`)
+  lockBuckets.set(at, made)
+  const bucket = await made
+  await put(at, bucket, name)
+  return `/${bucket}/${name}`
 }
 
 /** Where objects can be locked; what is compared with every write is there to be read. */
@@ -50,25 +60,25 @@ export const LOCK_KINDS: readonly Kind[] = [
   {
     operation: 'PutObject where objects can be locked',
     async request(at, bucket) {
-      await lockedObject(at, bucket)
-      return ['PUT', `/${bucket}-locked/k`, { body: small }]
+      const object = await lockedObject(at, bucket)
+      return ['PUT', object, { body: small }]
     },
   },
   {
     operation: 'PutObject of a locked object',
     status: 403,
     async request(at, bucket) {
-      await lockedObject(at, bucket)
-      await at.send('PUT', `/${bucket}-locked/k?legal-hold`, documentOf(HOLD))
-      return ['PUT', `/${bucket}-locked/k`, { body: small }]
+      const object = await lockedObject(at, bucket)
+      await at.send('PUT', `${object}?legal-hold`, documentOf(HOLD))
+      return ['PUT', object, { body: small }]
     },
   },
   {
     operation: 'DeleteObject where objects can be locked',
     status: 204,
     async request(at, bucket) {
-      await lockedObject(at, bucket)
-      return ['DELETE', `/${bucket}-locked/k`]
+      const object = await lockedObject(at, bucket)
+      return ['DELETE', object]
     },
   },
 ]
@@ -126,44 +136,44 @@ export const DOCUMENT_KINDS: readonly Kind[] = [
   {
     operation: 'PutObjectRetention',
     async request(at, bucket) {
-      await lockedObject(at, bucket)
-      return ['PUT', `/${bucket}-locked/k?retention`, documentOf(RETENTION)]
+      const object = await lockedObject(at, bucket)
+      return ['PUT', `${object}?retention`, documentOf(RETENTION)]
     },
   },
   {
     operation: 'GetObjectRetention',
     async request(at, bucket) {
-      await lockedObject(at, bucket)
-      await at.send('PUT', `/${bucket}-locked/k?retention`, documentOf(RETENTION))
-      return ['GET', `/${bucket}-locked/k?retention`]
+      const object = await lockedObject(at, bucket)
+      await at.send('PUT', `${object}?retention`, documentOf(RETENTION))
+      return ['GET', `${object}?retention`]
     },
   },
   {
     operation: 'PutObjectLegalHold',
     async request(at, bucket) {
-      await lockedObject(at, bucket)
-      return ['PUT', `/${bucket}-locked/k?legal-hold`, documentOf(HOLD)]
+      const object = await lockedObject(at, bucket)
+      return ['PUT', `${object}?legal-hold`, documentOf(HOLD)]
     },
   },
   {
     operation: 'GetObjectLegalHold',
     async request(at, bucket) {
-      await lockedObject(at, bucket)
-      await at.send('PUT', `/${bucket}-locked/k?legal-hold`, documentOf(HOLD))
-      return ['GET', `/${bucket}-locked/k?legal-hold`]
+      const object = await lockedObject(at, bucket)
+      await at.send('PUT', `${object}?legal-hold`, documentOf(HOLD))
+      return ['GET', `${object}?legal-hold`]
     },
   },
   {
     operation: 'PutObjectLockConfiguration',
     async request(at, bucket) {
-      await lockedObject(at, bucket)
+      await lockBucket(at, `${bucket}-locked`)
       return ['PUT', `/${bucket}-locked?object-lock`, documentOf(LOCK)]
     },
   },
   {
     operation: 'GetObjectLockConfiguration',
     async request(at, bucket) {
-      await lockedObject(at, bucket)
+      await lockBucket(at, `${bucket}-locked`)
       return ['GET', `/${bucket}-locked?object-lock`]
     },
   },
