@@ -17,19 +17,26 @@ export function collectedFill(
   facts?: Facts,
 ): Required<Pick<Publication, 'fill' | 'explain'>> & { readonly digest: DigestReader } {
   const checks = payload.checks()
-  const wanted = [...new Set<HashKind>([...kinds, ...payload.kinds])]
+  const wanted = distinct(kinds, payload.kinds)
+  const told = distinct(kinds)
   let verified: Step<Buffer>[] = []
-  let digests = new Map<HashKind, Step<Buffer>>()
+  let digests: Step<Buffer>[] = []
   return {
     fill: (chain, file) => {
       chain.writeData(file, pieces, { hasher: 'job', kinds: wanted, attributes: facts })
       verified = checks.map(({ kind, expected }) => chain.verifyDigest('job', kind, expected))
-      digests = new Map()
-      for (const kind of kinds) if (!digests.has(kind)) digests.set(kind, chain.digest('job', kind))
+      digests = told.map((kind) => chain.digest('job', kind))
     },
     explain: (error) => mismatch(error, verified, checks),
-    digest: (kind) => digests.get(kind)?.value ?? Buffer.alloc(0),
+    digest: (kind) => digests[told.indexOf(kind)]?.value ?? Buffer.alloc(0),
   }
+}
+
+/** Each kind once. There are two or three: a Set costs more than looking for them. */
+function distinct(...lists: readonly (readonly HashKind[])[]): HashKind[] {
+  const all: HashKind[] = []
+  for (const kinds of lists) for (const kind of kinds) if (!all.includes(kind)) all.push(kind)
+  return all
 }
 
 /** The error a client expects whose declared digest differs. */
