@@ -93,13 +93,13 @@ const SLOW_HASH = 120e6
 const RULES: Readonly<Record<Phase, Rule>> = {
   client: clientRule,
   auth: () => undefined,
-  iam: ({ fetchedFrom }, ms) =>
-    fetchedFrom === undefined || ms < LITTLE_MS
-      ? undefined
-      : {
-          cause: 'remote-iam',
-          verdict: `The account store (${fetchedFrom}) took ${duration(ms)} to answer; the account was not in memory.`,
-        },
+  iam: ({ fetchedFrom, fetchFailed }, ms) => {
+    if (fetchedFrom === undefined || ms < LITTLE_MS) return undefined
+    const took = fetchFailed
+      ? `gave no account in ${duration(ms)}`
+      : `took ${duration(ms)} to answer; the account was not in memory`
+    return { cause: 'remote-iam', verdict: `The account store (${fetchedFrom}) ${took}.` }
+  },
   queue: ({ poolFull, loopLagMs }, ms) => {
     if (ms < LITTLE_MS) return undefined
     if (poolFull === false)

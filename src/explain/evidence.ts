@@ -30,11 +30,15 @@ export interface Evidence {
   readonly directory: string | undefined
   /** `ldap`, `vault`, `users.json`, …: of an account that had to be fetched. */
   readonly fetchedFrom: string | undefined
+  /** The account store did not answer, or with an error. */
+  readonly fetchFailed: boolean
   /** Who held the lock that was waited for, where that was a request of this process. */
   readonly lockHolder: string | undefined
   /** Calls to the file system beside data and syncs, and the longest of them. */
   readonly fileOperations: number
   readonly slowestOperationMs: number
+  /** Of those the longest that removed nothing: what is removed may be large. */
+  readonly slowestLookMs: number
   /** Entries whose files were looked at one by one, as a listing does with those on its page. */
   readonly lookedAt: number
   /** Read from disks by file operations that took long; their readahead, and what file systems keep there, included. */
@@ -77,11 +81,13 @@ export function gather(
     entries: largest === undefined ? 0 : numberOf(largest, 'posix.entries'),
     directory: largest === undefined ? undefined : textOf(largest, 'posix.dir'),
     fetchedFrom: fetched && storeName(textOf(fetched, 'iam.backend')),
+    fetchFailed: fetched?.attributes['error.type'] !== undefined,
     lockHolder: spans
       .map((span) => textOf(span, 'posix.lock_holder'))
       .find((holder) => holder !== undefined),
     fileOperations: operations.length,
     slowestOperationMs: slowestOwnMs(spans),
+    slowestLookMs: slowestOwnMs(spans, (span) => isOperation(span) && !isRemoval(span)),
     lookedAt: spans
       .filter(({ name }) => name === 'Posix.IO.StatBatch')
       .reduce((sum, span) => sum + numberOf(span, 'posix.count'), 0),
@@ -112,24 +118,30 @@ function isOperation({ name, phase }: ExplainedSpan): boolean {
   return name.startsWith('Posix.IO.') && OPERATIONS.has(phase)
 }
 
-/** Syncs that an operation made on its way are spans below it, and no part of it. */
-function slowestOwnMs(spans: readonly ExplainedSpan[]): number {
+function isRemoval({ name }: ExplainedSpan): boolean {
+  return name === 'Posix.IO.RemoveFile'
+}
+
+/** The longest of those that `counts`. Syncs that an operation made on its way are spans below it, and no part of it. */
+function slowestOwnMs(
+  spans: readonly ExplainedSpan[],
+  counts: (span: ExplainedSpan) => boolean = isOperation,
+): number {
   const below = spans.map(() => 0)
   for (const { parent, durationUs, name } of spans)
     if (parent >= 0 && name.startsWith('Posix.IO.'))
       below[parent] = (below[parent] ?? 0) + durationUs
   return spans.reduce(
     (longest, span, index) =>
-      isOperation(span) ? Math.max(longest, oneMs(span, below[index] ?? 0)) : longest,
+      counts(span) ? Math.max(longest, oneMs(span, below[index] ?? 0)) : longest,
     0,
   )
 }
 
-/** A span may stand for many operations of a kind; then it says how long the longest took. */
+/** A span may stand for many operations of a kind; then it says how long the longest took, or how many they were. */
 function oneMs(span: ExplainedSpan, belowUs: number): number {
-  return span.attributes['posix.count'] === undefined
-    ? (span.durationUs - belowUs) / 1e3
-    : numberOf(span, 'posix.max_ms')
+  if (span.attributes['posix.count'] !== undefined) return numberOf(span, 'posix.max_ms')
+  return (span.durationUs - belowUs) / 1e3 / Math.max(1, numberOf(span, 'posix.removed'))
 }
 
 const OPERATIONS: ReadonlySet<Phase> = new Set(['metadata', 'directory'])

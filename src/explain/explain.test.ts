@@ -342,6 +342,10 @@ describe('the cause', () => {
       ),
     ],
     [
+      'what was removed, which may have been large',
+      ['S3.DeleteObject', 0, 250, {}, [['Posix.IO.RemoveFile', 1, 249]]],
+    ],
+    [
       'a lock that nobody held, where names are slow to open',
       put([['Posix.IO.WaitLock', 5, 13, { 'posix.queue_ms': 0.1 }]], 400),
     ],

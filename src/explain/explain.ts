@@ -16,7 +16,8 @@ export function explain(spans: readonly ExplainedSpan[], place?: Place): Explana
     sentence: sentenceOf(evidence.totalMs, phases),
     phases,
     ...findCause(evidence),
-    facts: place === undefined ? [] : [`The data lies on ${place.type} (${place.source}).`],
+    facts:
+      place === undefined ? [] : [`The served directory lies on ${place.type} (${place.source}).`],
   }
 }
 

@@ -5,6 +5,8 @@ import { binaryRate, duration, grouped, size } from './words.ts'
 
 /** File operations that only look up a name take microseconds, or a disk's access time when they have to read. */
 const SLOW_OPERATION_MS = 15
+/** Of ordinary operations, if there are many of them. */
+const LONG_MS = 100
 const STORAGE: readonly Phase[] = ['metadata', 'directory', 'data', 'sync']
 
 /** Causes that show in several phases at once: nothing was in memory, or the disk is slow, whatever it is asked. */
@@ -61,7 +63,12 @@ export function metadataRule(evidence: Evidence, ms: number): Verdict | undefine
   return coldRule(evidence) ?? slowName(evidence)
 }
 
-function slowName({ place, slowestOperationMs, slowestSyncMs }: Evidence): Verdict {
+function slowName(evidence: Evidence): Verdict {
+  const { place, slowestOperationMs, slowestLookMs, slowestSyncMs } = evidence
+  if (slowestLookMs < SLOW_OPERATION_MS && !isElsewhere(place))
+    return unknown(
+      `Removing a file took ${duration(slowestOperationMs)}: it was a large one, or the disk is slow.`,
+    )
   const sync = slowestSyncMs < ORDINARY_SYNC_MS ? '' : `, an fsync ${duration(slowestSyncMs)}`
   return slowDisk(
     place,
@@ -76,8 +83,12 @@ function slowDisk(place: Place | undefined, why: string): Verdict {
 /** File systems that have no disk of this machine below them, or nobody knows what. */
 const ELSEWHERE = /^(?:fuse|nfs|cifs|smb|ceph|gluster|lustre|9p|virtiofs|afs|beegfs)/
 
-function nameOf(place: Place | undefined): string {
+function isElsewhere(place: Place | undefined): boolean {
   return place !== undefined && ELSEWHERE.test(place.type)
+}
+
+function nameOf(place: Place | undefined): string {
+  return place !== undefined && isElsewhere(place)
     ? `The file system (${place.type}), or what is behind it,`
     : 'The disk'
 }
@@ -144,7 +155,7 @@ export function dataRule(evidence: Evidence, ms: number): Verdict | undefined {
     return unknown(`The data was in memory already; sending ${size(bytes ?? 0)} took the time.`)
   if (direction === 'copy' && !isSlow)
     return unknown(`Copying the data took most of the time${speed}.`)
-  if (!isSlow) return undefined
+  if (!isSlow) return ofMedium(evidence, ms)
   if (bytes < FEW_BYTES) {
     const verb = { in: 'writing', out: 'reading', copy: 'copying' }[direction]
     return slowDisk(place, `${verb} ${size(bytes)} took ${duration(ms)}`)
@@ -153,17 +164,28 @@ export function dataRule(evidence: Evidence, ms: number): Verdict | undefined {
   return slowDisk(place, `it ${verb} the data${speed}`)
 }
 
+/** Memory, which is where writes go first, takes several times that, bytes a second. */
+const SLOW_MEMORY = 128 * 1024 ** 2
+
+/** Neither as slow as a slow disk nor as fast as memory. */
+function ofMedium({ bytes, direction }: Evidence, ms: number): Verdict | undefined {
+  if (bytes === undefined || ms < LONG_MS || (bytes / ms) * 1000 > SLOW_MEMORY) return undefined
+  const verb = direction === 'in' ? 'Writing' : 'Reading'
+  return unknown(
+    `${verb} ${size(bytes)} took ${duration(ms)}, at ${binaryRate(bytes, ms)}: that may be all the disk can do, or it was busy.`,
+  )
+}
+
 function lower(name: string): string {
   return name.charAt(0).toLowerCase() + name.slice(1)
 }
 
 /** One fsync of a disk that does nothing else. */
 const ORDINARY_SYNC_MS = 20
-const MANY_SYNCS_MS = 100
 
 export function syncRule({ slowestSyncMs, syncs }: Evidence, ms: number): Verdict | undefined {
   if (slowestSyncMs < ORDINARY_SYNC_MS) {
-    if (ms < MANY_SYNCS_MS) return undefined
+    if (ms < LONG_MS) return undefined
     return {
       cause: 'slow-sync',
       verdict: `The disk took ${duration(ms)} for ${syncs} syncs, the longest ${duration(slowestSyncMs)}: there were many of them.`,

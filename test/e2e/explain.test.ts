@@ -67,7 +67,7 @@ describe('a gateway in good health', () => {
     expect(cold.sentence).toMatch(/reading 48 MiB from disk/)
     // What the disk behind it is capable of, and whether this client keeps up with it, is not known.
     expect(['cold-cache', 'slow-disk', 'slow-client', 'unknown']).toContain(cold.cause)
-    expect(cold.facts[0]).toMatch(/^The data lies on \w+ \(.+\)\.$/)
+    expect(cold.facts[0]).toMatch(/^The served directory lies on \w+ \(.+\)\.$/)
     const warm = await explained(at, await getAndForget(at, `/${bucket}/k`))
     expect(warm.sentence).toMatch(/48 MiB from the page cache/)
     expect(['fast', 'slow-client', 'unknown']).toContain(warm.cause)
