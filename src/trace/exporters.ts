@@ -1,6 +1,7 @@
 import type { EncodedSpans } from './otlp-batch.ts'
 import type { Endpoint } from './endpoint.ts'
 import { readRejectedSpans, readRejectedSpansOfJson } from './otlp-response.ts'
+import { ReconnectingDelegate, type Delegate } from './reconnecting-delegate.ts'
 import type { TracingConfig } from './tracing-config.ts'
 
 /** Brings encoded batches to a receiver. */
@@ -84,12 +85,6 @@ export class PackageTransport implements Transport {
   }
 }
 
-/** The part of the packages' delegates that is used. */
-interface Delegate {
-  export(batch: EncodedSpans, callback: (result: { code: number; error?: Error }) => void): void
-  shutdown(): Promise<void>
-}
-
 const METRICS = { name: 'span' as const, countItems: (batch: EncodedSpans) => batch.spans }
 
 async function openGrpc(options: TransportOptions, onRejected: OnRejected): Promise<Delegate> {
@@ -103,17 +98,20 @@ async function openGrpc(options: TransportOptions, onRejected: OnRejected): Prom
   const credentials = tls
     ? base.createSslCredentials(pem(ca), pem(key), pem(cert))
     : base.createInsecureCredentials()
-  return base.createOtlpGrpcExportDelegate(
-    base.convertLegacyOtlpGrpcOptions(
-      { url, metadata, credentials, userAgent: userAgent(options), ...(await shared(options)) },
-      'TRACES',
+  const resolved = base.convertLegacyOtlpGrpcOptions(
+    { url, metadata, credentials, userAgent: userAgent(options), ...(await shared(options)) },
+    'TRACES',
+  )
+  return new ReconnectingDelegate(() =>
+    base.createOtlpGrpcExportDelegate(
+      resolved,
+      passThrough(onRejected, readRejectedSpans),
+      'otlp_grpc_span_exporter',
+      METRICS,
+      undefined,
+      'TraceExportService',
+      '/opentelemetry.proto.collector.trace.v1.TraceService/Export',
     ),
-    passThrough(onRejected, readRejectedSpans),
-    'otlp_grpc_span_exporter',
-    METRICS,
-    undefined,
-    'TraceExportService',
-    '/opentelemetry.proto.collector.trace.v1.TraceService/Export',
   )
 }
 
