@@ -78,7 +78,7 @@ describe.each(stores)('%s', (_, start) => {
       ...store.flags,
     ],
     posixFlags: ['--versioning-dir', versions ?? ''],
-    env: { ...store.env, OTEL_BSP_SCHEDULE_DELAY: '50' },
+    env: { ...store.env, OTEL_BSP_SCHEDULE_DELAY: '10' },
   }))
 
   async function wholeTrace(

@@ -46,7 +46,7 @@ export function useTracedGateway(options: TracedOptions = {}): Traced {
   })
   const fixture = useGateway(() => ({
     dir,
-    env: { OTEL_BSP_SCHEDULE_DELAY: '50', ...env },
+    env: { OTEL_BSP_SCHEDULE_DELAY: '10', ...env },
     flags: [
       '--otel-enabled',
       '--otel-endpoint',
