@@ -137,6 +137,15 @@ function tracingFamilies(stats: TracingStats): readonly Family[] {
     counter('versitygw_traces_sampled_out_total', 'Traces that were not kept.', stats.sampledOut),
     byExporter('exported_total', 'Spans that left for a receiver which took them.', 'exported'),
     byExporter('queued', 'Spans that wait for an export or its answer.', 'queued'),
+    {
+      name: 'versitygw_spans_queue_ratio',
+      type: 'gauge',
+      help: 'How full the queue is: at 1 what comes is dropped.',
+      perWorker: true,
+      series: exporters.flatMap(({ exporter, fullness }) =>
+        fullness === undefined ? [] : [{ labels: { exporter }, value: fullness }],
+      ),
+    },
     byExporter('dropped_total', 'Spans never sent because too many waited.', 'dropped'),
     byExporter('failed_total', 'Spans whose export failed.', 'failed'),
     byExporter('rejected_total', 'Spans that a receiver answered it would not take.', 'rejected'),

@@ -84,6 +84,12 @@ export class BatchingSink implements Sink {
     }
   }
 
+  fullness(): number {
+    const { unit, maxQueueSize } = this.#options.batch
+    const count = unit === 'spans' ? this.#waitingSpans : this.#waiting.length
+    return Math.min(1, Math.max(count / maxQueueSize, this.#waitingSpans / MAX_WAITING_SPANS))
+  }
+
   /** A receiver has answered that it did not take so many. */
   rejected(spans: number): void {
     this.#rejected += spans

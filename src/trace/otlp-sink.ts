@@ -89,6 +89,12 @@ export class OtlpSink implements Sink {
     }
   }
 
+  fullness(): number {
+    const { maxQueueSize } = this.#options.batch
+    const share = Math.max(this.#waitingSize() / maxQueueSize, this.#queuedBytes / MAX_QUEUE_BYTES)
+    return Math.min(1, share)
+  }
+
   flush(): Promise<void> {
     this.#seal()
     if (this.#isIdle()) return Promise.resolve()
@@ -108,16 +114,19 @@ export class OtlpSink implements Sink {
   }
 
   #isFull(spans: number): boolean {
-    const { unit, maxQueueSize } = this.#options.batch
-    const waiting =
-      unit === 'spans'
-        ? this.#waitingSpans + this.#batch.spans
-        : this.#waitingTraces + this.#batch.traces
-    if (waiting < maxQueueSize && this.#queuedBytes < MAX_QUEUE_BYTES && !this.#isClosed)
-      return false
+    const { maxQueueSize } = this.#options.batch
+    const hasRoom = this.#waitingSize() < maxQueueSize && this.#queuedBytes < MAX_QUEUE_BYTES
+    if (hasRoom && !this.#isClosed) return false
     this.#dropped += spans
     if (!this.#isClosed) this.#log.queueFull(spans)
     return true
+  }
+
+  /** In the unit of `maxQueueSize`. */
+  #waitingSize(): number {
+    return this.#options.batch.unit === 'spans'
+      ? this.#waitingSpans + this.#batch.spans
+      : this.#waitingTraces + this.#batch.traces
   }
 
   #hasEnough(): boolean {

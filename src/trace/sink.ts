@@ -13,6 +13,8 @@ export interface Sink {
   /** Flushes for at most so long, then stops. */
   close(limitMs: number): Promise<void>
   stats(): SinkStats
+  /** How full its queue is, from 0 to 1: at 1 what comes is dropped. Without it there is none. */
+  fullness?(): number
 }
 
 /** Spans by fate. */

@@ -39,8 +39,13 @@ export interface RootDescriber {
   describeRoot(root: Span): void
 }
 
+export interface ExporterStats extends SinkStats, Pick<Sink, 'exporter'> {
+  /** Of its queue, from 0 to 1; undefined where it has none. */
+  readonly fullness: number | undefined
+}
+
 export interface TracingStats extends SinkStats {
-  readonly byExporter: readonly (SinkStats & Pick<Sink, 'exporter'>)[]
+  readonly byExporter: readonly ExporterStats[]
   /** Traces. */
   readonly kept: number
   /** The same by why they were kept. */
@@ -108,7 +113,7 @@ export function createTracing(config: TracingConfig, parts: TracingParts): Traci
     },
     stats: () => ({
       ...sumOfStats(sinks.map((sink) => sink.stats())),
-      byExporter: sinks.map((sink) => ({ exporter: sink.exporter, ...sink.stats() })),
+      byExporter: sinks.map(statsOf),
       kept: keptFor.head + keptFor.error + keptFor.slow,
       keptFor: { ...keptFor },
       sampledOut,
@@ -144,6 +149,10 @@ function starter(config: TracingConfig, recording: boolean): Tracing['start'] {
     }
     return recorder
   }
+}
+
+function statsOf(sink: Sink): ExporterStats {
+  return { exporter: sink.exporter, fullness: sink.fullness?.(), ...sink.stats() }
 }
 
 function renewAll(transports: readonly RenewableTransport[], tls: TlsTexts): void {

@@ -107,6 +107,7 @@ describe.each(['grpc', 'http'] as const)('over %s', (protocol) => {
     expect(queued + dropped).toBe(60_000)
     // 15 exports of 30 spans under way, 300 spans waiting, and the record that filled the queue.
     expect(queued).toBeLessThanOrEqual(15 * 30 + 300 + 3)
+    expect(tracing.stats().byExporter).toMatchObject([{ exporter: 'otlp', fullness: 1 }])
     expect(slowest).toBeLessThan(200)
   })
 
