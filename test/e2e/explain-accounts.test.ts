@@ -10,7 +10,7 @@ import { VAULT, startVault, type VaultServer } from '../support/vault-server.ts'
 
 /** Account stores of several kinds that take their time: the first request of an account waits for them. */
 
-const DELAY_MS = 150
+const DELAY_MS = 300
 const ALICE = { access: 'alice', secret: 'alice secret' }
 const ACCOUNTS = JSON.stringify({ accessAccounts: { alice: { ...ALICE, role: 'user' } } })
 
@@ -125,7 +125,7 @@ describe.skipIf(slow === undefined)('a file on a slow file system', () => {
     env: EXPLAINS.env,
   }))
   test('is named', async () => {
-    slow?.delay({ name: 50 })
+    slow?.delay({ name: 100 })
     await expectSlowStore(at, 'users.json')
   })
 })
