@@ -69,11 +69,15 @@ async function list(
   for (const row of traces.toReversed()) await show(row, { json, tree }, shown)
 }
 
+/** Of one event, of which there are two a second: as many as the viewer gives. */
+const MOST_NEWS = 500
+
 async function follow(
   { filter, json, tree }: Extract<Run, { kind: 'traces' }>,
   shown: Shown,
 ): Promise<void> {
-  const stream = await shown.asker.open(`/api/follow?${new URLSearchParams(filter).toString()}`)
+  const query = new URLSearchParams({ ...filter, limit: String(MOST_NEWS) })
+  const stream = await shown.asker.open(`/api/follow?${query.toString()}`)
   let text = ''
   stream.setEncoding('utf8')
   for await (const piece of stream as AsyncIterable<string>) {

@@ -13,6 +13,7 @@ const MOST_ROWS = 300
 const PAGE = 100
 /** In one event, of which there are two a second: nobody reads more. */
 const MOST_NEWS = 30
+const FLOOD_MS = 1000
 
 /** The last kept traces, the newest first, with what matches the filter added as it comes. */
 export async function showList(main: HTMLElement, filter: Filter): Promise<View> {
@@ -51,7 +52,8 @@ class TraceListView {
   #next: string | undefined
   #stop: (() => void) | undefined
   #skipped = 0
-  #drawing = 0
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #drawnMs = 0
 
   constructor(filter: Filter) {
     this.#filter = filter
@@ -96,7 +98,8 @@ class TraceListView {
   stop(): void {
     this.#stop?.()
     this.#stop = undefined
-    cancelAnimationFrame(this.#drawing)
+    clearTimeout(this.#timer)
+    this.#timer = undefined
   }
 
   onKey(event: KeyboardEvent): void {
@@ -131,9 +134,7 @@ class TraceListView {
     this.#skipped += skipped
     this.rows = [...traces.toReversed(), ...this.rows].slice(0, Math.max(MOST_ROWS, PAGE))
     this.#tell('Following')
-    // However many events come, the table is drawn once a frame.
-    cancelAnimationFrame(this.#drawing)
-    this.#drawing = requestAnimationFrame(() => this.#draw())
+    this.#drawSoon()
   }
 
   #tell(state: string): void {
@@ -141,8 +142,22 @@ class TraceListView {
     replace(this.#state, state + skipped)
   }
 
+  /** However many events come; a flood that nobody reads is drawn once a second. */
+  #drawSoon(): void {
+    if (this.#timer !== undefined) return
+    const waitMs = this.#skipped === 0 ? 0 : this.#drawnMs + FLOOD_MS - performance.now()
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined
+        this.#draw()
+      },
+      Math.max(0, waitMs),
+    )
+  }
+
   /** Touches only the rows that came and went: what stays keeps its place and its focus. */
   #draw(): void {
+    this.#drawnMs = performance.now()
     const lines = new Map<string | undefined, HTMLElement>()
     const wanted = new Set(this.rows.map(({ requestId }) => requestId))
     for (const line of this.#body.querySelectorAll('tr')) {

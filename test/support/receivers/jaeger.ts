@@ -6,6 +6,8 @@ import { startCollector } from './server.ts'
 export interface Jaeger extends TraceStore {
   /** Of OTLP over gRPC. */
   readonly port: number
+  /** Of OTLP over HTTP. */
+  readonly httpPort: number
 }
 
 export async function startJaeger(program: string): Promise<Jaeger> {
@@ -18,6 +20,7 @@ export async function startJaeger(program: string): Promise<Jaeger> {
   })
   return {
     port: server.port,
+    httpPort: server.httpPort,
     exporter: 'jaeger',
     flags: ['--otel-endpoint', `http://127.0.0.1:${server.port}`],
     isExact: true,
