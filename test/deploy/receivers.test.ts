@@ -30,11 +30,9 @@ describe.skipIf(jaeger === undefined || otelcol === undefined)('A collector befo
       },
     })
     stops.push(collector)
+    const receiver = `http://127.0.0.1:${collector.port}`
     gateway = await startGateway({
-      flags: [
-        ...['--otel-enabled', '--otel-endpoint', `http://127.0.0.1:${collector.port}`],
-        ...['--viewer', '127.0.0.1:0'],
-      ],
+      flags: ['--otel-enabled', '--otel-endpoint', receiver, '--viewer', '127.0.0.1:0'],
       env: { OTEL_BSP_SCHEDULE_DELAY: '100' },
     })
     stops.push(gateway)
