@@ -29,8 +29,10 @@ export function findCause(evidence: Evidence): Verdict {
   if (storage !== undefined) return storage
   const [phase, ms] = main
   if (ms < totalMs * MAIN_SHARE) return mixed(evidence, sorted)
-  const found = unsure(evidence, phase, ms) ?? RULES[phase](evidence, ms)
-  if (found === undefined && totalMs < LONG_MS) return FAST
+  const busy = unsure(evidence, phase, ms)
+  const found = busy ?? RULES[phase](evidence, ms)
+  const isNamed = found !== undefined && found.cause !== 'unknown'
+  if (busy === undefined && !isNamed && totalMs < LONG_MS) return FAST
   const { cause, verdict } =
     found ??
     unknown(

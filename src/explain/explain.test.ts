@@ -310,6 +310,14 @@ describe('the cause', () => {
     ['slow-disk', head(600, { 'posix.disk_read_bytes': 12 * 1024 })],
     ['slow-disk', head(60, {})],
     ['fast', get(0.4, {}, {})],
+    [
+      'fast',
+      get(
+        23,
+        { 's3.content_length': 64 * MIB },
+        { 'posix.io_ms': 20, 'posix.cached_percent': 100 },
+      ),
+    ],
     ['fast', put([['Posix.IO.Sync', 1, 9]], 9.5)],
   ])('%s', (cause, drawn) => {
     expect(explain(spansOf(drawn)).cause).toBe(cause)
