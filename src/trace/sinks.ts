@@ -112,11 +112,16 @@ function createTransport(
 /** A thread cannot be started from TypeScript sources on Node 20, as tests do. */
 const COMPILED = import.meta.url.endsWith('.js')
 
+/** https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#zipkin-exporter */
+const ZIPKIN_TIMEOUT_MS = 10_000
+
 function createZipkinSink(config: TracingConfig, resource: Attributes, { log }: SinkParts): Sink {
   const { zipkinEndpoint: url, headers, batch } = config
+  const timeoutMs = Math.min(ZIPKIN_TIMEOUT_MS, batch.exportTimeoutMs)
   const load = async () => {
     const { zipkinExporter } = await import('./zipkin.ts')
-    return { read: await loadReader(config, resource), exporter: zipkinExporter(url, headers) }
+    const exporter = zipkinExporter({ url, headers, timeoutMs })
+    return { read: await loadReader(config, resource), exporter }
   }
   return new BatchingSink({ exporter: 'zipkin', load, batch, log, target: { url, tls: false } })
 }

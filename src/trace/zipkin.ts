@@ -1,17 +1,30 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { ClientRequest } from 'node:http'
 import type { HrTime } from '@opentelemetry/api'
 import { ZipkinExporter } from '@opentelemetry/exporter-zipkin'
 import type { ReadableSpan } from '@opentelemetry/sdk-trace-node'
 import type { BatchExporter } from './batching-sink.ts'
 
+export interface ZipkinOptions {
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  /** A request without an answer is given up then. */
+  readonly timeoutMs: number
+}
+
 /** Zipkin's JSON of version 2, by the official exporter: https://zipkin.io/zipkin-api/#/default/post_spans */
-export function zipkinExporter(
-  url: string,
-  headers: Readonly<Record<string, string>>,
-): BatchExporter {
+export function zipkinExporter({ url, headers, timeoutMs }: ZipkinOptions): BatchExporter {
   const exporter = new ZipkinExporter({ url, headers: { ...headers } })
+  const requests = new OpenRequests(url)
   const send = (spans: ReadableSpan[]): Promise<void> =>
     new Promise((resolve, reject) => {
+      // One at a time: what is open then is this one.
+      const timer = setTimeout(() => {
+        reject(new Error(`no answer within ${timeoutMs} ms`))
+        requests.end()
+      }, timeoutMs).unref()
       exporter.export(spans, (result) => {
+        clearTimeout(timer)
         // ExportResultCode.SUCCESS is 0.
         const code: number = result.code
         if (code === 0) resolve()
@@ -25,6 +38,49 @@ export function zipkinExporter(
         await send(spans.slice(at, at + SPANS_A_REQUEST))
     },
     close: () => exporter.shutdown(),
+    abort() {
+      requests.end()
+      requests.close()
+      return Promise.resolve()
+    },
+  }
+}
+
+/** https://nodejs.org/docs/latest/api/diagnostics_channel.html#http */
+const STARTED = 'http.client.request.start'
+
+/**
+ * Requests on their way to one URL. The exporter waits for ever for an answer and gives no hold on its requests: a Zipkin that
+ * hangs, or a network that has lost it without a word, would keep connections and spans until the gateway ends.
+ */
+class OpenRequests {
+  readonly #url: URL
+  readonly #open = new Set<ClientRequest>()
+  readonly #note = (message: unknown): void => {
+    const request: unknown =
+      typeof message === 'object' && message !== null ? Reflect.get(message, 'request') : undefined
+    if (!(request instanceof ClientRequest) || !this.#isMeant(request)) return
+    this.#open.add(request)
+    request.once('close', () => this.#open.delete(request))
+  }
+
+  constructor(url: string) {
+    this.#url = new URL(url)
+    subscribe(STARTED, this.#note)
+  }
+
+  end(): void {
+    for (const request of this.#open) request.destroy()
+  }
+
+  close(): void {
+    unsubscribe(STARTED, this.#note)
+  }
+
+  #isMeant({ method, path, host }: ClientRequest): boolean {
+    const { pathname, search, hostname } = this.#url
+    // Of an IPv6 address the request has no brackets.
+    return method === 'POST' && path === pathname + search && hostname.includes(host)
   }
 }
 

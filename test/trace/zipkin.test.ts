@@ -82,6 +82,24 @@ describe('a Zipkin in trouble costs a line and a counter', () => {
     expect(performance.now() - started).toBeLessThan(6000)
   })
 
+  test('it hangs, and comes back without a word about what it had: traces leave again', async () => {
+    answer = 'hang'
+    const tracing = start()
+    for (let i = 0; i < 6; i++) {
+      traceRequest(tracing)
+      await tracing.flush()
+    }
+    answer = 202
+    await expect
+      .poll(async () => {
+        traceRequest(tracing)
+        await tracing.flush()
+        return tracing.stats().exported
+      })
+      .toBeGreaterThan(0)
+    await tracing.close()
+  })
+
   test('it comes back: traces leave again', async () => {
     answer = 503
     const tracing = start()
