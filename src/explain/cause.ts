@@ -106,7 +106,7 @@ const RULES: Readonly<Record<Phase, Rule>> = {
     if (ms < LITTLE_MS) return undefined
     if (poolFull === false)
       return unknown(
-        `Threads of the I/O pool were free, but none ran for ${duration(ms)}: the processors were busy.`,
+        `Threads of the I/O pool were free, but none ran for ${duration(ms)}: the machine was too busy, or short of memory.`,
       )
     const or = poolFull === undefined || loopLagMs > 0 ? ', or the processors were' : ''
     return {

@@ -20,7 +20,7 @@ export function storageRule(evidence: Evidence): Verdict | undefined {
   const metadataMs = sums.get('metadata') ?? 0
   if (slowestOperationMs < SLOW_OPERATION_MS || metadataMs < totalMs * 0.25) return undefined
   // Who waits for fsync keeps others from the journal, which is why names wait too.
-  if (metadataMs < (sums.get('sync') ?? 0)) return undefined
+  if (metadataMs < Math.max(sums.get('sync') ?? 0, sums.get('data') ?? 0)) return undefined
   return slowName(evidence)
 }
 

@@ -17,7 +17,7 @@ export interface Explained {
 }
 
 /** A process that had no processor, or had to wait for everything a while, cannot tell who else was slow, and says so. */
-const BUSY = /the gateway's process was|processors were busy|^No single cause/
+const BUSY = /the gateway's process was|processors were busy|machine was too busy|^No single cause/
 
 /** What has to be named, unless this machine was too busy to tell; anything else would be wrong. */
 export function expectCause({ cause, verdict }: Explained, expected: string): void {
