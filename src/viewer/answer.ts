@@ -58,9 +58,14 @@ export async function answerBytes(
   outgoing.end()
 }
 
+/** Who takes nothing for so long holds megabytes that others could have. */
+const STALLED_MS = 30_000
+
 function drained(outgoing: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
+    const timer = setTimeout(() => outgoing.destroy(), STALLED_MS)
     const go = (): void => {
+      clearTimeout(timer)
       outgoing.off('drain', go).off('close', go)
       resolve()
     }

@@ -118,9 +118,12 @@ interface Asked {
 const DEFAULT_LIMIT = 100
 const MAX_LIMIT = 500
 const MAX_SLOTS = 360
+/** Whole traces on their way out, of up to some ten megabytes each. */
+const MAX_TELLING = 16
 
 function createApi({ source, sessions, about }: ViewerParts, followers: Followers) {
   const startedMs = Date.now() - performance.now()
+  let telling = 0
   return async (
     incoming: IncomingMessage,
     outgoing: ServerResponse,
@@ -152,7 +155,13 @@ function createApi({ source, sessions, about }: ViewerParts, followers: Follower
       const group = readLimit(query, 'group', 1, MAX_SLOTS)
       return answerBytes(outgoing, (await source.activity(slots, group)).body)
     }
-    return serveTrace(outgoing, source, pathname)
+    if (telling >= MAX_TELLING) throw new TracesBusy('too many traces are being sent')
+    telling++
+    try {
+      return await serveTrace(outgoing, source, pathname)
+    } finally {
+      telling--
+    }
   }
 }
 

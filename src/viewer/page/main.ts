@@ -22,6 +22,7 @@ async function show(): Promise<void> {
   view?.leave()
   view = undefined
   const route = readRoute(location.hash)
+  main.setAttribute('aria-busy', 'true')
   try {
     showTop(await api.gateway())
     const next =
@@ -33,6 +34,8 @@ async function show(): Promise<void> {
     else next.leave()
   } catch (error) {
     if (mine === turn) showProblem(error)
+  } finally {
+    if (mine === turn) main.removeAttribute('aria-busy')
   }
 }
 
