@@ -66,7 +66,7 @@ describe('a gateway in good health', () => {
     // What took next to no time is not told.
     expect(cold.sentence).not.toMatch(/from the page cache/)
     // What the disk behind it is capable of, and whether this client keeps up with it, is not known.
-    expect(['cold-cache', 'slow-disk', 'slow-client', 'unknown']).toContain(cold.cause)
+    expect(['cold-cache', 'slow-disk', 'slow-client', 'fast', 'unknown']).toContain(cold.cause)
     expect(cold.facts[0]).toMatch(/^The served directory lies on \w+ \(.+\)\.$/)
     const warm = await explained(at, await getAndForget(at, `/${bucket}/k`))
     expect(warm.sentence).not.toMatch(/from disk/)
