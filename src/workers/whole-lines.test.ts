@@ -43,3 +43,31 @@ test('a line without end is not kept forever', async () => {
   }
   expect(text().length).toBeGreaterThan(1_000_000)
 })
+
+test('what nobody takes is left where it is, until somebody does', async () => {
+  const from = new PassThrough()
+  const taken: Buffer[] = []
+  let release = (): void => {}
+  const out = new Writable({
+    highWaterMark: 1000,
+    write(piece: Buffer, _, done) {
+      taken.push(piece)
+      release = done
+    },
+  })
+  passWholeLines(from, out)
+  for (let i = 0; i < 100; i++) from.write(`${'x'.repeat(999)}\n`)
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(from.isPaused()).toBe(true)
+  expect(out.writableLength).toBeLessThan(5000)
+  from.end()
+  while (!from.readableEnded) {
+    release()
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  while (out.writableLength > 0) {
+    release()
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  expect(Buffer.concat(taken).length).toBe(100_000)
+})
