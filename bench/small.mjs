@@ -52,7 +52,10 @@ export async function fillWith(gateways) {
   return keys
 }
 
-/** Rounds in which each gateway has its turn, after one that is not counted: programs compile what they do often. */
+/**
+ * Rounds in which each gateway has its turn, after one that is not counted: programs compile what they do often. Every other
+ * round goes the other way, so that none always follows the same one.
+ */
 export async function measure(
   { scratch, rounds, seconds, connections, gateways },
   method,
@@ -65,7 +68,7 @@ export async function measure(
   const results = []
   for (let round = -1; round < rounds; round++) {
     const result = {}
-    for (const { name, endpoint } of gateways)
+    for (const { name, endpoint } of round % 2 === 0 ? gateways : gateways.toReversed())
       result[name] = await turn(endpoint, presign(endpoint, method, 'bench', keys))
     if (nginx !== undefined) {
       const targets = keys.map((key) => `/bench/${key}`)
