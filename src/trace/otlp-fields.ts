@@ -1,4 +1,5 @@
 import type { Anchor } from './clock.ts'
+import { wordAt } from './ids.ts'
 import type { SpanKind } from './recorder.ts'
 
 /**
@@ -56,4 +57,17 @@ export function writeTime(view: DataView, at: number, ns: number, anchor: Anchor
   const carry = Math.floor(low / 0x1_0000_0000)
   view.setUint32(at, low - carry * 0x1_0000_0000, true)
   view.setUint32(at + 4, anchor.unixHigh + carry, true)
+}
+
+/** The words of the trace whose spans are being written. */
+const traceWords = new Int32Array(4)
+let traceText = ''
+
+/** The 16 bytes of a trace id, which the spans of a trace have in common. */
+export function writeTraceId(view: DataView, at: number, traceId: string): void {
+  if (traceId !== traceText) {
+    traceText = traceId
+    for (let i = 0; i < 4; i++) traceWords[i] = wordAt(traceId, i * 8)
+  }
+  for (let i = 0; i < 4; i++) view.setInt32(at + i * 4, traceWords[i] ?? 0)
 }

@@ -12,6 +12,7 @@ import {
   TAG,
   TRACE_ID_HEAD,
   writeTime,
+  writeTraceId,
 } from './otlp-fields.ts'
 import { prepare, type Prepared, type ProtobufWriter } from './protobuf.ts'
 import {
@@ -40,8 +41,6 @@ export class OtlpEncoder {
   readonly #writer: ProtobufWriter
   readonly #names = new Map<string, NameEntry>()
   readonly #keys = new Map<string, AttributeKey>()
-  readonly #traceId = new Int32Array(4)
-  #traceIdText = ''
   /** Counts attribute lists: a key whose `seenIn` is the current one has been written already. */
   #list = 0
 
@@ -100,7 +99,7 @@ export class OtlpEncoder {
     const { view, at } = writer
     const { parent } = span
     view.setUint16(at, TRACE_ID_HEAD)
-    this.#copyTraceId(at + 2, recorder.traceId)
+    writeTraceId(view, at + 2, recorder.traceId)
     view.setUint16(at + 18, SPAN_ID_HEAD)
     view.setInt32(at + 20, span.idHigh)
     view.setInt32(at + 24, span.idLow)
@@ -116,16 +115,6 @@ export class OtlpEncoder {
       parent === undefined ? wordAt(recorder.parent?.spanId ?? '', 8) : parent.idLow,
     )
     writer.at = at + 38
-  }
-
-  #copyTraceId(at: number, traceId: string): void {
-    const words = this.#traceId
-    if (traceId !== this.#traceIdText) {
-      this.#traceIdText = traceId
-      for (let i = 0; i < 4; i++) words[i] = wordAt(traceId, i * 8)
-    }
-    const { view } = this.#writer
-    for (let i = 0; i < 4; i++) view.setInt32(at + i * 4, words[i] ?? 0)
   }
 
   /** Kind, times and flags: fields 6, 7, 8 and 16. */

@@ -1,4 +1,3 @@
-import { wordAt } from './ids.ts'
 import { attributeKey, writeAttribute, type AttributeKey } from './otlp-attribute.ts'
 import {
   FLAG,
@@ -10,6 +9,7 @@ import {
   TAG,
   TRACE_ID_HEAD,
   writeTime,
+  writeTraceId,
 } from './otlp-fields.ts'
 import { ProtobufWriter, type Prepared } from './protobuf.ts'
 import type { AttributeValue, Recorder, Span } from './recorder.ts'
@@ -107,7 +107,7 @@ export class SpanTemplate {
     const { at, view } = writer
     writer.block.set(template, at)
     const ns = span.endNs - span.startNs
-    traceIdInto(view, at + TRACE_ID_AT, recorder.traceId)
+    writeTraceId(view, at + TRACE_ID_AT, recorder.traceId)
     view.setInt32(at + SPAN_ID_AT, span.idHigh)
     view.setInt32(at + SPAN_ID_AT + 4, span.idLow)
     if (parent !== undefined) {
@@ -258,16 +258,4 @@ function writeHeads(writer: ProtobufWriter, isRoot: boolean): void {
 function double(writer: ProtobufWriter, key: AttributeKey): number {
   writeAttribute(writer, TAG.attribute, key, 0.5)
   return writer.at - 8
-}
-
-/** The words of the trace whose spans are being written. */
-const traceWords = new Int32Array(4)
-let traceText = ''
-
-function traceIdInto(view: DataView, at: number, traceId: string): void {
-  if (traceId !== traceText) {
-    traceText = traceId
-    for (let i = 0; i < 4; i++) traceWords[i] = wordAt(traceId, i * 8)
-  }
-  for (let i = 0; i < 4; i++) view.setInt32(at + i * 4, traceWords[i] ?? 0)
 }

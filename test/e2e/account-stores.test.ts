@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { useGateway } from '../support/fixture.ts'
 import { IPA, startIpa, type IpaServer } from '../support/ipa-server.ts'
 import { makeCertificate } from '../support/otlp-certificate.ts'
-import { startSlapd, type Slapd } from '../support/slapd.ts'
+import { ldapEnvironment, startSlapd, type Slapd } from '../support/slapd.ts'
 import { findTool } from '../support/tools.ts'
 import { startVault, VAULT, type VaultServer } from '../support/vault-server.ts'
 
@@ -32,18 +32,7 @@ describe.skipIf(program === undefined)('accounts in LDAP', () => {
     const { config } = slapd
     return {
       flags: ['--iam-ldap-url', config.url, '--iam-cache-ttl', '1'],
-      env: {
-        VGW_IAM_LDAP_BIND_DN: config.bindDn,
-        VGW_IAM_LDAP_BIND_PASS: config.bindPassword,
-        VGW_IAM_LDAP_QUERY_BASE: config.queryBase,
-        VGW_IAM_LDAP_OBJECT_CLASSES: config.objectClasses.join(','),
-        VGW_IAM_LDAP_ACCESS_ATR: config.attributes.access,
-        VGW_IAM_LDAP_SECRET_ATR: config.attributes.secret,
-        VGW_IAM_LDAP_ROLE_ATR: config.attributes.role,
-        VGW_IAM_LDAP_USER_ID_ATR: config.attributes.userId,
-        VGW_IAM_LDAP_GROUP_ID_ATR: config.attributes.groupId,
-        VGW_IAM_LDAP_PROJECT_ID_ATR: config.attributes.projectId,
-      },
+      env: ldapEnvironment(config),
     }
   })
 

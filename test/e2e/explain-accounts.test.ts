@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { EXPLAINS, delayed, expectCause, explained, type Delayed } from '../support/explained.ts'
 import { useGateway, type Fixture } from '../support/fixture.ts'
-import { startSlapd, type Slapd } from '../support/slapd.ts'
+import { ldapEnvironment, startSlapd, type Slapd } from '../support/slapd.ts'
 import { slowFileSystem } from '../support/slow-file-system.ts'
 import { findTool } from '../support/tools.ts'
 import { VAULT, startVault, type VaultServer } from '../support/vault-server.ts'
@@ -79,16 +79,7 @@ describe.skipIf(program === undefined)('LDAP', () => {
       flags: [...EXPLAINS.flags, '--iam-ldap-url', slow.url],
       env: {
         ...EXPLAINS.env,
-        VGW_IAM_LDAP_BIND_DN: config.bindDn,
-        VGW_IAM_LDAP_BIND_PASS: config.bindPassword,
-        VGW_IAM_LDAP_QUERY_BASE: config.queryBase,
-        VGW_IAM_LDAP_OBJECT_CLASSES: config.objectClasses.join(','),
-        VGW_IAM_LDAP_ACCESS_ATR: config.attributes.access,
-        VGW_IAM_LDAP_SECRET_ATR: config.attributes.secret,
-        VGW_IAM_LDAP_ROLE_ATR: config.attributes.role,
-        VGW_IAM_LDAP_USER_ID_ATR: config.attributes.userId,
-        VGW_IAM_LDAP_GROUP_ID_ATR: config.attributes.groupId,
-        VGW_IAM_LDAP_PROJECT_ID_ATR: config.attributes.projectId,
+        ...ldapEnvironment(config),
       },
     }
   })

@@ -147,3 +147,19 @@ async function untilItAnswers(url: string): Promise<void> {
     }
   }
 }
+
+/** The settings by which a gateway finds accounts in it, but for its URL. */
+export function ldapEnvironment(config: LdapStoreConfig): Record<string, string> {
+  return {
+    VGW_IAM_LDAP_BIND_DN: config.bindDn,
+    VGW_IAM_LDAP_BIND_PASS: config.bindPassword,
+    VGW_IAM_LDAP_QUERY_BASE: config.queryBase,
+    VGW_IAM_LDAP_OBJECT_CLASSES: config.objectClasses.join(','),
+    VGW_IAM_LDAP_ACCESS_ATR: config.attributes.access,
+    VGW_IAM_LDAP_SECRET_ATR: config.attributes.secret,
+    VGW_IAM_LDAP_ROLE_ATR: config.attributes.role,
+    VGW_IAM_LDAP_USER_ID_ATR: config.attributes.userId,
+    VGW_IAM_LDAP_GROUP_ID_ATR: config.attributes.groupId,
+    VGW_IAM_LDAP_PROJECT_ID_ATR: config.attributes.projectId,
+  }
+}
