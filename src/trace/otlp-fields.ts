@@ -43,7 +43,7 @@ export const KIND = {
   producer: 0x3004,
   consumer: 0x3005,
 } as const satisfies Record<SpanKind, number>
-export const FLAGS_TAG = 0x8501
+const FLAGS_TAG = 0x8501
 
 /** ScopeSpans.spans. */
 export const SCOPE_SPANS_SPAN = 0x12
@@ -70,4 +70,16 @@ export function writeTraceId(view: DataView, at: number, traceId: string): void 
     for (let i = 0; i < 4; i++) traceWords[i] = wordAt(traceId, i * 8)
   }
   for (let i = 0; i < 4; i++) view.setInt32(at + i * 4, traceWords[i] ?? 0)
+}
+
+/** Fields 6, 7, 8 and 16, one behind the other, and where in them the times go (`writeTime`). */
+export const FIXED = { bytes: 26, startTime: 3, endTime: 12 } as const
+
+/** Kind and flags, and the tags of the times between them. */
+export function writeFixed(view: DataView, at: number, kind: number, flags: number): void {
+  view.setUint16(at, kind)
+  view.setUint8(at + FIXED.startTime - 1, TAG.startTime)
+  view.setUint8(at + FIXED.endTime - 1, TAG.endTime)
+  view.setUint16(at + 20, FLAGS_TAG)
+  view.setUint32(at + 22, flags, true)
 }

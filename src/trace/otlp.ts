@@ -3,14 +3,15 @@ import { wordAt } from './ids.ts'
 import type { Lost } from './limits.ts'
 import { attributeKey, writeAttribute, type AttributeKey } from './otlp-attribute.ts'
 import {
+  FIXED,
   FLAG,
-  FLAGS_TAG,
   KIND,
   PARENT_ID_HEAD,
   SCOPE_SPANS_SPAN,
   SPAN_ID_HEAD,
   TAG,
   TRACE_ID_HEAD,
+  writeFixed,
   writeTime,
   writeTraceId,
 } from './otlp-fields.ts'
@@ -122,23 +123,13 @@ export class OtlpEncoder {
     const writer = this.#writer
     const { view, at } = writer
     const isRoot = span.parent === undefined
-    view.setUint16(
-      at,
-      recorder.kinds === undefined ? (isRoot ? KIND.server : KIND.internal) : KIND[kindOf(span)],
-    )
-    view.setUint8(at + 2, TAG.startTime)
-    writeTime(view, at + 3, span.startNs, recorder.anchor)
-    view.setUint8(at + 11, TAG.endTime)
-    writeTime(view, at + 12, span.endNs, recorder.anchor)
-    view.setUint16(at + 20, FLAGS_TAG)
-    view.setUint32(
-      at + 22,
-      FLAG.sampled |
-        FLAG.hasIsRemote |
-        (isRoot && recorder.parent !== undefined ? FLAG.isRemote : 0),
-      true,
-    )
-    writer.at = at + 26
+    const kind = recorder.kinds === undefined ? (isRoot ? 'server' : 'internal') : kindOf(span)
+    const isRemote = isRoot && recorder.parent !== undefined
+    const flags = FLAG.sampled | FLAG.hasIsRemote | (isRemote ? FLAG.isRemote : 0)
+    writeFixed(view, at, KIND[kind], flags)
+    writeTime(view, at + FIXED.startTime, span.startNs, recorder.anchor)
+    writeTime(view, at + FIXED.endTime, span.endNs, recorder.anchor)
+    writer.at = at + FIXED.bytes
   }
 
   /** What is written first wins: derived values, then the later of those set. */

@@ -1,13 +1,14 @@
 import { attributeKey, writeAttribute, type AttributeKey } from './otlp-attribute.ts'
 import {
+  FIXED,
   FLAG,
-  FLAGS_TAG,
   KIND,
   PARENT_ID_HEAD,
   SCOPE_SPANS_SPAN,
   SPAN_ID_HEAD,
   TAG,
   TRACE_ID_HEAD,
+  writeFixed,
   writeTime,
   writeTraceId,
 } from './otlp-fields.ts'
@@ -66,7 +67,7 @@ export class SpanTemplate {
   #isStale = false
   #bytes = new Uint8Array(0)
   /** Where in the bytes; -1 where there is none. */
-  #startAt = 0
+  #fixedAt = 0
   #durationAt = -1
   #throughputAt = -1
   #doublesAt: number[] = []
@@ -115,8 +116,8 @@ export class SpanTemplate {
       view.setInt32(at + PARENT_ID_AT + 4, parent.idLow)
     }
     const { anchor } = recorder
-    writeTime(view, at + this.#startAt, span.startNs, anchor)
-    writeTime(view, at + this.#startAt + END_BEHIND_START, span.endNs, anchor)
+    writeTime(view, at + this.#fixedAt + FIXED.startTime, span.startNs, anchor)
+    writeTime(view, at + this.#fixedAt + FIXED.endTime, span.endNs, anchor)
     if (this.#durationAt >= 0) view.setFloat64(at + this.#durationAt, durationMs(ns), true)
     if (moved !== undefined)
       view.setFloat64(at + this.#throughputAt, throughputMbps(moved, ns), true)
@@ -189,13 +190,10 @@ export class SpanTemplate {
     writer.reserve(name.length + 64)
     writer.prepared(name)
     const { view, at } = writer
-    view.setUint16(at, this.#isRoot ? KIND.server : KIND.internal)
-    view.setUint8(at + 2, TAG.startTime)
-    view.setUint8(at + 2 + END_BEHIND_START, TAG.endTime)
-    view.setUint16(at + 20, FLAGS_TAG)
-    view.setUint32(at + 22, FLAG.sampled | FLAG.hasIsRemote, true)
-    this.#startAt = at + 3
-    writer.at = at + 26
+    const kind = this.#isRoot ? KIND.server : KIND.internal
+    writeFixed(view, at, kind, FLAG.sampled | FLAG.hasIsRemote)
+    this.#fixedAt = at
+    writer.at = at + FIXED.bytes
     this.#buildAttributes(writer)
     this.#bytes = writer.block.slice(0, writer.at)
   }
@@ -244,7 +242,6 @@ const HEAD = 3
 const TRACE_ID_AT = HEAD + 2
 const SPAN_ID_AT = TRACE_ID_AT + 16 + 2
 const PARENT_ID_AT = SPAN_ID_AT + 8 + 2
-const END_BEHIND_START = 9
 
 function writeHeads(writer: ProtobufWriter, isRoot: boolean): void {
   const { view } = writer
