@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 /* --- completions ------------------------------------------------------------------------- */
 
@@ -291,10 +292,14 @@ static napi_value create(napi_env env, napi_callback_info info) {
   io->shared.run_later = run_later;
   pthread_mutex_init(&io->lock, NULL);
   hash_group_init(&io->shared.hashing);
+  uint64_t names[2];
+  bool named = getrandom(names, sizeof names, 0) == (ssize_t)sizeof names;
+  io->shared.names = names[0];
+  io->shared.next_name = names[1];
   io->next = instance->first;
   instance->first = io;
   io->chains = calloc(io->slots, sizeof *io->chains);
-  napi_value arena = io->chains == NULL ? NULL : create_arena(env, io);
+  napi_value arena = io->chains == NULL || !named ? NULL : create_arena(env, io);
   if (arena == NULL || create_wake(env, io, values[4]) == NULL) {
     io->closed = io->chains == NULL;
     return fail(env);

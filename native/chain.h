@@ -33,7 +33,10 @@ struct chains {
   struct hash_group hashing;
   struct faults faults;
   atomic_bool no_openat2;
-  size_t copy_buffer; /* bytes, where copies go through memory */
+  atomic_bool link_by_proc;   /* the kernel refused to link a descriptor once */
+  uint64_t names;             /* what names of ours in .sgwtmp begin with, */
+  _Atomic uint64_t next_name; /* and how the next ends */
+  size_t copy_buffer;         /* bytes, where copies go through memory */
   bool follow_symlinks;
   bool no_attributes; /* they are not kept anywhere */
   /* Takes a finished chain; called on a pool thread. */

@@ -191,6 +191,7 @@ napi_value set_fault(napi_env env, napi_callback_info info) {
   atomic_store(&f->delay_us, (int)n[6]);
   atomic_store(&f->armed, n[5] != 0 || n[6] != 0);
   atomic_store(&io->shared.no_openat2, false);
+  atomic_store(&io->shared.link_by_proc, false);
   return NULL;
 }
 

@@ -8,7 +8,6 @@
 #include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 enum { LINKED, RENAMED };
 
@@ -39,7 +38,7 @@ static bool is_same(const struct stat *a, const struct stat *b);
 static int link_file(struct chain *c, int file, int dir, const char *name);
 static int remove_only(struct chain *c, const struct goal *goal, int tmp_dir, const char *aside);
 static int check_retransmission(struct chain *c, int file, const struct place *to);
-static int random_name(char name[33]);
+static void private_name(struct chains *shared, char name[33]);
 
 int64_t step_link(struct chain *c, const struct step *s, const int fd[3], struct result *r) {
   (void)r;
@@ -67,8 +66,8 @@ static int64_t link_unnamed(struct chain *c, int file, const struct goal *goal, 
   if (err != -EEXIST || !goal->replace) return err != 0 ? err : LINKED;
 
   char name[33];
-  err = random_name(name);
-  if (err == 0) err = link_file(c, file, tmp_dir, name);
+  private_name(c->shared, name);
+  err = link_file(c, file, tmp_dir, name);
   if (err != 0) return err;
   err = replace(c, tmp_dir, name, goal);
   if (err == 0) return RENAMED;
@@ -161,12 +160,17 @@ static bool is_same(const struct stat *a, const struct stat *b) {
   return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
 }
 
+/* Linux lets whoever opened a file link its descriptor since 6.10, before that only who has
+ * CAP_DAC_READ_SEARCH; to others it says ENOENT, and for them there is the longer way by /proc. */
 static int link_file(struct chain *c, int file, int dir, const char *name) {
+  atomic_bool *by_proc = &c->shared->link_by_proc;
+  bool known = atomic_load_explicit(by_proc, memory_order_relaxed);
+  int err = known ? -ENOENT : sys_linkat(&c->sys, file, "", dir, name, AT_EMPTY_PATH);
+  if (err != -ENOENT) return err;
   char path[32];
   snprintf(path, sizeof path, "/proc/self/fd/%d", file);
-  int err = sys_linkat(&c->sys, AT_FDCWD, path, dir, name, AT_SYMLINK_FOLLOW);
-  /* No /proc (a chroot): this way needs CAP_DAC_READ_SEARCH before Linux 6.10. */
-  if (err == -ENOENT) err = sys_linkat(&c->sys, file, "", dir, name, AT_EMPTY_PATH);
+  err = sys_linkat(&c->sys, AT_FDCWD, path, dir, name, AT_SYMLINK_FOLLOW);
+  if (err == 0 && !known) atomic_store(by_proc, true);
   return err;
 }
 
@@ -178,11 +182,13 @@ static int check_retransmission(struct chain *c, int file, const struct place *t
   return ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino ? 0 : -EEXIST;
 }
 
-static int random_name(char name[33]) {
-  uint8_t bytes[16];
-  if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes) return -EIO;
-  for (size_t i = 0; i < sizeof bytes; i++) snprintf(name + 2 * i, 3, "%02x", bytes[i]);
-  return 0;
+/* One that no other thread, process or host makes: the random part was drawn once, the rest counts.
+ */
+static void private_name(struct chains *shared, char name[33]) {
+  uint64_t halves[2] = {shared->names, atomic_fetch_add(&shared->next_name, 1)};
+  for (int i = 0; i < 32; i++)
+    name[i] = "0123456789abcdef"[halves[i / 16] >> (60 - i % 16 * 4) & 15];
+  name[32] = '\0';
 }
 
 static int find_place(struct chain *c, int dir, const char *path, struct place *p) {

@@ -3,6 +3,7 @@ import { constants } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import type { Step } from '../../src/io/io.ts'
+import { SYSCALL_NAMES } from '../../src/io/syscalls.ts'
 import { closeFd, failureOf, useIo } from './fixture.ts'
 
 const { EEXIST, EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, ENOTEMPTY, ETIMEDOUT } = constants.errno
@@ -84,6 +85,16 @@ describe.each([
     expect(await failureOf(chain.run())).toMatchObject({ errno: ENOENT, step })
     expect(readdirSync(f.path('.sgwtmp'))).toEqual([])
   })
+})
+
+it('links by /proc where the kernel refuses to link a descriptor, and remembers that', async () => {
+  f.io.faults.set({ call: 'linkat', errno: ENOENT, times: 1 })
+  await put('first', 'one', true)
+  await put('second', 'two', true)
+  expect([readFileSync(f.path('first'), 'utf8'), readFileSync(f.path('second'), 'utf8')]).toEqual(['one', 'two'])
+  const linkat = SYSCALL_NAMES.indexOf('linkat')
+  const calls = f.span.recorder.spans.flatMap((span) => [...(span.syscalls ?? [])].filter((_, i) => i % 8 === 0))
+  expect(calls.filter((name) => name === linkat)).toHaveLength(3)
 })
 
 it('takes a link for made that the server made before it said EEXIST', async () => {
