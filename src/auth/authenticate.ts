@@ -120,15 +120,11 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       }
       const isChained = key !== undefined && use.payload === 'streaming-signed'
       const streaming = isChained ? seedOf(request, claim, key) : undefined
+      const { payload, hasTrailer, declaredSha256 } = use
       const { method } = claim
-      if (method !== 'post-policy') return { identity, method, ...use, streaming }
-      return {
-        identity,
-        method,
-        ...use,
-        streaming,
-        lengthRange: allowedLength(request, claim, now()),
-      }
+      const found = { identity, method, payload, hasTrailer, declaredSha256, streaming }
+      if (method !== 'post-policy') return found
+      return { ...found, lengthRange: allowedLength(request, claim, now()) }
     }
     const account = accounts.find(claim.accessKey, span)
     return account instanceof Promise ? account.then(verify) : verify(account)

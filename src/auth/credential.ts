@@ -16,13 +16,22 @@ export interface CredentialFault {
   readonly region?: string
 }
 
-/**
- * Reads a credential; `regions` are those accepted, the gateway's own first. Exactly five fields: an access key holds no slash.
- */
+/** A client sends the same credential all day. */
+let last: { text: string; regions: readonly string[]; credential: Credential } | undefined
+
+/** Reads a credential; `regions` are those accepted, the gateway's own first. */
 export function parseCredential(
   text: string,
   regions: readonly string[],
 ): Credential | CredentialFault {
+  if (last?.text === text && last.regions === regions) return last.credential
+  const credential = readCredential(text, regions)
+  if (!('fault' in credential)) last = { text, regions, credential }
+  return credential
+}
+
+/** Exactly five fields: an access key holds no slash. */
+function readCredential(text: string, regions: readonly string[]): Credential | CredentialFault {
   const first = text.indexOf('/')
   const second = text.indexOf('/', first + 1)
   const third = text.indexOf('/', second + 1)

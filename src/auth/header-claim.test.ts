@@ -259,6 +259,25 @@ describe('contract 4.2: header, its errors in their order', () => {
       Region: 'eu-north-1',
     })
     expect(errorOf(() => elsewhere(request, 'ListBuckets', {})).code).toBe('InvalidAccessKeyId')
+    expect(errorOf(() => elsewhere(request, 'GetObject', {})).code).toBe(
+      'AuthorizationHeaderMalformed',
+    )
+  })
+
+  test.each([
+    ['x'.repeat(64), 'SignatureDoesNotMatch'],
+    [`${'0'.repeat(63)}=`, 'AuthorizationHeaderMalformed'],
+    [`${'0'.repeat(30)},${'0'.repeat(33)}`, 'AuthorizationHeaderMalformed'],
+  ])('what was read before is read no other way with the signature %s', (signature, code) => {
+    const signed = (text: string) =>
+      requestOf(withHeaders({ Authorization: authorization(SIGNED, text) }))
+    authenticate(requestOf(GET_RANGE))
+    expect(errorOf(() => authenticate(signed(signature))).code).toBe(code)
+    // Spaces are of no meaning anywhere behind the first.
+    const right = authorization(SIGNED, '').length
+    const { Authorization } = GET_RANGE.headers
+    const spaced = `${Authorization.slice(0, right + 32)} ${Authorization.slice(right + 32)}`
+    authenticate(requestOf(withHeaders({ Authorization: spaced })))
   })
 
   test.each(['HeadBucket', 'HeadObject', 'GetBucketAcl'])(

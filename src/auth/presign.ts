@@ -21,8 +21,12 @@ const WHOLE_NUMBER = /^[+-]?\d{1,18}$/
 
 /** Whether a request carries its signature in the query, or tries to. */
 export function isPresigned({ query }: S3Request): boolean {
-  if (query.size === 0) return false
-  return SIGNS_OF_V4.some((name) => query.has(name)) || SIGNS_OF_V2.some((name) => query.has(name))
+  return query.size > 0 && (hasAny(query, SIGNS_OF_V4) || hasAny(query, SIGNS_OF_V2))
+}
+
+function hasAny(query: S3Request['query'], names: readonly string[]): boolean {
+  for (const name of names) if (query.has(name)) return true
+  return false
 }
 
 /**
@@ -35,7 +39,7 @@ export function readPresignedClaim(
   now: number,
 ): Claim {
   const { query } = request
-  if (!SIGNS_OF_V4.some((name) => query.has(name))) {
+  if (!hasAny(query, SIGNS_OF_V4)) {
     throw new S3Error(
       'InvalidRequest',
       {},
@@ -93,10 +97,9 @@ function readDate(text: string, credential: Credential): number {
   const time = parseTimestamp(required(text))
   if (time === undefined)
     throw refused("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
-  const day = text.slice(0, 8)
-  if (credential.date === day) return time
+  if (text.startsWith(credential.date)) return time
   throw refused(
-    `Invalid credential date "${credential.date}". This date is not the same as X-Amz-Date: "${day}".`,
+    `Invalid credential date "${credential.date}". This date is not the same as X-Amz-Date: "${text.slice(0, 8)}".`,
   )
 }
 

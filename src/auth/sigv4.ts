@@ -19,7 +19,7 @@ export const ALGORITHM = 'AWS4-HMAC-SHA256'
  */
 export function verifySignature(request: S3Request, claim: Claim, key: HmacKey): void {
   if (hasSignature(request, claim, key, canonicalQuery(request.rawQuery))) return
-  if (hasSignature(request, claim, key, sortedQuery(request.rawQuery, asSent))) return
+  if (hasSignature(request, claim, key, sortPairs(request.rawQuery, asSent))) return
   throw signatureMismatch(request, claim)
 }
 
@@ -50,34 +50,60 @@ function firstLines({ timestamp, scope }: Claim): string {
 
 function canonicalRequest(request: S3Request, claim: Claim, query: string): string {
   const headers = canonicalHeaders(request, claim.signedHeaders)
-  return `${request.method}\n${request.rawPath}\n${query}\n${headers}\n${claim.signedHeaders}\n${claim.payloadHash}`
+  return `${request.method}\n${request.rawPath}\n${query}${headers}\n\n${claim.signedHeaders}\n${claim.payloadHash}`
 }
 
 /**
- * Each signed header as `name:value\n`, in the order the client lists them; one that was not sent counts as empty.
+ * Each signed header as `\nname:value`, in the order the client lists them; one that was not sent counts as empty.
  *
  * AccessDenied where `host` or any `x-amz-*` header came that is not listed: whoever holds a presigned URL could otherwise add a
  * header that changes what it does.
  */
 function canonicalHeaders(request: S3Request, signedHeaders: string): string {
   const { headers } = request
-  const names = signedHeaders.split(';')
-  const unsigned: string[] = names.includes('host') ? [] : ['host']
+  const signed = signedNames(signedHeaders)
+  let unsigned = signed.set.has('host') ? undefined : ['host']
   let count = 0
   for (const name in headers) {
     count++
-    if (name.startsWith('x-amz-') && !names.includes(name)) unsigned.push(name)
+    if (name.startsWith('x-amz-') && !signed.set.has(name)) (unsigned ??= []).push(name)
   }
-  if (unsigned.length > 0) throw headersNotSigned(unsigned)
+  if (unsigned !== undefined) throw headersNotSigned(unsigned)
   // Node joins repeated headers with a comma and a space, or drops the second: then only the raw list knows.
   const repeated =
     count * 2 !== request.rawHeaders.length ? allValues(request.rawHeaders) : undefined
   let canonical = ''
-  for (const name of names) {
+  for (const { name, before } of signed.list) {
     const value = repeated === undefined ? headers[name] : repeated.get(name)
-    canonical += `${name}:${typeof value === 'string' ? collapseSpaces(value) : ''}\n`
+    canonical += before
+    if (typeof value === 'string') canonical += collapseSpaces(value)
   }
   return canonical
+}
+
+/** The names of a list of signed headers. */
+interface SignedNames {
+  /** `before`: what stands before the value, `\nname:` */
+  readonly list: readonly { readonly name: string; readonly before: string }[]
+  readonly set: ReadonlySet<string>
+}
+
+/** A client's requests sign the same few sets of headers again and again. */
+const namesByText = new Map<string, SignedNames>()
+const MAX_LISTS = 256
+const LONGEST_LIST = 1024
+
+function signedNames(text: string): SignedNames {
+  const known = namesByText.get(text)
+  if (known !== undefined) return known
+  const all = text.split(';')
+  const list = all.map((name) => ({ name, before: `\n${name}:` }))
+  const names = { list, set: new Set(all) }
+  if (text.length <= LONGEST_LIST) {
+    if (namesByText.size >= MAX_LISTS) namesByText.clear()
+    namesByText.set(text, names)
+  }
+  return names
 }
 
 function collapseSpaces(value: string): string {
@@ -97,25 +123,19 @@ function allValues(rawHeaders: readonly string[]): Map<string, string> {
 
 /** Decoded and encoded anew, sorted by name, then by value; without the signature of a presigned URL. */
 export function canonicalQuery(rawQuery: string): string {
-  return rawQuery === '' ? '' : sortedQuery(rawQuery, canonicalPair)
+  const query = withoutSignature(rawQuery)
+  // Most clients send what they signed.
+  return CANONICAL_QUERY.test(query) && isSorted(query) ? query : sortPairs(rawQuery, canonicalPair)
 }
 
-function sortedQuery(rawQuery: string, spell: (pair: string) => string): string {
-  let sorted = ''
-  let previous = ''
-  for (let at = 0; at < rawQuery.length;) {
-    const mark = rawQuery.indexOf('&', at)
-    const end = mark < 0 ? rawQuery.length : mark
-    if (end > at && !rawQuery.startsWith(SIGNATURE, at)) {
-      const spelt = spell(rawQuery.slice(at, end))
-      // Clients sort before they sign, and most send what they signed.
-      if (previous !== '' && comparePairs(previous, spelt) > 0) return sortPairs(rawQuery, spell)
-      sorted = previous === '' ? spelt : `${sorted}&${spelt}`
-      previous = spelt
-    }
-    at = end + 1
-  }
-  return sorted
+const SIGNATURE = 'X-Amz-Signature='
+
+function withoutSignature(rawQuery: string): string {
+  const at = rawQuery.startsWith(SIGNATURE) ? 0 : rawQuery.indexOf(`&${SIGNATURE}`)
+  if (at < 0) return rawQuery
+  const end = rawQuery.indexOf('&', at + 1)
+  if (end < 0) return rawQuery.slice(0, at)
+  return at === 0 ? rawQuery.slice(end + 1) : rawQuery.slice(0, at) + rawQuery.slice(end)
 }
 
 function sortPairs(rawQuery: string, spell: (pair: string) => string): string {
@@ -123,21 +143,41 @@ function sortPairs(rawQuery: string, spell: (pair: string) => string): string {
   return pairs.map(spell).sort(comparePairs).join('&')
 }
 
-const SIGNATURE = 'X-Amz-Signature='
+/** What needs no second spelling: pairs of unreserved characters, and in the values upper-case escapes of all others. */
+const CANONICAL_QUERY =
+  /^(?:(?:^|&)[\w.~-]+=[\w.~-]*(?:%(?:2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-DF]|[0189A-F][0-9A-F])[\w.~-]*)*)*$/
 
-/** What needs no second spelling: unreserved characters, and in the value upper-case escapes of all others. */
-const CANONICAL_PAIR =
-  /^[\w.~-]*=[\w.~-]*(?:%(?:2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-DF]|[0189A-F][0-9A-F])[\w.~-]*)*$/
+/** Whether the pairs of a canonical query are in their order. */
+function isSorted(query: string): boolean {
+  for (let at = 0; ;) {
+    const next = query.indexOf('&', at) + 1
+    if (next === 0) return true
+    if (!inOrder(query, at, next)) return false
+    at = next
+  }
+}
 
-/** The credential of presigned requests, the only pair with escapes in most, is the same from request to request. */
-let lastCanonical = ''
+/** Whether of two pairs of a canonical query, which begin at `first` and at `second`, the first may stand first. */
+function inOrder(query: string, first: number, second: number): boolean {
+  for (let i = 0; ; i++) {
+    const a = rankOf(query.charCodeAt(first + i))
+    const b = rankOf(query.charCodeAt(second + i))
+    if (a !== b) return a < b
+    if (a === END) return true
+  }
+}
+
+const END = -1
+const EQUALS = 0x3d
+const AMPERSAND = 0x26
+
+/** Names and values end before any character; NaN stands behind the last one. */
+function rankOf(code: number): number {
+  if (code === EQUALS) return 0
+  return code === AMPERSAND || Number.isNaN(code) ? END : code
+}
 
 function canonicalPair(pair: string): string {
-  if (pair === lastCanonical) return pair
-  if (CANONICAL_PAIR.test(pair)) {
-    if (pair.includes('%')) lastCanonical = pair
-    return pair
-  }
   const equals = pair.indexOf('=')
   const name = equals < 0 ? pair : pair.slice(0, equals)
   const value = equals < 0 ? '' : pair.slice(equals + 1)
