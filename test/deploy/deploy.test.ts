@@ -1,6 +1,6 @@
-import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { findTool } from '../support/tools.ts'
@@ -9,6 +9,8 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')
 const promtool = findTool('promtool')
 const kustomize = findTool('kustomize')
+const docker = findTool('docker')
+const canCompose = docker !== undefined && spawnSync(docker, ['compose', 'version']).status === 0
 const otelcol = findTool('otelcol')
 
 const RULES = 'deploy/prometheus/tracing.rules.yaml'
@@ -72,6 +74,37 @@ test('every variable of the gateway that deploy/ sets is a setting of it', () =>
   expect(new Set(set).size).toBeGreaterThan(10)
   const settings = read('README.md')
   expect(set.filter((name) => !settings.includes(`\`${name}\``))).toEqual([])
+})
+
+describe.each(['deploy/jaeger/compose.yaml', 'deploy/tempo/compose.yaml'])('%s', (path) => {
+  const text = read(path)
+
+  test('what it mounts and builds is here', () => {
+    const sources = [...text.matchAll(/(?:- |\['|build: )(\.[^\s:']*)/g)].map(
+      ([, source]) => source,
+    )
+    expect(sources.length).toBeGreaterThan(1)
+    for (const source of sources)
+      expect([source, existsSync(join(root, dirname(path), source ?? ''))]).toEqual([source, true])
+  })
+
+  // Podman asks no registry for a name without one.
+  test('images are named in full, with a version', () => {
+    for (const [, image] of text.matchAll(/image: (.*)/g))
+      expect(image).toMatch(/^docker\.io\/[a-z-]+\/[a-z-]+:v?\d+\.\d+\.\d+$/)
+  })
+
+  test('nothing listens but on this host', () => {
+    const ports = [...text.matchAll(/'([^']*:\d+:\d+)'/g)].map(([, port]) => port ?? '')
+    expect(ports.length).toBeGreaterThan(1)
+    expect(ports.filter((port) => !port.startsWith('127.0.0.1:'))).toEqual([])
+  })
+
+  test.skipIf(!canCompose)('docker compose takes it', () => {
+    execFileSync(docker ?? '', ['compose', '-f', join(root, path), 'config', '--quiet'], {
+      stdio: 'pipe',
+    })
+  })
 })
 
 test.skipIf(otelcol === undefined)('the collector takes its configuration', () => {

@@ -16,6 +16,7 @@ const VARIABLES = {
   chromium: 'CHROMIUM',
   promtool: 'PROMTOOL',
   kustomize: 'KUSTOMIZE',
+  docker: 'DOCKER',
   otelcol: 'OTELCOL',
   jaeger: 'JAEGER',
   'rotel-agent': 'ROTEL',
