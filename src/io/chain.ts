@@ -25,7 +25,7 @@ import type {
   WriteOptions,
 } from './io.ts'
 import { methodFlags } from './result-reader.ts'
-import { nameBytes, nameList, pathList } from './text.ts'
+import { holesOf, nameBytes, nameList, pathList } from './text.ts'
 
 const FILE_MODE = 0o644
 
@@ -127,10 +127,8 @@ export class NativeChain implements Chain {
     const entries = Array.isArray(attributes)
       ? (attributes as (readonly [string, AttributeValue])[])
       : [...attributes]
-    for (const [, value] of entries) {
-      if (typeof value === 'string' || value instanceof Uint8Array) continue
-      for (const part of value) if (typeof part !== 'string') this.#uses(part.hasher, [part.kind])
-    }
+    for (const [, value] of entries)
+      for (const { hasher, kind } of holesOf(value)) this.#uses(hasher, [kind])
     return this.#add(OP.writeAttributes, fd, options, { removed: options?.removed ?? [], entries })
   }
 
@@ -158,7 +156,12 @@ export class NativeChain implements Chain {
 
   openTmpFile(
     dir: Fd,
-    options: Options & { name?: string; size: number; keep?: boolean; preallocate?: boolean },
+    options: Options & {
+      name?: string | undefined
+      size: number
+      keep?: boolean
+      preallocate?: boolean
+    },
   ): Step<number> {
     const step = this.#add<number>(OP.openTmp, dir, options, options.name)
     step.flags =

@@ -86,7 +86,13 @@ export interface DigestHole {
 }
 
 /** An extended attribute, named without `user.`. A value may have holes for digests (fixed length each). */
-export type AttributeValue = string | Uint8Array | readonly (string | DigestHole)[]
+export type AttributeValue = string | Uint8Array | readonly (string | DigestHole)[] | EncodedValue
+
+/** A value with holes for digests of the chain's own hash state, as the addon reads it: for what every chain writes alike (`encodeValue`). */
+export interface EncodedValue {
+  readonly encoded: Uint8Array
+  readonly holes: readonly DigestHole[]
+}
 
 /** One step. Filled in when the chain has run. */
 export interface Step<T> {
@@ -176,7 +182,7 @@ export type WriteOptions = Options & {
 export type LinkOptions = Options & {
   tmpDir: Fd
   replace: boolean
-  from?: string
+  from?: string | undefined
   onlyOver?: FileIdentity | undefined
 }
 
@@ -248,7 +254,12 @@ export interface Chain {
   /** Posix.IO.OpenTmpFile. O_TMPFILE in `dir` (tmp_method o_tmpfile), or with `name` O_CREAT | O_EXCL (named); mode 0644 under the umask. */
   openTmpFile(
     dir: Fd,
-    options: Options & { name?: string; size: number; keep?: boolean; preallocate?: boolean },
+    options: Options & {
+      name?: string | undefined
+      size: number
+      keep?: boolean
+      preallocate?: boolean
+    },
   ): Step<number>
   /** Posix.IO.WriteData. Hashes (if asked) and writes the pieces at `offset`, gathered; pieces must stay unchanged until the chain has run. */
   writeData(file: Fd, pieces: readonly Uint8Array[], options?: WriteOptions): Step<number>

@@ -1,6 +1,6 @@
 import { digestTextLength, hasherId, kindBit } from './hashers.ts'
 import type { AttributeChanges, StepText } from './chain-step.ts'
-import type { AttributeValue, DigestHole } from './io.ts'
+import type { AttributeValue, DigestHole, EncodedValue } from './io.ts'
 
 /** Paths and attributes on their way into the arena. Every text ends with a NUL, and none may hold one. */
 
@@ -24,6 +24,7 @@ export function textBound(text: StepText): number {
 function valueBound(value: AttributeValue): number {
   if (typeof value === 'string') return value.length * 3
   if (value instanceof Uint8Array) return value.length < LONG_VALUE ? value.length : 0
+  if ('encoded' in value) return value.encoded.length
   let bound = 0
   for (const part of value) bound += typeof part === 'string' ? part.length * 3 : 64 + 16
   return bound
@@ -81,6 +82,9 @@ function writeChanges(
       at = to.writeUInt32LE(VALUE_IN_PIECE + pieces.length, at)
       at = to.writeUInt32LE(0, at)
       pieces.push(value)
+    } else if (typeof value === 'object' && 'encoded' in value) {
+      to.set(value.encoded, at)
+      at += value.encoded.length
     } else {
       at = writeValue(to, at, value)
     }
@@ -88,8 +92,26 @@ function writeChanges(
   return at
 }
 
+/** Encodes a value once that many chains write. All its digests must be those of the chain's own hash state. */
+export function encodeValue(parts: readonly (string | DigestHole)[]): EncodedValue {
+  const holes = holesOf(parts)
+  if (holes.some(({ hasher }) => hasher !== 'job')) throw new TypeError('not of the chain')
+  const bytes = Buffer.alloc(valueBound(parts) + 8)
+  return { encoded: bytes.subarray(0, writeValue(bytes, 0, parts)), holes }
+}
+
+/** The digests that a value waits for. */
+export function holesOf(value: AttributeValue): readonly DigestHole[] {
+  if (typeof value === 'string' || value instanceof Uint8Array) return NO_HOLES
+  return 'encoded' in value ? value.holes : value.filter((part) => typeof part !== 'string')
+}
+
+const NO_HOLES: readonly DigestHole[] = []
+
+type PlainValue = Exclude<AttributeValue, EncodedValue>
+
 /** Size, value, number of holes, holes. */
-function writeValue(to: Buffer, at: number, value: AttributeValue): number {
+function writeValue(to: Buffer, at: number, value: PlainValue): number {
   const start = at + 4
   const holes: Hole[] = []
   let end: number

@@ -114,7 +114,8 @@ export function isNeeded({ withHeaders, withSwitch }: NeededRight, request: S3Re
 
 /** Whether a header that is a switch says `true`, in whatever case. */
 export function isOn({ headers }: S3Request, name: string): boolean {
-  return String(headers[name]).toLowerCase() === 'true'
+  const value = headers[name]
+  return value !== undefined && String(value).toLowerCase() === 'true'
 }
 
 /** The action that is asked for. */

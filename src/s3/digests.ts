@@ -34,11 +34,12 @@ export function digestsButChecksum(
 
 /** What has to be computed over the body. */
 export function digestKinds({ md5, sha256, checksum }: DeclaredDigests): readonly HashKind[] {
-  const kinds = new Set<HashKind>()
-  if (md5 !== undefined) kinds.add('md5')
-  if (sha256 !== undefined) kinds.add('sha256')
-  if (checksum !== undefined) kinds.add(CHECKSUMS[checksum.algorithm].kind)
-  return [...kinds]
+  const kinds: HashKind[] = []
+  if (md5 !== undefined) kinds.push('md5')
+  if (sha256 !== undefined) kinds.push('sha256')
+  const kind = checksum && CHECKSUMS[checksum.algorithm].kind
+  if (kind !== undefined && !kinds.includes(kind)) kinds.push(kind)
+  return kinds
 }
 
 /** What has to hold, the first that does not being what the client is told; `trailer` is the value that came after the body, where one was announced. */

@@ -126,7 +126,8 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     }
     if (wantsBypass(context)) call.mayBypass = (ref) => mayBypass(ref, context)
     const source = { request: exchange.request, payload, document, bytes, malformed, form }
-    return operation.invoke(source, context)
+    // Awaited here: a promise that is only passed on takes two turns more.
+    return await operation.invoke(source, context)
   }
 }
 

@@ -1,6 +1,7 @@
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { goMap, goString, parseObject } from '../../go-json.ts'
 import type { AttributeValue, DigestHole, HashKind } from '../../io/io.ts'
+import { encodeValue } from '../../io/text.ts'
 import type {
   ChecksumAlgorithm,
   ContentHeaders,
@@ -144,6 +145,20 @@ export function checksumsAttribute(
   if (value === undefined) return [ATTRIBUTE.checksums, `${before}null${after}`]
   if (typeof value === 'string') return [ATTRIBUTE.checksums, `${before}"${value}"${after}`]
   return [ATTRIBUTE.checksums, [`${before}"`, value, `"${after}`]]
+}
+
+const inChain = new Map<ChecksumAlgorithm, Attribute>()
+
+/** `checksums` of an object whose checksum the chain that writes it computes. */
+export function checksumInChain(algorithm: ChecksumAlgorithm): Attribute {
+  let attribute = inChain.get(algorithm)
+  if (attribute === undefined) {
+    const [before, after] = checksumTemplate(algorithm, 'FULL_OBJECT')
+    const hole = { hasher: 'job', kind: hashKindOf(algorithm), encoding: 'base64' } as const
+    attribute = [ATTRIBUTE.checksums, encodeValue([`${before}"`, hole, `"${after}`])]
+    inChain.set(algorithm, attribute)
+  }
+  return attribute
 }
 
 /** `etag`, with the quotes it is stored in; of a digest, maybe still to be computed, and what stands before it. */

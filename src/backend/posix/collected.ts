@@ -33,11 +33,14 @@ export function collectedFill(
 }
 
 /** Each kind once. There are two or three: a Set costs more than looking for them. */
-function distinct(...lists: readonly (readonly HashKind[])[]): HashKind[] {
+function distinct(kinds: readonly HashKind[], more: readonly HashKind[] = NONE): HashKind[] {
   const all: HashKind[] = []
-  for (const kinds of lists) for (const kind of kinds) if (!all.includes(kind)) all.push(kind)
+  for (const kind of kinds) if (!all.includes(kind)) all.push(kind)
+  for (const kind of more) if (!all.includes(kind)) all.push(kind)
   return all
 }
+
+const NONE: readonly HashKind[] = []
 
 /** The error a client expects whose declared digest differs. */
 export function mismatch(

@@ -7,13 +7,13 @@ import type { PayloadCheck } from '../payload.ts'
 import {
   ATTRIBUTE,
   CONTENT_ATTRIBUTES,
-  checksumsAttribute,
+  checksumInChain,
   hashKindOf,
   type Attribute,
 } from './attributes.ts'
 import { mismatch } from './collected.ts'
 import { failureOf } from './errors.ts'
-import { etagForm, etagInChain, etagText } from './etag-form.ts'
+import { etagForm, etagText } from './etag-form.ts'
 import { keyPath } from './paths.ts'
 import { withPreconditionInPlace } from './preconditions.ts'
 import type { Task } from './task.ts'
@@ -68,8 +68,8 @@ async function markDirectory(
   const form = etagForm(task.volume, object.checksum)
   const attributes: Attribute[] = [
     ...onTerms(object.description, terms),
-    checksumsAttribute(object.checksum, 'FULL_OBJECT', { hasher: 'job', kind, encoding: 'base64' }),
-    etagInChain(form),
+    checksumInChain(object.checksum),
+    form.inChain,
   ]
   const written = new Set(attributes.map(([name]) => name))
   // A lock that was there has ended, or the write would have been refused.

@@ -1,5 +1,5 @@
 import type { NewObject, ObjectRef } from '../backend.ts'
-import { keyPath } from './paths.ts'
+import { keyPath, type KeyPath } from './paths.ts'
 import type { Task } from './task.ts'
 import type { Target } from './tmp-dir.ts'
 
@@ -7,8 +7,8 @@ import type { Target } from './tmp-dir.ts'
 export function objectTarget(
   task: Task<ObjectRef>,
   { precondition }: Pick<NewObject, 'precondition'>,
+  { parent, name }: KeyPath = keyPath(task.subject.key),
 ): Target {
-  const { parent, name } = keyPath(task.subject.key)
   return {
     directory: parent,
     name,

@@ -50,7 +50,8 @@ export function bucketEntry(bucket: string): string {
     bucket === '..' ||
     bucket === TMP_DIR ||
     bucket.startsWith(UNFINISHED) ||
-    /[/\0]/.test(bucket)
+    bucket.includes('/') ||
+    bucket.includes('\0')
   ) {
     throw new S3Error('NoSuchBucket', { BucketName: bucket })
   }

@@ -132,12 +132,8 @@ class Attempt {
     const { terms, facts } = publication
     this.#look = terms?.onlyIfPlain === true ? addPlainLook(task, this.chain) : undefined
     const replace = terms?.version === undefined ? target.replace : !terms.version.overNothing
-    const linking = { tmpDir, replace, onlyOver: terms?.onlyOver, attributes: facts }
-    const from = name === undefined ? {} : { from: name }
-    this.#link = this.chain.at(
-      'name',
-      steps.linkFile(file, parent, target.name, { ...linking, ...from }),
-    )
+    const linking = { tmpDir, replace, onlyOver: terms?.onlyOver, attributes: facts, from: name }
+    this.#link = this.chain.at('name', steps.linkFile(file, parent, target.name, linking))
     if (durable) steps.sync(parent, 'dir')
     if (plan.besideTarget)
       steps.remove(parent, TMP_DIR, { directory: true, tolerate: [ENOTEMPTY, EEXIST, ENOENT] })
@@ -162,12 +158,15 @@ class Attempt {
 
   #makeFile(tmpDir: Fd, name: string | undefined): Step<number> {
     const { target, size, facts, fill } = this.#publication
-    const dir = `${this.#task.subject.bucket}/${tmpDirPath(this.#plan, target)}`
-    const file = this.chain.steps.openTmpFile(tmpDir, {
-      size,
-      attributes: { 'posix.dir': dir, ...facts, 'posix.size': size },
-      ...(name === undefined ? {} : { name }),
-    })
+    const { span, subject } = this.#task
+    const attributes = span.recording
+      ? {
+          'posix.dir': `${subject.bucket}/${tmpDirPath(this.#plan, target)}`,
+          ...facts,
+          'posix.size': size,
+        }
+      : undefined
+    const file = this.chain.steps.openTmpFile(tmpDir, { size, attributes, name })
     fill(this.chain.steps, file)
     return file
   }

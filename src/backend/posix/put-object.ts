@@ -2,6 +2,7 @@ import { S3Error } from '../../s3/errors.ts'
 import type { NewObject, ObjectRef, WrittenObject } from '../backend.ts'
 import type { AnyPayload } from '../payload.ts'
 import {
+  checksumInChain,
   checksumsAttribute,
   describingAttributes,
   etagAttribute,
@@ -10,13 +11,14 @@ import {
 } from './attributes.ts'
 import { COLLECTED_BYTES, collectedFill } from './collected.ts'
 import { putDirectoryObject } from './directory-object.ts'
-import { etagForm, etagInChain, etagText } from './etag-form.ts'
+import { etagForm, etagText } from './etag-form.ts'
 import { objectFacts, objectTarget } from './object-target.ts'
 import { keyPath } from './paths.ts'
 import { checkPrecondition, withPrecondition } from './preconditions.ts'
 import { publish } from './publish.ts'
 import { receive, type Received } from './receive.ts'
 import type { Task } from './task.ts'
+import type { Target } from './tmp-dir.ts'
 import { filledFrom, withTemporaryFile } from './temporary-file.ts'
 
 export async function putObject(
@@ -24,12 +26,14 @@ export async function putObject(
   object: NewObject,
   payload: AnyPayload,
 ): Promise<WrittenObject> {
-  if (keyPath(task.subject.key).isDirectory) return putDirectory(task, object, payload)
+  const path = keyPath(task.subject.key)
+  if (path.isDirectory) return putDirectory(task, object, payload)
+  const target = objectTarget(task, object, path)
   const { length } = payload
   const { digest, size, versionId } =
     length !== undefined && length <= COLLECTED_BYTES
-      ? await putCollected(task, object, payload, length)
-      : await putStreamed(task, object, payload)
+      ? await putCollected(task, object, payload, { target, size: length })
+      : await putStreamed(task, object, payload, target)
   const value = digest(hashKindOf(object.checksum)).toString('base64')
   return {
     etag: `"${etagText(etagForm(task.volume, object.checksum), digest)}"`,
@@ -48,18 +52,14 @@ async function putCollected(
   task: Task<ObjectRef>,
   object: NewObject,
   payload: AnyPayload,
-  size: number,
+  { target, size }: { readonly target: Target; readonly size: number },
 ): Promise<Stored> {
   const pieces = await payload.collect()
   const kind = hashKindOf(object.checksum)
   const form = etagForm(task.volume, object.checksum)
   const { fill, explain, digest } = collectedFill(pieces, payload, [form.kind, kind])
-  const attributes: Attribute[] = [
-    ...describingAttributes(object),
-    etagInChain(form),
-    checksumsAttribute(object.checksum, 'FULL_OBJECT', { hasher: 'job', kind, encoding: 'base64' }),
-  ]
-  const target = objectTarget(task, object)
+  const attributes = describingAttributes(object)
+  attributes.push(form.inChain, checksumInChain(object.checksum))
   const facts = objectFacts(task)
   const versionId = await withPrecondition(task, object.precondition, (terms) =>
     publish(task, { target, terms, size, attributes, fill, explain, facts }),
@@ -72,11 +72,11 @@ async function putStreamed(
   task: Task<ObjectRef>,
   object: NewObject,
   payload: AnyPayload,
+  target: Target,
 ): Promise<Stored> {
   await checkPrecondition(task, object.precondition)
   const kind = hashKindOf(object.checksum)
   const form = etagForm(task.volume, object.checksum)
-  const target = objectTarget(task, object)
   const facts = objectFacts(task)
   const { length } = payload
   const wanted = { target, facts, size: length ?? 0, preallocate: length !== undefined }

@@ -33,6 +33,7 @@ export function onTerms(
   attributes: readonly Attribute[],
   { retention, version }: WriteTerms,
 ): readonly Attribute[] {
+  if (retention === undefined && version === undefined) return attributes
   const given: Attribute[] = []
   if (retention !== undefined && !attributes.some(([name]) => name === retention[0]))
     given.push(retention)
