@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { PackageTransport, type TransportOptions } from './exporters.ts'
+import { endSilentConnections } from './silent-connections.ts'
 
 /**
  * The thread that sends. An export by gRPC costs about a millisecond of JavaScript and as much garbage collection,
@@ -28,12 +29,16 @@ export type FromThread =
   | { readonly kind: 'rejected'; readonly spans: number }
   | { readonly kind: 'closed' }
 
+/** What gRPC grants an attempt to connect: https://github.com/grpc/grpc/blob/master/doc/connection-backoff.md */
+const CONNECT_LIMIT_MS = 20_000
+
 const port = parentPort
 if (port !== null) {
   forgetSettings()
   const post = (message: FromThread, transfer: ArrayBuffer[] = []): void =>
     port.postMessage(message, transfer)
   const options: TransportOptions = workerData
+  if (options.protocol === 'grpc') endSilentConnections(CONNECT_LIMIT_MS)
   const transport = new PackageTransport(options, (spans) => post({ kind: 'rejected', spans }))
   transport.open().catch(() => {})
   port.on('message', (message: ToThread) => {
