@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
 import type { Authenticator } from './auth/authenticate.ts'
 import type { Iam } from './auth/iam/iam.ts'
@@ -11,6 +11,7 @@ import { createApp } from './http/app.ts'
 import type { DocumentParser } from './http/document-parser.ts'
 import { createS3Server, type S3Server } from './http/exchange.ts'
 import { createRequestLog } from './http/request-log.ts'
+import type { RequestMessage } from './http/request-message.ts'
 import { createServers, type HttpServers, type ServerOptions } from './http/server.ts'
 import type { Io } from './io/io.ts'
 import { readTlsFiles } from './io/tls-files.ts'
@@ -157,7 +158,7 @@ async function openServers(
   },
   server: S3Server,
 ): Promise<HttpServers> {
-  const serveS3 = (incoming: IncomingMessage, outgoing: ServerResponse): void =>
+  const serveS3 = (incoming: RequestMessage, outgoing: ServerResponse): void =>
     server.serve(incoming, outgoing)
   return createServers({
     listeners,

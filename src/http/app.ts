@@ -1,14 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { getRequestListener, type HttpBindings } from '@hono/node-server'
+import { getRequestListener } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { Hono } from 'hono'
 import { newTraceId } from '../trace/ids.ts'
+import type { RequestMessage } from './request-message.ts'
 
 export interface AppOptions {
   /** Path of the health answer, such as `/health`; it shadows a bucket of that name. */
   readonly healthPath: string | undefined
   /** Answers everything that is S3. Takes over `outgoing`; never throws. */
-  readonly serveS3: (incoming: IncomingMessage, outgoing: ServerResponse) => void
+  readonly serveS3: (incoming: RequestMessage, outgoing: ServerResponse) => void
 }
 
 /**
@@ -21,9 +22,9 @@ export interface AppOptions {
  */
 export function createApp(
   options: AppOptions,
-): (incoming: IncomingMessage, outgoing: ServerResponse) => void {
+): (incoming: RequestMessage, outgoing: ServerResponse) => void {
   const { healthPath } = options
-  const app = new Hono<{ Bindings: HttpBindings }>({
+  const app = new Hono<{ Bindings: Bindings }>({
     getPath: (request, context) => (request === CATCH_ALL ? '/' : rawPath(context?.env?.incoming)),
   })
   if (healthPath !== undefined)
@@ -45,6 +46,11 @@ export function createApp(
       void app.fetch(CATCH_ALL, { incoming, outgoing })
     }
   }
+}
+
+interface Bindings {
+  readonly incoming: RequestMessage
+  readonly outgoing: ServerResponse
 }
 
 const PLAIN_TEXT = { 'Content-Type': 'text/plain; charset=utf-8' }

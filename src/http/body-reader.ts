@@ -1,7 +1,7 @@
-import type { IncomingMessage } from 'node:http'
 import type { PieceSink } from '../backend/payload.ts'
 import { S3Error } from '../s3/errors.ts'
 import { nowNs } from '../trace/clock.ts'
+import type { BodyTaker, RequestMessage } from './request-message.ts'
 
 /** Takes a body's bytes as they come off the socket and hands on object bytes. Both methods throw S3Error. */
 export interface BodyDecoder {
@@ -22,107 +22,131 @@ export interface ReaderOptions {
 /**
  * Reads a request's body from its socket, through a decoder, into a sink.
  *
- * Driven by the stream's events: no promise and no copy a piece. While the sink is full the socket is paused, so that a slow
+ * Driven by the parser's events: no promise and no copy a piece. While the sink is full the socket is paused, so that a slow
  * disk is felt by the client and not by our memory; only the time we would have read counts as waiting for the client.
  */
-export class BodyReader {
+export class BodyReader implements BodyTaker {
   clientWaitNs = 0
   /** As they came off the socket. */
   receivedBytes = 0
-  readonly #incoming: IncomingMessage
+  readonly #incoming: RequestMessage
   readonly #options: ReaderOptions
   #state: 'unread' | 'reading' | 'full' | 'done' = 'unread'
+  #reading: Reading | undefined
   /** Since when we have been ready for bytes, while `reading`. */
   #readySince = 0
   #timer: NodeJS.Timeout | undefined
 
-  constructor(incoming: IncomingMessage, options: ReaderOptions) {
+  constructor(incoming: RequestMessage, options: ReaderOptions) {
     this.#incoming = incoming
     this.#options = options
   }
 
   /** Resolves when the decoder found the body whole; rejects at the first fault, and hands on nothing after it. */
-  async read(decoder: BodyDecoder, sink: PieceSink): Promise<void> {
-    if (this.#state !== 'unread') throw new Error('a body can be read only once')
-    if (this.#incoming.destroyed) throw clientGone()
-    await new Promise<void>((resolve, reject) => this.#start(decoder, sink, resolve, reject))
+  read(decoder: BodyDecoder, sink: PieceSink): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#state !== 'unread') throw new Error('a body can be read only once')
+      if (this.#incoming.destroyed) throw clientGone()
+      const emit = (piece: Buffer): void => {
+        if (!sink.write(piece)) this.#state = 'full'
+      }
+      this.#reading = { decoder, sink, emit, resolve, reject }
+      sink.onDrain = () => this.#resume()
+      this.#state = 'reading'
+      this.#readySince = nowNs()
+      this.#options.onContinue?.()
+      this.#incoming.takeBody(this)
+      if (this.#reading !== undefined) watchLater(this)
+    })
   }
 
-  #start(
-    decoder: BodyDecoder,
-    sink: PieceSink,
-    resolve: () => void,
-    reject: (error: unknown) => void,
-  ): void {
-    const incoming = this.#incoming
-    const end = (settle: () => void): void => {
-      if (this.#state === 'done') return
-      this.#state = 'done'
-      clearTimeout(this.#timer)
-      sink.onDrain = undefined
-      incoming.off('data', onData).off('end', onEnd).off('close', onGone).off('error', onGone)
-      incoming.pause()
-      settle()
+  take(bytes: Buffer): boolean {
+    const reading = this.#reading
+    if (reading === undefined) return true
+    this.#countWait()
+    this.receivedBytes += bytes.length
+    try {
+      reading.decoder.push(bytes, reading.emit)
+      if (!reading.decoder.holdsBytes) reading.sink.release?.(bytes)
+    } catch (error) {
+      this.#finish()?.reject(error)
+      return true
     }
-    const emit = (piece: Buffer): void => {
-      if (!sink.write(piece)) this.#state = 'full'
-    }
-    const onData = (bytes: Buffer): void => {
-      this.#countWait()
-      this.receivedBytes += bytes.length
-      try {
-        decoder.push(bytes, emit)
-        if (!decoder.holdsBytes) sink.release?.(bytes)
-      } catch (error) {
-        end(() => reject(error))
-        return
-      }
-      if (this.#state === 'full') incoming.pause()
-      this.#readySince = nowNs()
-    }
-    const onEnd = (): void => {
-      this.#countWait()
-      try {
-        decoder.finish()
-        end(resolve)
-      } catch (error) {
-        end(() => reject(error))
-      }
-    }
-    const onGone = (cause?: unknown): void => end(() => reject(clientGone(cause)))
-
-    sink.onDrain = () => this.#resume()
-    this.#state = 'reading'
     this.#readySince = nowNs()
-    // A small body has come with its head and is read within this turn of the event loop: it needs no timer.
-    setImmediate(() => {
-      if (this.#state !== 'done') this.#watch(() => end(() => reject(stalled())))
-    })
-    incoming.on('data', onData).on('end', onEnd).on('close', onGone).on('error', onGone)
-    this.#options.onContinue?.()
+    return this.#state !== 'full'
+  }
+
+  end(): void {
+    this.#countWait()
+    const reading = this.#finish()
+    try {
+      reading?.decoder.finish()
+      reading?.resolve()
+    } catch (error) {
+      reading?.reject(error)
+    }
+  }
+
+  fail(cause: unknown): void {
+    this.#finish()?.reject(clientGone(cause))
+  }
+
+  /** One timer for the whole body: when it fires it looks how long ago the last piece came. */
+  watch(): void {
+    if (this.#state === 'done') return
+    const { stallMs } = this.#options
+    const look = (): void => {
+      const idleMs = this.#state === 'reading' ? (nowNs() - this.#readySince) / 1e6 : 0
+      if (idleMs >= stallMs) this.#finish()?.reject(stalled())
+      else this.#timer = setTimeout(look, stallMs - idleMs + 1)
+    }
+    this.#timer = setTimeout(look, stallMs)
   }
 
   #resume(): void {
     if (this.#state !== 'full') return
     this.#state = 'reading'
     this.#readySince = nowNs()
-    this.#incoming.resume()
+    this.#incoming.resumeBody()
+  }
+
+  /** What is to be settled now, once. */
+  #finish(): Reading | undefined {
+    const reading = this.#reading
+    if (reading === undefined) return undefined
+    this.#reading = undefined
+    this.#state = 'done'
+    if (this.#timer !== undefined) clearTimeout(this.#timer)
+    reading.sink.onDrain = undefined
+    this.#incoming.leaveBody()
+    return reading
   }
 
   #countWait(): void {
     if (this.#state === 'reading') this.clientWaitNs += nowNs() - this.#readySince
   }
+}
 
-  /** One timer for the whole body: when it fires it looks how long ago the last piece came. */
-  #watch(onStall: () => void): void {
-    const { stallMs } = this.#options
-    const look = (): void => {
-      const idleMs = this.#state === 'reading' ? (nowNs() - this.#readySince) / 1e6 : 0
-      if (idleMs >= stallMs) onStall()
-      else this.#timer = setTimeout(look, stallMs - idleMs + 1)
-    }
-    this.#timer = setTimeout(look, stallMs)
-  }
+/** A body while it is read. */
+interface Reading {
+  readonly decoder: BodyDecoder
+  readonly sink: PieceSink
+  readonly emit: (piece: Buffer) => void
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+}
+
+let started: BodyReader[] = []
+
+/** A small body has come with its head and is read within this turn of the event loop: it needs no timer. */
+function watchLater(reader: BodyReader): void {
+  if (started.push(reader) === 1) setImmediate(watchStarted)
+}
+
+function watchStarted(): void {
+  const readers = started
+  started = []
+  for (const reader of readers) reader.watch()
 }
 
 function clientGone(cause?: unknown): S3Error {

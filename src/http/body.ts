@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http'
 import type { Authentication } from '../auth/authenticate.ts'
 import { createChunkVerifier } from '../auth/chunk-signature.ts'
 import type { Payload, PayloadCheck, PieceSink } from '../backend/payload.ts'
@@ -18,6 +17,7 @@ import type { S3Request } from '../s3/request.ts'
 import { createChunkedDecoder } from './aws-chunked.ts'
 import { BodyReader, type BodyDecoder, type ReaderOptions } from './body-reader.ts'
 import { createPlainDecoder, messageTooLong } from './plain-body.ts'
+import type { RequestMessage } from './request-message.ts'
 
 export interface PayloadOptions extends ReaderOptions {
   readonly maxObjectSize: number
@@ -29,7 +29,7 @@ export interface PayloadOptions extends ReaderOptions {
  */
 export function createPayload(
   request: S3Request,
-  incoming: IncomingMessage,
+  incoming: RequestMessage,
   authentication: Authentication,
   options: PayloadOptions,
 ): RequestPayload {

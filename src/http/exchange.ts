@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
 import type { Authentication } from '../auth/authenticate.ts'
 import type { Payload } from '../backend/payload.ts'
@@ -27,6 +27,7 @@ import { checkHead } from './check-head.ts'
 import type { DocumentParser } from './document-parser.ts'
 import { openForm, type FormFilePayload } from './form.ts'
 import { hostId } from './ids.ts'
+import type { RequestMessage } from './request-message.ts'
 import { UNPARSED, parseRequest } from './request.ts'
 import type { RequestLog } from './request-log.ts'
 import { describeRequest, describeResponse } from './root-span.ts'
@@ -56,7 +57,7 @@ export interface ExchangeParts {
 
 /** Serves S3 requests: one exchange each, from the parsed head to the last byte, with its trace around it. */
 export interface S3Server {
-  serve(incoming: IncomingMessage, outgoing: ServerResponse, expectsContinue?: boolean): void
+  serve(incoming: RequestMessage, outgoing: ServerResponse, expectsContinue?: boolean): void
   /** Gives up answers whose client takes nothing any more; call it every few seconds. */
   sweep(): void
   /** From now on a connection ends with the answer it is giving. */
@@ -66,21 +67,13 @@ export interface S3Server {
 
 export function createS3Server(parts: ExchangeParts): S3Server {
   const active = new ActiveExchanges<HttpExchange>()
+  const onOver = (exchange: HttpExchange): void => active.delete(exchange)
   return {
     serve(incoming, outgoing, expectsContinue = false) {
       const exchange = new HttpExchange(parts, incoming, outgoing, expectsContinue)
       active.add(exchange)
       outgoing.on('close', () => exchange.onClose())
-      exchange
-        .begin(active.list.length > parts.maxRequests)
-        .catch((error: unknown) => {
-          const { root } = exchange.recorder
-          root.fail({ type: 'InternalError', message: 'the answer broke off' })
-          parts.log.error({ err: error, ...correlationIds(root) }, 'answer failed')
-          exchange.report(error)
-          outgoing.destroy()
-        })
-        .finally(() => exchange.onSettled(() => active.delete(exchange)))
+      exchange.begin(active.list.length > parts.maxRequests, onOver)
     },
     sweep() {
       const now = nowNs()
@@ -112,7 +105,7 @@ class HttpExchange implements Exchange, RootDescriber {
   /** Where `ActiveExchanges` has it. */
   place = -1
   readonly #parts: ExchangeParts
-  readonly #incoming: IncomingMessage
+  readonly #incoming: RequestMessage
   readonly #outgoing: ServerResponse
   #awaitsContinue: boolean
   #controller: AbortController | undefined
@@ -126,13 +119,16 @@ class HttpExchange implements Exchange, RootDescriber {
   /** For the client to take more of the answer. */
   #sendWaitNs = 0
   #sentBytes = 0
-  #closed = false
-  #settled: (() => void) | undefined
+  /** The answer has gone, or the client. */
+  #isClosed = false
+  /** The work for the answer has stopped. */
+  #isSettled = false
+  #onOver: ((exchange: HttpExchange) => void) | undefined
   #progress = { bytes: -1, atNs: 0 }
 
   constructor(
     parts: ExchangeParts,
-    incoming: IncomingMessage,
+    incoming: RequestMessage,
     outgoing: ServerResponse,
     expectsContinue: boolean,
   ) {
@@ -146,12 +142,12 @@ class HttpExchange implements Exchange, RootDescriber {
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController()
-      if (this.#closed) this.#controller.abort()
+      if (this.#isClosed) this.#controller.abort()
     }
     return this.#controller.signal
   }
 
-  readonly openPayload = (authentication: Authentication): Payload => {
+  openPayload(authentication: Authentication): Payload {
     this.#payload ??= createPayload(this.request, this.#incoming, authentication, {
       stallMs: this.#parts.stallMs,
       maxObjectSize: this.#parts.maxObjectSize,
@@ -161,7 +157,7 @@ class HttpExchange implements Exchange, RootDescriber {
   }
 
   /** Once: what was read for the decision about access is what the operation gets. */
-  readonly readDocument = (use: DocumentUse): Promise<XmlElement | undefined> => {
+  readDocument(use: DocumentUse): Promise<XmlElement | undefined> {
     this.#document ??= this.#parseDocument(use)
     return this.#document
   }
@@ -171,7 +167,7 @@ class HttpExchange implements Exchange, RootDescriber {
     return bytes.length === 0 ? undefined : this.#parts.documents.parse(bytes, use.root)
   }
 
-  readonly readForm = async (): Promise<PostForm> => {
+  async readForm(): Promise<PostForm> {
     const { fields, file } = await openForm(this.request, this.#incoming, {
       stallMs: this.#parts.stallMs,
       maxObjectSize: this.#parts.maxObjectSize,
@@ -194,61 +190,50 @@ class HttpExchange implements Exchange, RootDescriber {
     }
   }
 
-  readonly readBytes = async (use: WholeBodyUse): Promise<Buffer> => {
+  async readBytes(use: WholeBodyUse): Promise<Buffer> {
     if (this.#payload === undefined) throw new Error('the payload is opened first')
     return readWholeBody(this.request, this.#payload, use)
   }
 
-  begin(overloaded: boolean): Promise<void> {
+  /** `onOver` is called when the answer has gone and the work for it has stopped. */
+  begin(overloaded: boolean, onOver: (exchange: HttpExchange) => void): void {
+    this.#onOver = onOver
     const current = ambientSpan()
-    if (current === undefined) return this.run(overloaded)
-    return current.run(this.recorder.root, RUN, this, overloaded)
+    if (current === undefined) void this.run(overloaded)
+    else void current.run(this.recorder.root, RUN, this, overloaded)
   }
 
   async run(overloaded: boolean): Promise<void> {
     const parts = this.#parts
-    parts.requestLog?.started(this.recorder, this.#incoming)
-    let response: S3Response
+    const incoming = this.#incoming
     try {
-      if (overloaded) throw new S3Error('SlowDown')
-      checkHead(this.#incoming)
-      this.request = parseRequest(this.#incoming, parts)
-      response = await parts.pipeline(this)
+      let response: S3Response
+      try {
+        parts.requestLog?.started(this.recorder, incoming)
+        if (overloaded) throw new S3Error('SlowDown')
+        checkHead(incoming)
+        this.request = parseRequest(incoming, parts)
+        response = await parts.pipeline(this)
+      } catch (error) {
+        response = this.#errorResponse(error)
+      }
+      if (this.corsGrant !== undefined) response = withGrant(response, this.corsGrant)
+      const sending = this.#startAnswer(response)
+      const waitNs = send(this.#outgoing, response, sending)
+      this.#sendWaitNs = typeof waitNs === 'number' ? waitNs : await waitNs
+      this.#sentBytes = sending.sentBytes
+      if (!incoming.complete && !this.#awaitsContinue) this.#drain()
     } catch (error) {
-      response = this.#errorResponse(error)
+      this.#breakOff(error)
     }
-    if (this.corsGrant !== undefined) response = withGrant(response, this.corsGrant)
-    this.#status = response.status
-    this.#firstByteNs = nowNs()
-    const isHead = this.#incoming.method === 'HEAD'
-    const sending: SendOptions = {
-      io: parts.io,
-      common: this.#commonHeaders(),
-      span: this.backendSpan,
-      signal: this.#signalOf(response),
-      stallMs: parts.stallMs,
-      headOnly: isHead,
-      sentBytes: 0,
-    }
-    this.#sendWaitNs = await send(this.#outgoing, response, sending)
-    this.#sentBytes = sending.sentBytes
-    if (!this.#incoming.complete && !this.#awaitsContinue) this.#drain()
+    this.#isSettled = true
+    if (this.#isClosed) this.#finish()
   }
 
   onClose(): void {
-    this.#closed = true
+    this.#isClosed = true
     this.#controller?.abort()
-    this.#settled?.()
-  }
-
-  /** Ends the trace when the answer has gone and the work for it has stopped, whichever comes last. */
-  onSettled(done: () => void): void {
-    this.#settled = () => {
-      this.#settled = undefined
-      this.#finish()
-      done()
-    }
-    if (this.#closed) this.#settled()
+    if (this.#isSettled) this.#finish()
   }
 
   /** Where the head has gone already it has told the client otherwise. */
@@ -273,25 +258,33 @@ class HttpExchange implements Exchange, RootDescriber {
     this.#outgoing.writeContinue()
   }
 
-  #signalOf(response: S3Response): AbortSignal {
-    return typeof response.body === 'object' && response.body.kind === 'file' ? this.signal : NEVER
+  #startAnswer(response: S3Response): SendOptions {
+    const { io, keepAlive, stallMs } = this.#parts
+    this.#status = response.status
+    this.#firstByteNs = nowNs()
+    return {
+      io,
+      recorder: this.recorder,
+      // Without its 100 the body will never come, and nothing else on this connection could be told from it.
+      closes: this.#awaitsContinue || !keepAlive,
+      span: this.backendSpan,
+      signal: this.#signalOf(response),
+      stallMs,
+      headOnly: this.#incoming.method === 'HEAD',
+      sentBytes: 0,
+    }
   }
 
-  #commonHeaders(): string[] {
-    const { recorder } = this
-    const common = [
-      'Server',
-      'VERSITYGW',
-      'X-Amz-Request-Id',
-      requestId(recorder),
-      'X-Amz-Id-2',
-      hostId(recorder),
-      'X-Trace-ID',
-      recorder.traceId,
-    ]
-    // Without its 100 the body will never come, and nothing else on this connection could be told from it.
-    if (this.#awaitsContinue || !this.#parts.keepAlive) common.push('Connection', 'close')
-    return common
+  #breakOff(error: unknown): void {
+    const { root } = this.recorder
+    root.fail({ type: 'InternalError', message: 'the answer broke off' })
+    this.#parts.log.error({ err: error, ...correlationIds(root) }, 'answer failed')
+    this.report(error)
+    this.#outgoing.destroy()
+  }
+
+  #signalOf(response: S3Response): AbortSignal {
+    return typeof response.body === 'object' && response.body.kind === 'file' ? this.signal : NEVER
   }
 
   #errorResponse(thrown: unknown): S3Response {
@@ -340,7 +333,7 @@ class HttpExchange implements Exchange, RootDescriber {
     const { socket } = incoming
     const limit = socket.bytesRead + DRAIN_BYTES
     const timer = setTimeout(() => socket.destroy(), DRAIN_MS)
-    incoming.removeAllListeners('data')
+    incoming.cutBody(undefined)
     incoming.on('data', () => {
       if (socket.bytesRead > limit) socket.destroy()
     })
@@ -348,6 +341,7 @@ class HttpExchange implements Exchange, RootDescriber {
     incoming.resume()
   }
 
+  /** Ends the trace when the answer has gone and the work for it has stopped, whichever comes last. */
   #finish(): void {
     const { recorder, backendSpan } = this
     const endNs = nowNs()
@@ -378,6 +372,7 @@ class HttpExchange implements Exchange, RootDescriber {
       errorCode: this.#errorCode,
       accessKey: this.authentication?.identity.accessKey,
     })
+    this.#onOver?.(this)
   }
 
   describeRoot(root: Span): void {

@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http'
 import type { PayloadCheck, PieceSink } from '../backend/payload.ts'
 import type { HashKind } from '../io/io.ts'
 import { digestChecks, digestKinds, type DeclaredDigests } from '../s3/digests.ts'
@@ -7,6 +6,7 @@ import type { FormFile, LengthRange } from '../s3/post-form.ts'
 import type { S3Request } from '../s3/request.ts'
 import { BodyReader, type ReaderOptions } from './body-reader.ts'
 import { FormReader, parameter } from './form-reader.ts'
+import type { RequestMessage } from './request-message.ts'
 
 /** A file up to here is in memory before its form is looked at, and its length known. */
 const LOOKAHEAD_BYTES = 256 * 1024
@@ -20,7 +20,7 @@ export interface FormOptions extends ReaderOptions {
 /** Reads a form up to its file, and enough of that to know a small one whole. */
 export async function openForm(
   request: S3Request,
-  incoming: IncomingMessage,
+  incoming: RequestMessage,
   options: FormOptions,
 ): Promise<{ readonly fields: ReadonlyMap<string, string>; readonly file: FormFilePayload }> {
   const decoder = new FormReader(boundaryOf(request))

@@ -7,11 +7,10 @@ import type { S3Response } from '../s3/operation.ts'
 import { SPAN } from '../trace/names.ts'
 import { Recorder, type Span } from '../trace/recorder.ts'
 import { nowNs } from '../trace/clock.ts'
+import { joinHead, writeHead, type HeadFrame } from './answer-head.ts'
 
-export interface SendOptions {
+export interface SendOptions extends HeadFrame {
   readonly io: Io
-  /** Headers every answer carries: name, value, … */
-  readonly common: readonly string[]
   /** Below it the file operations of the answer are recorded. */
   readonly span: Span | undefined
   readonly signal: AbortSignal
@@ -24,65 +23,39 @@ export interface SendOptions {
 }
 
 /**
- * Puts an answer on the wire. Resolves when the last byte has been handed to the socket's queue (small bodies) or to the
+ * Puts an answer on the wire. Done when the last byte has been handed to the socket's queue (small bodies) or to the
  * kernel (files), with the ns it waited for the client to take more; a failure after the head went out destroys the
  * socket, because no other byte can tell the client.
  */
-export async function send(
+export function send(
   outgoing: ServerResponse,
   response: S3Response,
   options: SendOptions,
-): Promise<number> {
+): number | Promise<number> {
   const { body } = response
   if (typeof body === 'object' && body.kind === 'file')
     return sendFileBody(outgoing, response, body, options)
-  const head = headOf(response, options)
-  if (typeof body === 'string') {
-    const bytes = Buffer.from(body)
-    head.push('Content-Type', 'application/xml', 'Content-Length', String(bytes.length))
-    outgoing.writeHead(response.status, head)
-    outgoing.end(options.headOnly ? undefined : bytes)
-    if (!options.headOnly) options.sentBytes = bytes.length
-    return 0
-  }
   if (body === undefined) {
     // An answer of 204 or 304 has no body and says nothing of its length (RFC 9110, 8.6); a HEAD brings its own.
-    if (response.status !== 204 && response.status !== 304 && !options.headOnly)
-      head.push('Content-Length', '0')
-    outgoing.writeHead(response.status, head)
+    const isSilent = response.status === 204 || response.status === 304 || options.headOnly
+    writeHead(outgoing, response, options, isSilent ? undefined : 0)
     outgoing.end()
     return 0
   }
-  head.push('Content-Length', String(body.bytes.length))
-  outgoing.writeHead(response.status, head)
-  if (options.headOnly) outgoing.end()
-  else if (body.bytes.length > ONE_TEXT || !joinHead(outgoing, body.bytes)) outgoing.end(body.bytes)
+  const bytes = typeof body === 'string' ? Buffer.from(body) : body.bytes
+  writeHead(outgoing, response, options, bytes.length)
+  if (options.headOnly) {
+    outgoing.end()
+    return 0
+  }
+  if (bytes.length > ONE_TEXT || !joinHead(outgoing, bytes)) outgoing.end(bytes)
   else outgoing.end()
-  if (!options.headOnly) options.sentBytes = body.bytes.length
+  options.sentBytes = bytes.length
   return 0
 }
 
 /** Up to so many bytes a body is cheaper as a part of the head. */
 const ONE_TEXT = 8 * 1024
-
-/**
- * Adds a body to the head that waits in `outgoing`, so that both leave in one write of one text. As two pieces they take a third
- * more of the event loop's time: Node corks the socket, gathers the pieces and an empty one for the end, and calls writev(2).
- * False where this Node keeps its head elsewhere.
- */
-function joinHead(outgoing: ServerResponse, bytes: Buffer): boolean {
-  const head: unknown = Reflect.get(outgoing, '_header')
-  // latin1, one character a byte, is how Node writes heads.
-  return (
-    typeof head === 'string' && Reflect.set(outgoing, '_header', head + bytes.toString('latin1'))
-  )
-}
-
-function headOf(response: S3Response, options: SendOptions): string[] {
-  const head = options.common.slice()
-  if (response.headers !== undefined) for (const text of response.headers) head.push(text)
-  return head
-}
 
 type FileBody = Extract<Body, { kind: 'file' }>
 
@@ -98,9 +71,7 @@ async function sendFileBody(
   try {
     const socket = outgoing.socket ?? (await socketOf(outgoing))
     if (socket === undefined || options.signal.aborted) return 0
-    const head = headOf(response, options)
-    head.push('Content-Length', String(body.length))
-    outgoing.writeHead(response.status, head)
+    writeHead(outgoing, response, options, body.length)
     if (body.length === 0) {
       outgoing.end()
       return 0

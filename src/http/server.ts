@@ -1,8 +1,7 @@
 import {
   createServer as createHttpServer,
   ServerResponse,
-  type IncomingMessage,
-  type Server,
+  type Server as HttpServer,
 } from 'node:http'
 import { createServer as createHttpsServer, Server as HttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -17,6 +16,7 @@ import { countConnections, type ConnectionCounts } from './connections.ts'
 import { hostId } from './ids.ts'
 import { unixUrl, type Listener, type UnixListener } from './listener.ts'
 import { clearSocketFile } from './places.ts'
+import { RequestMessage } from './request-message.ts'
 import { errorDocument } from './xml.ts'
 
 export interface ServerOptions {
@@ -34,9 +34,9 @@ export interface ServerOptions {
   readonly headerTimeoutMs: number
   /** Between two requests of a connection. */
   readonly idleTimeoutMs: number
-  readonly onRequest: (incoming: IncomingMessage, outgoing: ServerResponse) => void
+  readonly onRequest: (incoming: RequestMessage, outgoing: ServerResponse) => void
   /** A request whose client waits for `100 Continue` before it sends the body. */
-  readonly onExpectContinue: (incoming: IncomingMessage, outgoing: ServerResponse) => void
+  readonly onExpectContinue: (incoming: RequestMessage, outgoing: ServerResponse) => void
   /** Called for every head that could not be parsed. */
   readonly onMalformed: (recorder: Recorder, status: number, code: string) => void
 }
@@ -56,6 +56,8 @@ export interface HttpServers {
   close(graceMs: number): Promise<void>
 }
 
+type Server = HttpServer<typeof RequestMessage>
+
 const BACKLOG = 4096
 
 /** Above this a head is refused by the parser itself, with 431; above `CONTRACT_HEAD_BYTES` by us, with S3's 400. */
@@ -70,6 +72,7 @@ const NODE_OPTIONS = {
   maxHeaderSize: PARSER_HEAD_BYTES,
   // A missing Host is answered by us, as an S3 error.
   requireHostHeader: false,
+  IncomingMessage: RequestMessage,
   noDelay: true,
   connectionsCheckingInterval: 10_000,
 }
@@ -226,10 +229,12 @@ function currentAnswer(socket: Duplex): ServerResponse | undefined {
  */
 function failBody(outgoing: ServerResponse, error: Error): boolean {
   const incoming = outgoing.req
-  if (outgoing.headersSent || incoming.complete || incoming.listenerCount('error') === 0)
+  if (!(incoming instanceof RequestMessage) || outgoing.headersSent || incoming.complete)
     return false
+  if (!incoming.hasTaker && incoming.listenerCount('error') === 0) return false
   outgoing.shouldKeepAlive = false
-  incoming.emit('error', error)
+  if (incoming.hasTaker) incoming.cutBody(error)
+  else incoming.emit('error', error)
   return true
 }
 

@@ -43,13 +43,13 @@ export interface Exchange {
   /** Aborted when the client has gone. */
   readonly signal: AbortSignal
   /** Turns the request's body into object bytes, once it is known how it was signed. */
-  readonly openPayload: (authentication: Authentication) => Payload
+  openPayload(authentication: Authentication): Payload
   /** Reads a small body whole, verifies its digests and parses it; undefined where it is empty. */
-  readonly readDocument: (use: DocumentUse) => Promise<XmlElement | undefined>
+  readDocument(use: DocumentUse): Promise<XmlElement | undefined>
   /** Reads a small body whole and verifies its digests. */
-  readonly readBytes: (use: BytesUse) => Promise<Buffer>
+  readBytes(use: BytesUse): Promise<Buffer>
   /** Reads a browser's form up to its file. */
-  readonly readForm: () => Promise<PostForm>
+  readForm(): Promise<PostForm>
   operation: Operation | undefined
   authentication: Authentication | undefined
   /** What the page that sent the request may see of the answer, be it an error. */

@@ -5,7 +5,7 @@ import { checksum, md5Base64 } from '../support/checksums.ts'
 import { useGateway } from '../support/fixture.ts'
 import { residentMiB } from '../support/process-facts.ts'
 import { openConnection } from '../support/raw-http.ts'
-import { strayFiles } from '../support/tree.ts'
+import { setAttribute, strayFiles } from '../support/tree.ts'
 
 const at = useGateway()
 let bucket = ''
@@ -156,6 +156,43 @@ describe('A20: characters that end a line, and heads without end', () => {
         const { status, headers } = await at.send('GET', `/${bucket}/k?${name}=${value}`)
         expect([name, value, status === 200 || status === 400]).toEqual([name, value, true])
         expect(headers.map(([header]) => header.toLowerCase())).not.toContain('x-injected')
+      }
+    }
+  })
+
+  test('nothing that is stored with an object can add headers', async () => {
+    const bad = [
+      'a\r\nX-Injected: 1',
+      'a\nX-Injected: 1',
+      'a\r',
+      'a\0b',
+      'a\x7f',
+      'ü\u2028\u010d\u010aX',
+    ]
+    const json = (value: string): string => JSON.stringify(value)
+    const texts =
+      'content-type content-encoding content-language content-disposition cache-control expires ' +
+      'website-redirect-location etag version-id X-Amz-Meta.a'
+    const places: (readonly [name: string, write: (value: string) => string])[] = [
+      ...texts.split(' ').map((name) => [name, (value: string) => value] as const),
+      ['metadata', (value) => `{"a":${json(value)}}`],
+      ['metadata', (value) => `{${json(value)}:"a"}`],
+      ['checksums', (value) => `{"CRC32":${json(value)},"Type":${json(value)}}`],
+      ['object-retention', (value) => `{"Mode":${json(value)},"RetainUntilDate":${json(value)}}`],
+    ]
+    for (const [name, write, value] of places.flatMap((place) =>
+      bad.map((text) => [...place, text] as const),
+    )) {
+      await at.send('PUT', `/${bucket}/stored`, { body: 'x' })
+      setAttribute(at.path(bucket, 'stored'), name, write(value))
+      for (const method of ['GET', 'HEAD']) {
+        const headers = { 'x-amz-checksum-mode': 'ENABLED' }
+        const answer = await at.send(method, `/${bucket}/stored`, { headers })
+        const names = answer.headers.map(([header]) => header.toLowerCase())
+        expect([name, value, answer.status < 600]).toEqual([name, value, true])
+        expect(names.filter((header) => !/^[a-z0-9-]+$/.test(header))).toEqual([])
+        expect(names).not.toContain('x-injected')
+        if (method === 'GET' && answer.status === 200) expect(answer.text).toBe('x')
       }
     }
   })

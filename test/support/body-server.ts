@@ -1,9 +1,10 @@
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type ServerResponse } from 'node:http'
 import { connect, type AddressInfo, type Socket } from 'node:net'
 import { afterAll, beforeAll } from 'vitest'
 import type { Authentication } from '../../src/auth/authenticate.ts'
 import { createPayload, type RequestPayload } from '../../src/http/body.ts'
+import { RequestMessage } from '../../src/http/request-message.ts'
 import { parseRequest } from '../../src/http/request.ts'
 
 const STALL_MS = 300
@@ -19,7 +20,7 @@ export const UNSIGNED: Authentication = {
 }
 
 /** What a test does with the body of the one request it sends. */
-export type Use = (payload: RequestPayload, incoming: IncomingMessage) => Promise<unknown>
+export type Use = (payload: RequestPayload, incoming: RequestMessage) => Promise<unknown>
 
 export interface SendOptions {
   readonly auth?: Authentication
@@ -31,11 +32,11 @@ export interface SendOptions {
 export class BodyServer {
   /** How often the body of the last request was asked for. */
   continues = 0
-  #exchange: ((incoming: IncomingMessage, outgoing: ServerResponse) => void) | undefined
-  readonly #server = createServer({ requestTimeout: 0 })
+  #exchange: ((incoming: RequestMessage, outgoing: ServerResponse) => void) | undefined
+  readonly #server = createServer({ requestTimeout: 0, IncomingMessage: RequestMessage })
 
   constructor() {
-    const serve = (incoming: IncomingMessage, outgoing: ServerResponse): void =>
+    const serve = (incoming: RequestMessage, outgoing: ServerResponse): void =>
       this.#exchange?.(incoming, outgoing)
     this.#server.on('request', serve).on('checkContinue', serve)
     beforeAll(async () => {
@@ -70,7 +71,7 @@ export class BodyServer {
   }
 
   #payloadOf(
-    incoming: IncomingMessage,
+    incoming: RequestMessage,
     outgoing: ServerResponse,
     auth: Authentication,
   ): RequestPayload {
