@@ -47,7 +47,7 @@ export function createAccessLog(out: Writable, listener: 'vgw' | 'adm'): AccessL
       const latency = duration(nowNs() - recorder.root.startNs)
       waiting.push(
         `${clock()} | ${listener} | ${status} | ${latency} | ${request.clientAddress} | ${request.method} | ` +
-          `${printable(request.rawPath)} | ${errorCode ?? '-'} | ${printable(redactQuery(request.rawQuery))} | ` +
+          `${printable(request.rawPath)} | ${errorCode ?? '-'} | ${printable(redactQuery(request.rawQuery, request.query))} | ` +
           `${recorder.traceId} | ${recorder.root.spanId}\n`,
       )
       timer ??= setTimeout(flush, FLUSH_MS).unref()

@@ -44,7 +44,7 @@ export function createRequestLog(log: Logger): RequestLog | undefined {
           operation,
           method: request.method,
           path: request.rawPath,
-          query: request.rawQuery === '' ? undefined : redactQuery(request.rawQuery),
+          query: request.rawQuery === '' ? undefined : redactQuery(request.rawQuery, request.query),
           client: request.clientAddress,
           access_key: accessKey,
           status,

@@ -15,6 +15,7 @@ export function describeRequest(
     method: incoming.method ?? '',
     path: request.rawPath,
     query: request.rawQuery,
+    parameters: request.query,
     clientAddress: request.clientAddress,
     userAgent: incoming.headers['user-agent'],
     serverHost: request.host,

@@ -1,3 +1,4 @@
+import { attributeKeys } from '../trace/attribute-keys.ts'
 import type { Attributes, Span } from '../trace/recorder.ts'
 import { FLAG, OP } from './arena.ts'
 import type { AnyStep } from './chain-step.ts'
@@ -9,35 +10,47 @@ export interface Totals {
   hashNs: number
 }
 
+/** Texts stand before numbers: an array that begins with a double has to be made anew when a text comes. */
+const QUEUE = attributeKeys('posix.queue_ms')
+const WRITE = attributeKeys('posix.queue_ms', 'posix.bytes_written', 'posix.io_ms', 'posix.hash_ms')
+const READ = attributeKeys('posix.queue_ms', 'posix.bytes_read', 'posix.range_start')
+const METADATA = attributeKeys('posix.meta_store', 'posix.queue_ms')
+const OPEN_TMP = attributeKeys('posix.tmp_method', 'posix.queue_ms', 'posix.size')
+const LINK = attributeKeys('posix.link_method', 'posix.queue_ms')
+const SYNC = attributeKeys('posix.sync_target', 'posix.queue_ms')
+
 /**
  * The attributes of a span whose main step this is; contract 3.4. How long it took and how fast it was follows from its
  * times and its bytes (`nameRules`).
- *
- * Each kind has a literal of its own: an object that grows property by property costs several times as much.
  */
-export function spanAttributes(main: AnyStep, totals: Totals): Attributes {
+export function describeStep(span: Span, main: AnyStep, totals: Totals): void {
   const queueMs = main.queueNs / 1e6
   switch (main.op) {
     case OP.write:
-      return {
-        'posix.queue_ms': queueMs,
-        'posix.bytes_written': totals.bytes,
-        'posix.io_ms': totals.ioNs / 1e6,
-        'posix.hash_ms': totals.hashNs / 1e6,
-      }
+      return span.describe(WRITE, [queueMs, totals.bytes, totals.ioNs / 1e6, totals.hashNs / 1e6])
     case OP.read:
     case OP.readWhole:
-      return {
-        'posix.queue_ms': queueMs,
-        'posix.bytes_read': totals.bytes,
-        'posix.range_start': main.op === OP.read ? main.a : 0,
-      }
+      return span.describe(READ, [queueMs, totals.bytes, main.op === OP.read ? main.a : 0])
     case OP.readAttributes:
     case OP.writeAttributes:
-      return { 'posix.queue_ms': queueMs, 'posix.meta_store': metaStore(main) }
+      return span.describe(METADATA, [metaStore(main), queueMs])
+    case OP.openTmp:
+      return span.describe(OPEN_TMP, [
+        main.text === undefined ? 'o_tmpfile' : 'named',
+        queueMs,
+        main.a,
+      ])
+    case OP.link:
+      if (typeof main.value !== 'string') break
+      return span.describe(LINK, [main.value, queueMs])
+    case OP.rename:
+      return span.describe(LINK, ['rename', queueMs])
+    case OP.sync:
+      return span.describe(SYNC, [main.flags === FLAG.directory ? 'dir' : 'file', queueMs])
     default:
-      return { 'posix.queue_ms': queueMs }
   }
+  span.describe(QUEUE, [queueMs])
+  setRareAttributes(span, main)
 }
 
 function metaStore({ fd2, flags }: AnyStep): 'xattr' | 'sidecar' | 'none' {
@@ -45,22 +58,8 @@ function metaStore({ fd2, flags }: AnyStep): 'xattr' | 'sidecar' | 'none' {
   return flags & FLAG.unstored ? 'none' : 'xattr'
 }
 
-/** What an operation's own span tells of it beside. */
-export function setOwnAttributes(span: Span, step: AnyStep): void {
+function setRareAttributes(span: Span, step: AnyStep): void {
   switch (step.op) {
-    case OP.openTmp:
-      span.set('posix.size', step.a)
-      span.set('posix.tmp_method', step.text === undefined ? 'o_tmpfile' : 'named')
-      break
-    case OP.link:
-      if (typeof step.value === 'string') span.set('posix.link_method', step.value)
-      break
-    case OP.rename:
-      span.set('posix.link_method', 'rename')
-      break
-    case OP.sync:
-      span.set('posix.sync_target', step.flags === FLAG.directory ? 'dir' : 'file')
-      break
     case OP.lock:
       // Only where somebody held it.
       if (step.ioNs > 0) span.set('posix.lock_wait_ms', step.ioNs / 1e6)

@@ -3,7 +3,7 @@ import type { Attributes, Span } from '../trace/recorder.ts'
 import { OP } from './arena.ts'
 import type { AnyStep } from './chain-step.ts'
 import { errnoName } from './io-error.ts'
-import { setOwnAttributes, spanAttributes, type Totals } from './span-attributes.ts'
+import { describeStep, type Totals } from './span-attributes.ts'
 
 /** How an operation shows in the trace: with a span of its own, within the span before it, or not at all. */
 interface Shape {
@@ -106,9 +106,8 @@ export class StepSpans {
     const main = this.#main
     const last = this.#last
     if (main?.parent === undefined || last === undefined) return
-    const attributes = spanAttributes(main, this.#totals)
-    const span = main.parent.child(SHAPE_OF[main.op]?.name ?? '', attributes, main.startNs)
-    setOwnAttributes(span, main)
+    const span = main.parent.child(SHAPE_OF[main.op]?.name ?? '', undefined, main.startNs)
+    describeStep(span, main, this.#totals)
     if (main.attributes !== undefined) span.setAll(main.attributes)
     if (this.#noted !== undefined) {
       span.setAll(this.#noted)

@@ -28,7 +28,7 @@ export class RecordedSpan implements Span {
 
   set(name: string, value: AttributeValue): this {
     const { recorded } = this
-    if (recorded.endNs === 0 && (recorded.added?.length ?? 0) < MAX_ATTRIBUTES * 2)
+    if (recorded.endNs === 0 && recorded.keys.list.length < MAX_ATTRIBUTES)
       recorded.set(name.slice(0, MAX_TEXT), shownValue(value))
     return this
   }

@@ -176,8 +176,8 @@ function binOf(ms: number): number {
 function queueMs({ spans }: Recorder): number {
   let sum = 0
   let last: unknown
-  for (const { given } of spans) {
-    const queued = given['posix.queue_ms']
+  for (const span of spans) {
+    const queued = span.read('posix.queue_ms')
     if (queued === undefined || queued === last) continue
     last = queued
     if (typeof queued === 'number') sum += queued

@@ -40,8 +40,7 @@ export function limitSpan(span: Span, limits: SpanLimits): void {
   if (attributeCount !== undefined || attributeValueLength !== undefined) {
     const all = span.attributes
     const kept = limited(all, attributeCount, attributeValueLength)
-    span.given = kept
-    span.added = undefined
+    span.attributes = kept
     lose(span, { attributes: Object.keys(all).length - Object.keys(kept).length })
   }
   const { events } = span

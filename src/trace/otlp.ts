@@ -42,6 +42,9 @@ export class OtlpEncoder {
   readonly #writer: ProtobufWriter
   readonly #names = new Map<string, NameEntry>()
   readonly #keys = new Map<string, AttributeKey>()
+  /** By the number of their keys, in lists. */
+  readonly #templates: (SpanTemplate | undefined)[] = []
+  #templateCount = 0
   /** Counts attribute lists: a key whose `seenIn` is the current one has been written already. */
   #list = 0
 
@@ -54,10 +57,16 @@ export class OtlpEncoder {
    * than its parent, so the cut leaves no orphan.
    */
   span(span: Span, recorder: Recorder, level: number): boolean {
+    if (isTemplated(span, recorder)) {
+      const template = this.#template(span)
+      if (template !== undefined) {
+        if (!template.isRoot && template.level > level) return false
+        if (template.write(span, recorder, this.#writer)) return true
+      }
+    }
     const { parent } = span
     const entry = this.#nameEntry(span.name)
     if (parent !== undefined && entry.rules.level > level) return false
-    if (this.#fromTemplate(span, recorder, entry)) return true
     const writer = this.#writer
     writer.reserve(ROOM_FOR_FIXED_FIELDS + entry.name.length)
     const start = writer.open(SCOPE_SPANS_SPAN)
@@ -77,14 +86,24 @@ export class OtlpEncoder {
     return true
   }
 
-  /** Writes a span that is like others of its name; makes a template where there is none yet. */
-  #fromTemplate(span: Span, recorder: Recorder, entry: NameEntry): boolean {
-    if (!isTemplated(span, recorder)) return false
-    const { templates } = entry
-    for (const template of templates) if (template.write(span, recorder, this.#writer)) return true
-    if (templates.length < MAX_TEMPLATES)
-      templates.push(new SpanTemplate(span, entry, (key) => this.#key(key)))
-    return false
+  /** What spans of this name with these keys look like; undefined where there are too many kinds of them. */
+  #template(span: Span): SpanTemplate | undefined {
+    const { name, keys } = span
+    const isRoot = span.parent === undefined
+    let template = this.#templates[keys.id]
+    while (template !== undefined && (template.spanName !== name || template.isRoot !== isRoot))
+      template = template.next
+    return template ?? this.#newTemplate(span)
+  }
+
+  #newTemplate(span: Span): SpanTemplate | undefined {
+    const { id } = span.keys
+    if (id < 0 || this.#templateCount >= MAX_TEMPLATES) return undefined
+    this.#templateCount++
+    const template = new SpanTemplate(span, this.#nameEntry(span.name), (key) => this.#key(key))
+    template.next = this.#templates[id]
+    this.#templates[id] = template
+    return template
   }
 
   /** An attribute list on its own, as in a resource. */
@@ -143,10 +162,8 @@ export class OtlpEncoder {
       if (typeof moved === 'number')
         this.#derived('posix.throughput_mbps', throughputMbps(moved, ns))
     }
-    const { added, given } = span
-    if (added !== undefined)
-      for (let i = added.length - 2; i >= 0; i -= 2) this.#given(String(added[i]), added[i + 1])
-    for (const key in given) this.#given(key, given[key])
+    const keys = span.keys.list
+    for (let i = keys.length - 1; i >= 0; i--) this.#given(keys[i] ?? '', span.values?.[i])
   }
 
   #given(key: string, value: AttributeValue | undefined): void {
@@ -224,7 +241,6 @@ export class OtlpEncoder {
     const entry = {
       name: prepare((writer) => writer.string(TAG.name, name)),
       rules: nameRules(name),
-      templates: [],
     }
     if (this.#names.size < MAX_CACHED) this.#names.set(name, entry)
     return entry
@@ -245,18 +261,15 @@ export function exceptionAttributes({ type, message, stack }: SpanFailure): Attr
   return stack === undefined ? attributes : { ...attributes, 'exception.stacktrace': stack }
 }
 
-/** A span name: its field, what follows from it, and what spans of that name look like. */
+/** A span name: its field, and what follows from it. */
 interface NameEntry {
   readonly name: Prepared
   readonly rules: NameRules
-  readonly templates: SpanTemplate[]
 }
 
-/** Different lists of attributes that spans of one name usually have. */
-const MAX_TEMPLATES = 8
-
-/** Names and keys come from the program, not from requests; the bound is for those who extend it carelessly. */
+/** Names and keys come from the program, not from requests; the bounds are for those who extend it carelessly. */
 const MAX_CACHED = 4096
+const MAX_TEMPLATES = 1024
 
 const STATUS_ERROR = 2
 

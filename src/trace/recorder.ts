@@ -1,3 +1,4 @@
+import { NO_KEYS, type AttributeKeys } from './attribute-keys.ts'
 import { currentAnchor, nowNs, type Anchor } from './clock.ts'
 import type { Lost } from './limits.ts'
 import type { Propagator } from './tracing-config.ts'
@@ -135,9 +136,8 @@ const MAX_EVENTS = 20_000
 /**
  * One span under construction; it may grow until the decision is made.
  *
- * Attributes are kept in two places, because an object that gains its twentieth property one by one becomes a hash
- * table, ten times slower to make and to read: `given` is the literal the span was opened with, `added` holds key, value,
- * key, value … of what was set later. A later value wins.
+ * Attributes are two lists, keys and values, not an object: one that gains its twentieth property one by one becomes a hash
+ * table, ten times slower to make and to read. A key may stand there more than once: the later value wins.
  */
 export class Span {
   readonly recorder: Recorder
@@ -146,8 +146,8 @@ export class Span {
   startNs: number
   /** 0 while the span is open. */
   endNs = 0
-  given: Attributes = NONE
-  added: AttributeValue[] | undefined
+  keys: AttributeKeys = NO_KEYS
+  values: AttributeValue[] | undefined
   events: SpanEvent[] | undefined
   failure: SpanFailure | undefined
   /** Raw system-call records under this span, as the addon wrote them; see `io/syscalls.ts` for their layout. */
@@ -166,13 +166,19 @@ export class Span {
 
   /** All attributes, in a new object. */
   get attributes(): Attributes {
-    const all: Record<string, AttributeValue> = { ...this.given }
-    const added = this.added ?? []
-    for (let i = 0; i < added.length; i += 2) {
-      const value = added[i + 1]
-      if (value !== undefined) all[String(added[i])] = value
+    const all: Record<string, AttributeValue> = {}
+    for (const [i, key] of this.keys.list.entries()) {
+      const value = this.values?.[i]
+      if (value !== undefined) all[key] = value
     }
     return all
+  }
+
+  /** In place of all there were. */
+  set attributes(attributes: Attributes) {
+    this.keys = NO_KEYS
+    this.values = undefined
+    this.setAll(attributes)
   }
 
   get recording(): boolean {
@@ -181,10 +187,7 @@ export class Span {
 
   /** One attribute. */
   read(key: string): AttributeValue | undefined {
-    const { added } = this
-    if (added !== undefined)
-      for (let i = added.length - 2; i >= 0; i -= 2) if (added[i] === key) return added[i + 1]
-    return this.given[key]
+    return this.values?.[this.keys.indexOf(key)]
   }
 
   /** 16 hex digits. */
@@ -204,16 +207,25 @@ export class Span {
     return this.#idLow
   }
 
-  /** Opens a span below this one. Attributes are not copied: pass a fresh literal. */
+  /** Opens a span below this one. */
   child(name: string, attributes?: Attributes, startNs: number = nowNs()): Span {
     const span = new Span(this.recorder, this, name, startNs)
-    if (attributes !== undefined) span.given = attributes
+    if (attributes !== undefined) span.setAll(attributes)
     if (this.recorder.recording) this.recorder.add(span)
     return span
   }
 
   set(key: string, value: AttributeValue): void {
-    if (this.recorder.recording) (this.added ??= []).push(key, value)
+    if (!this.recorder.recording) return
+    this.keys = this.keys.with(key)
+    if (this.values === undefined) this.values = [value]
+    else this.values.push(value)
+  }
+
+  /** The attributes of a span that has none yet, for those who know their keys beforehand. The values are the span's from then on. */
+  describe(keys: AttributeKeys, values: AttributeValue[]): void {
+    this.keys = keys
+    this.values = values
   }
 
   setAll(attributes: Attributes): void {

@@ -7,6 +7,8 @@ export interface RequestFacts {
   readonly path: string
   /** As sent, without the question mark. */
   readonly query: string | undefined
+  /** Those of the query, decoded. */
+  readonly parameters?: ReadonlyMap<string, string>
   readonly clientAddress: string | undefined
   readonly userAgent: string | undefined
   /** The Host header, with or without a port. */
@@ -32,7 +34,7 @@ export function requestAttributes(root: Span, semconv: Semconv, facts: RequestFa
   root.set('http.request.method', facts.method)
   root.set('url.path', facts.path)
   if (facts.query !== undefined && facts.query !== '')
-    root.set('url.query', redactQuery(facts.query))
+    root.set('url.query', redactQuery(facts.query, facts.parameters))
   setIfKnown(root, 'client.address', facts.clientAddress)
   setIfKnown(root, 'user_agent.original', userAgent)
   if (facts.serverHost !== undefined && facts.serverHost !== '')
@@ -123,68 +125,43 @@ const REDACTED = 'REDACTED'
 /**
  * A query string fit for traces and logs: values of parameters that are not on the list become REDACTED, whatever they
  * are, so that a signature in an unheard-of parameter is not shown either. Names are decoded before they are looked up.
+ * Where the parameters are known already, the query of a presigned URL is told from their names.
  */
-export function redactQuery(query: string): string {
-  if (isAsLast(query)) return lastQuery
+export function redactQuery(query: string, parameters?: ReadonlyMap<string, string>): string {
+  if (parameters !== undefined && isPresigned(parameters)) return PRESIGNED_QUERY
   let shown = ''
   for (let at = 0; ;) {
     const end = query.indexOf('&', at)
-    if (end < 0) return remember(query, shown + redactParameter(query.slice(at)))
+    if (end < 0) return shown + redactParameter(query.slice(at))
     shown += `${redactParameter(query.slice(at, end))}&`
     at = end + 1
   }
 }
 
-function remember(query: string, shown: string): string {
-  const names = query.split('&', USUAL.size).map((text) => text.slice(0, text.indexOf('=') + 1))
-  const isUsual = names.every((name) => USUAL.has(name.slice(0, -1)))
-  if (isUsual && shown === names.map((name) => name + REDACTED).join('&')) {
-    lastNames = names
-    lastQuery = shown
-  }
-  return shown
-}
+/** The parameters of every presigned URL. */
+const PRESIGNED = [
+  'X-Amz-Algorithm',
+  'X-Amz-Credential',
+  'X-Amz-Date',
+  'X-Amz-Expires',
+  'X-Amz-SignedHeaders',
+  'X-Amz-Signature',
+]
+const PRESIGNED_QUERY = PRESIGNED.map((name) => `${name}=${REDACTED}`).join('&')
 
-/** The parameters of the last presigned query, and what was shown of it: clients send them in one order. */
-let lastNames: readonly string[] = []
-let lastQuery = ''
-
-/** Whether a query has the same parameters as the last one, none of which is shown. */
-function isAsLast(query: string): boolean {
-  let at = 0
-  for (const name of lastNames) {
-    const end = at < 0 ? at : query.indexOf('&', at)
-    const value = at + name.length
-    if (at < 0 || !query.startsWith(name, at) || query.charCodeAt(value) === EQUALS) return false
-    if (value >= (end < 0 ? query.length : end)) return false
-    at = end < 0 ? end : end + 1
-  }
-  return at < 0
+/** Whether these are the parameters of a presigned URL and no others. */
+function isPresigned(parameters: ReadonlyMap<string, string>): boolean {
+  return parameters.size === PRESIGNED.length && PRESIGNED.every((name) => parameters.has(name))
 }
 
 function redactParameter(parameter: string): string {
   const equals = parameter.indexOf('=')
   const name = equals < 0 ? parameter : parameter.slice(0, equals)
-  // Those of every presigned URL, with a value that is not nothing but padding.
-  const usual = equals > 0 && parameter.charCodeAt(equals + 1) !== EQUALS && USUAL.get(name)
-  if (usual && equals + 1 < parameter.length) return usual
   if (parameter === '' || SHOWN.has(decoded(name))) return parameter
   // Without a value, or with nothing but the padding of base64, the name itself may be what somebody pasted.
   const isName = equals >= 0 && PARAMETER_NAME.test(name) && !/^=*$/.test(parameter.slice(equals))
   return isName ? `${name}=${REDACTED}` : REDACTED
 }
-
-const EQUALS = 0x3d
-const USUAL: ReadonlyMap<string, string> = new Map(
-  [
-    'X-Amz-Algorithm',
-    'X-Amz-Credential',
-    'X-Amz-Date',
-    'X-Amz-Expires',
-    'X-Amz-SignedHeaders',
-    'X-Amz-Signature',
-  ].map((name) => [name, `${name}=${REDACTED}`]),
-)
 
 /** What parameters are called; anything longer or stranger may be a secret in the wrong place. */
 const PARAMETER_NAME = /^[\w.%-]{0,40}$/

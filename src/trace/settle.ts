@@ -36,7 +36,7 @@ export function syscallSpans(span: Span, readSyscalls: ReadSyscalls): Span[] {
   if (span.syscalls === undefined) return []
   return Array.from(readSyscalls(span.syscalls), (call) => {
     const child = new Span(span.recorder, span, SPAN.syscall(call.name), call.startNs)
-    child.given = syscallAttributes(call)
+    child.attributes = syscallAttributes(call)
     child.endNs = call.endNs
     fitInto(child, span)
     return child

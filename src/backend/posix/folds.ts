@@ -50,7 +50,7 @@ export class Fold {
     // Side by side, one that ends later may have begun earlier.
     span.startNs = Math.min(span.startNs, startNs)
     span.endNs = Math.max(span.endNs, endNs)
-    span.given = {
+    span.attributes = {
       'posix.duration_ms': (span.endNs - span.startNs) / 1e6,
       'posix.count': this.#count,
       'posix.total_ms': this.#totalNs / 1e6,
