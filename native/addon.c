@@ -3,24 +3,23 @@
 #include "glue.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 /* --- completions ------------------------------------------------------------------------- */
 
+static void report_rest(void *owner);
+
 static void settle(struct job *job) {
   /* Both kinds of job know their `shared`, which is the start of our struct. */
   struct io *io = job->id < SEND_ID ? (struct io *)((struct chain *)job)->shared
                                     : (struct io *)((struct send *)job)->shared;
-  pthread_mutex_lock(&io->lock);
-  job->next = NULL;
-  *io->done_last = job;
-  io->done_last = &job->next;
-  bool due = !io->reported && (++io->done_count >= REPORT_AT || !pool_has_more(io->shared.pool));
-  if (due) io->reported = true;
-  pthread_mutex_unlock(&io->lock);
-  if (due) napi_call_threadsafe_function(io->wake, NULL, napi_tsfn_nonblocking);
+  job->next = atomic_load(&io->done);
+  while (!atomic_compare_exchange_weak(&io->done, &job->next, job)) continue;
+  bool many = atomic_fetch_add(&io->done_count, 1) + 1 >= REPORT_AT;
+  if (many || !pool_has_more(io->shared.pool)) report_rest(io);
 }
 
 /* Completions are held back while more are about to follow: waking the event loop, and then the
@@ -28,11 +27,27 @@ static void settle(struct job *job) {
  * before a thread sleeps. */
 static void report_rest(void *owner) {
   struct io *io = owner;
-  pthread_mutex_lock(&io->lock);
-  bool due = io->done != NULL && !io->reported;
-  if (due) io->reported = true;
-  pthread_mutex_unlock(&io->lock);
-  if (due) napi_call_threadsafe_function(io->wake, NULL, napi_tsfn_nonblocking);
+  if (atomic_load(&io->done) != NULL && !atomic_exchange(&io->reported, true))
+    napi_call_threadsafe_function(io->wake, NULL, napi_tsfn_nonblocking);
+}
+
+static struct job *prepend_reversed(struct job *job, struct job *to) {
+  for (struct job *next; job != NULL; job = next) {
+    next = job->next;
+    job->next = to;
+    to = job;
+  }
+  return to;
+}
+
+/* What is done, in that order. What is done from now on is reported: who has been seen at it by a
+ * loop that waits for it need not say so, therefore the list is emptied first. */
+static struct job *take_done(struct io *io) {
+  struct job *first = atomic_exchange(&io->done, NULL);
+  atomic_store(&io->done_count, 0);
+  atomic_store(&io->reported, false);
+  struct job *since = atomic_exchange(&io->done, NULL);
+  return prepend_reversed(first, prepend_reversed(since, NULL));
 }
 
 static void run_later(struct job *job, double ns) {
@@ -55,13 +70,7 @@ static void report_done(napi_env env, napi_value unused, void *context, void *da
   (void)data;
   struct io *io = context;
   if (env == NULL || io->closed) return;
-  pthread_mutex_lock(&io->lock);
-  struct job *job = io->done;
-  io->done = NULL;
-  io->done_last = &io->done;
-  io->done_count = 0;
-  io->reported = false;
-  pthread_mutex_unlock(&io->lock);
+  struct job *job = take_done(io);
 
   napi_value on_done, receiver, count;
   if (napi_get_reference_value(env, io->on_done, &on_done) != napi_ok) return;
@@ -98,8 +107,9 @@ static int take_pieces(napi_env env, struct chain *c, napi_value pieces) {
   return 0;
 }
 
-/* submit(slot, pieces, now): 0 or an errno. JavaScript keeps the pieces alive until the job is
- * done. What is not submitted `now`, and is no bulk, waits for a kick. */
+/* submit(slot, pieces, how): 0 or an errno. JavaScript keeps the pieces alive until the job is
+ * done. What is submitted LATER, and is no bulk, waits for a kick; for what is AWAITED the caller
+ * promises an await. */
 static napi_value submit(napi_env env, napi_callback_info info) {
   napi_value values[3];
   size_t count = 3;
@@ -107,8 +117,8 @@ static napi_value submit(napi_env env, napi_callback_info info) {
   CHECK(napi_get_cb_info(env, info, &count, values, NULL, &data));
   struct io *io = data;
   uint32_t index = 0;
-  bool now = false;
-  CHECK(napi_get_value_bool(env, values[2], &now));
+  uint32_t how = LATER;
+  CHECK(napi_get_value_uint32(env, values[2], &how));
   CHECK(napi_get_value_uint32(env, values[0], &index));
   if (io->closed || pool_stopping(io->shared.pool)) return integer(env, ECANCELED);
   if (index >= io->slots) return integer(env, EINVAL);
@@ -123,11 +133,27 @@ static napi_value submit(napi_env env, napi_callback_info info) {
   }
   c->job.bulk = c->slot->header.flags & CHAIN_BULK;
   remember_in_flight(io);
-  if (c->job.bulk || now)
+  /* The loop is going to look, and need not be told. */
+  if (how == AWAITED) io->awaited = !atomic_exchange(&io->reported, true);
+  if (c->job.bulk || how != LATER)
     pool_submit(io->shared.pool, &c->job);
   else
     pool_put(io->shared.pool, &c->job);
   return integer(env, 0);
+}
+
+/* await(ns): looks for as long whether a chain is done, and hands over what is. */
+static napi_value await(napi_env env, napi_callback_info info) {
+  napi_value values[1];
+  double n[1] = {0};
+  struct io *io = arguments(env, info, 1, values, n);
+  if (io == NULL) return fail(env);
+  if (!io->awaited) return NULL;
+  io->awaited = false;
+  double until = now_ns() + n[0];
+  while (atomic_load(&io->done) == NULL && now_ns() < until) sched_yield();
+  report_done(env, NULL, io, NULL);
+  return NULL;
 }
 
 /* discard(pieces): frees the memory of those that are all of their ArrayBuffer, at once. */
@@ -241,7 +267,6 @@ static void end_environment(void *data) {
   for (struct io *io = instance->first, *next; io != NULL; io = next) {
     next = io->next;
     shut_down(io);
-    pthread_mutex_destroy(&io->lock);
     hash_group_destroy(&io->shared.hashing);
     free(io);
   }
@@ -283,14 +308,12 @@ static napi_value create(napi_env env, napi_callback_info info) {
   if (io == NULL) return fail(env);
   io->env = env;
   io->slots = (uint32_t)n[1];
-  io->done_last = &io->done;
   enum { FOLLOW_SYMLINKS = 1, NO_ATTRIBUTES = 2 };
   io->shared.follow_symlinks = (uint32_t)n[2] & FOLLOW_SYMLINKS;
   io->shared.no_attributes = (uint32_t)n[2] & NO_ATTRIBUTES;
   io->shared.copy_buffer = (size_t)n[3];
   io->shared.settle = settle;
   io->shared.run_later = run_later;
-  pthread_mutex_init(&io->lock, NULL);
   hash_group_init(&io->shared.hashing);
   uint64_t names[2];
   bool named = getrandom(names, sizeof names, 0) == (ssize_t)sizeof names;
@@ -315,6 +338,7 @@ static napi_value create(napi_env env, napi_callback_info info) {
   const napi_property_descriptor properties[] = {
       {.utf8name = "arena", .value = arena, .attributes = napi_enumerable},
       {.utf8name = "submit", .method = submit, .data = io},
+      {.utf8name = "await", .method = await, .data = io},
       {.utf8name = "discard", .method = discard, .data = io},
       {.utf8name = "kick", .method = kick, .data = io},
       {.utf8name = "abandon", .method = abandon, .data = io},

@@ -9,8 +9,9 @@
 #include <node_api.h>
 
 enum { DONE_IDS = 1024, ARENA_HEAD = DONE_IDS * sizeof(uint32_t), MAX_SENDS = 65536 };
-enum { REPORT_AT = 8 };        /* completions that are worth a report of their own */
-enum { SEND_ID = 0x40000000 }; /* added to a send's index: what else is done is a slot */
+enum { REPORT_AT = 8 };                  /* completions that are worth a report of their own */
+enum submit_how { LATER, NOW, AWAITED }; /* SUBMIT in src/io/arena.ts */
+enum { SEND_ID = 0x40000000 };           /* added to a send's index: what else is done is a slot */
 
 /* One createIo. Lives until the environment ends, since its functions may be called until then. */
 struct io {
@@ -27,10 +28,10 @@ struct io {
   uint32_t send_capacity;
   uint32_t in_flight;
   bool closed;
-  pthread_mutex_t lock; /* of the list of finished jobs */
-  struct job *done, **done_last;
-  int done_count;
-  bool reported; /* the event loop has been told, and has not looked yet */
+  struct job *_Atomic done; /* the newest first */
+  atomic_int done_count;
+  atomic_bool reported; /* the event loop has been told, and has not looked yet */
+  bool awaited;         /* it needs not be told, since it is looking */
 };
 
 /* All of one environment. */

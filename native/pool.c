@@ -5,9 +5,9 @@
  * the end of the turn, and only if no thread runs that will come by: a thread that ends a job takes
  * the next one without sleeping, so under load one thread may do all the work. A second one is
  * woken when the queue is long, or when nothing has been started for STALL_NS, as behind a job that
- * waits for a disk. While there is work one idle thread, the watcher, looks every WATCH_NS for such
- * a stall, should the loop have nothing to say; KEEP_NS after the last start it sleeps as the
- * others. */
+ * waits for a disk. While jobs queue one idle thread, the watcher, looks every WATCH_NS for such a
+ * stall, should the loop have nothing to say; KEEP_NS after the last that had to queue it sleeps as
+ * the others. */
 #include "pool.h"
 #include "sys.h"
 #include "usage.h"
@@ -42,7 +42,7 @@ struct pool {
   struct worker *idle;    /* asleep without a timeout, the most recent first */
   struct worker *watcher; /* asleep by the clock */
   int threads, running, running_bulk, waking, max_bulk;
-  double last_start;
+  double last_start, last_queue; /* when a job had one before it */
   unsigned long starts, wakes, takeovers;
   atomic_bool stopping;
   atomic_int more, queued; /* metadata.length and that of both, to be read without the lock */
@@ -61,9 +61,10 @@ static struct job *take(struct pool *p);
 static void run(struct worker *w, struct job *job);
 static void sleep_idle(struct worker *w);
 static void watch(struct worker *w);
-static bool recently_active(const struct pool *p);
-static void wake_if_needed(struct pool *p);
-static bool wake_one(struct pool *p);
+static bool may_queue(const struct pool *p);
+static bool is_wake_needed(const struct pool *p);
+static struct worker *choose(struct pool *p);
+static void unlock_and_wake(struct pool *p, struct worker *w);
 static void push(struct queue *q, struct job *job);
 static struct job *shift(struct queue *q);
 
@@ -106,6 +107,7 @@ struct pool *pool_new(int threads, void (*flush)(void *owner), void *owner) {
 
 static void enqueue(struct pool *p, struct job *job) {
   job->crowded = is_full(p, job->bulk);
+  if (p->running + p->metadata.length + p->bulk.length > 0) p->last_queue = job->queued_ns;
   push(job->bulk ? &p->bulk : &p->metadata, job);
   publish_lengths(p);
 }
@@ -126,16 +128,14 @@ void pool_put(struct pool *p, struct job *job) {
 void pool_kick(struct pool *p) {
   if (!pool_is_crowded(p)) return;
   pthread_mutex_lock(&p->lock);
-  wake_if_needed(p);
-  pthread_mutex_unlock(&p->lock);
+  unlock_and_wake(p, is_wake_needed(p) ? choose(p) : NULL);
 }
 
 void pool_submit(struct pool *p, struct job *job) {
   job->queued_ns = now_ns();
   pthread_mutex_lock(&p->lock);
   enqueue(p, job);
-  if (p->waking == 0) wake_one(p);
-  pthread_mutex_unlock(&p->lock);
+  unlock_and_wake(p, p->waking == 0 ? choose(p) : NULL);
 }
 
 bool pool_is_crowded(const struct pool *p) {
@@ -201,7 +201,7 @@ static void *work(void *argument) {
       flushed = true;
     } else if (p->closing && p->metadata.length + p->bulk.length == 0) {
       break;
-    } else if (p->watcher == NULL && recently_active(p)) {
+    } else if (p->watcher == NULL && may_queue(p)) {
       watch(w);
       w->rested = true;
     } else {
@@ -244,10 +244,10 @@ static void run(struct worker *w, struct job *job) {
   p->last_start = now_ns();
   /* Bulk is long, and each piece has an upload that waits for it. */
   bool more_bulk = p->bulk.length > 0 && p->running_bulk < p->max_bulk;
-  if (p->waking == 0 && (more_bulk || (p->watcher == NULL && ready(p) > 0))) wake_one(p);
+  bool wanted = p->waking == 0 && (more_bulk || (p->watcher == NULL && ready(p) > 0));
   /* The job may block, and then nobody else would come to send off what is held back. */
   bool alone = p->watcher == NULL;
-  pthread_mutex_unlock(&p->lock);
+  unlock_and_wake(p, wanted ? choose(p) : NULL);
   if (bulk || alone) p->flush(p->owner);
   if (w->rested) usage_begin();
   w->rested = false;
@@ -272,8 +272,8 @@ static void sleep_idle(struct worker *w) {
   w->signalled = false;
 }
 
-static bool recently_active(const struct pool *p) {
-  return p->running > 0 || now_ns() - p->last_start < KEEP_NS;
+static bool may_queue(const struct pool *p) {
+  return p->running > 0 || now_ns() - p->last_queue < KEEP_NS;
 }
 
 /* Sleeps by the clock. Returns when there may be something to do: signalled, or jobs that nobody
@@ -281,7 +281,7 @@ static bool recently_active(const struct pool *p) {
 static void watch(struct worker *w) {
   struct pool *p = w->pool;
   p->watcher = w;
-  while (!w->signalled && !p->closing && recently_active(p)) {
+  while (!w->signalled && !p->closing && may_queue(p)) {
     unsigned long starts = p->starts;
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
@@ -305,30 +305,33 @@ static void watch(struct worker *w) {
   w->signalled = false;
 }
 
-static void wake_if_needed(struct pool *p) {
+static bool is_wake_needed(const struct pool *p) {
   int waiting = ready(p);
-  if (waiting == 0 || p->waking > 0) return;
+  if (waiting == 0 || p->waking > 0) return false;
   /* Without a watcher nobody would see that what runs has come to a stop. */
-  if (p->running == 0 || p->watcher == NULL || waiting > LONG_QUEUE * p->running ||
-      now_ns() - p->last_start > STALL_NS)
-    wake_one(p);
+  return p->running == 0 || p->watcher == NULL || waiting > LONG_QUEUE * p->running ||
+         now_ns() - p->last_start > STALL_NS;
 }
 
-/* Wakes the thread that slept least, the watcher last; false when all are busy. */
-static bool wake_one(struct pool *p) {
+/* Takes the thread that slept least, the watcher last; NULL when all are busy. */
+static struct worker *choose(struct pool *p) {
   struct worker *w = p->idle;
-  if (w != NULL) {
+  if (w != NULL)
     p->idle = w->next_idle;
-  } else if (p->watcher != NULL && !p->watcher->signalled) {
+  else if (p->watcher != NULL && !p->watcher->signalled)
     w = p->watcher;
-  } else {
-    return false;
-  }
+  else
+    return NULL;
   w->signalled = true;
   p->waking++;
   p->wakes++;
-  pthread_cond_signal(&w->wake);
-  return true;
+  return w;
+}
+
+/* In this order: a thread that wakes needs the lock first of all. */
+static void unlock_and_wake(struct pool *p, struct worker *w) {
+  pthread_mutex_unlock(&p->lock);
+  if (w != NULL) pthread_cond_signal(&w->wake);
 }
 
 static void push(struct queue *q, struct job *job) {

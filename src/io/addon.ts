@@ -22,7 +22,8 @@ interface Addon {
 /** One pool with its arena; the functions are described where native/addon.c defines them. */
 export interface NativeIo {
   readonly arena: ArrayBuffer
-  submit(slot: number, pieces: readonly Uint8Array[] | undefined, now: boolean): number
+  submit(slot: number, pieces: readonly Uint8Array[] | undefined, how: number): number
+  await(ns: number): void
   discard(pieces: readonly Uint8Array[]): void
   kick(): void
   abandon(slot: number): void

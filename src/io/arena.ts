@@ -95,6 +95,9 @@ export const FD_OF_STEP = -2
 export const HASHER_NONE = 0xffff
 export const HASHER_JOB = 0xfffe
 
+/** What is to be done about a chain that is submitted: a kick will follow, nothing, or an await. */
+export const SUBMIT = { later: 0, now: 1, awaited: 2 } as const
+
 /** States of a result. */
 export const RESULT = { notReached: 0, ran: 1, skipped: 2 } as const
 

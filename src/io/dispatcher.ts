@@ -2,10 +2,11 @@ import { nowNs } from '../trace/clock.ts'
 import type { Attributes } from '../trace/recorder.ts'
 import { Histogram } from '../trace/histogram.ts'
 import type { NativeIo } from './addon.ts'
-import { Arena, CHAIN, LAYOUT } from './arena.ts'
+import { Arena, CHAIN, LAYOUT, SUBMIT } from './arena.ts'
 import type { AnyStep } from './chain-step.ts'
 import { IoError } from './io-error.ts'
 import { type JobSource, JobWriter, type WrittenJob } from './job-writer.ts'
+import { LoneClient } from './lone-client.ts'
 import { ResultReader } from './result-reader.ts'
 import { StepSpans } from './step-spans.ts'
 import { RECORD_DOUBLES, SYSCALL_NAMES } from './syscalls.ts'
@@ -36,6 +37,12 @@ const ECANCELED = 125
 
 /** Chains that follow each other this closely are many requests, not one client that waits for each answer. */
 const BUSY_NS = 120_000
+/** A chain of a small object takes less where its files are cached. After one that took longer none is awaited. */
+const SHORT_NS = 100_000
+/** What is ready meanwhile waits as long at the most. */
+const AWAIT_NS = 150_000
+
+const resolved = Promise.resolve()
 
 /** Seconds. A thread that is awake takes some 10 µs. */
 const QUEUE_WAIT_BOUNDS = [
@@ -60,8 +67,12 @@ export class Dispatcher {
   #busy = 0
   #closed = false
   #kicking = false
-  /** When the last chain was submitted. */
+  readonly #loneClient = new LoneClient()
+  #isAwaited = false
+  /** When the last job was submitted, when one last ended, and how long that took. */
   #submittedNs = 0
+  #endedNs = 0
+  #tookNs = 0
   #whenIdle: (() => void) | undefined
 
   constructor(native: NativeIo, slots: number) {
@@ -128,11 +139,10 @@ export class Dispatcher {
     let errno: number
     try {
       running.job = this.#writer.write(slot, plan, running.from)
-      const now = nowNs()
-      const isAlone = this.#busy === 1 && now - this.#submittedNs > BUSY_NS
-      this.#submittedNs = now
-      errno = this.#native.submit(slot, running.job.pieces, isAlone)
-      if (!isAlone && !plan.bulk) this.#kickSoon()
+      const how = plan.bulk ? SUBMIT.now : this.#howToSubmit()
+      errno = this.#native.submit(slot, running.job.pieces, how)
+      if (how === SUBMIT.later) this.#kickSoon()
+      else if (how === SUBMIT.awaited) void resolved.then(this.#await)
     } catch (error) {
       if (!(error instanceof NulError)) {
         this.#end(running, slot, error instanceof Error ? error : new Error(String(error)), true)
@@ -143,6 +153,20 @@ export class Dispatcher {
     if (errno !== 0)
       this.#end(running, slot, new IoError(errno, 'chain', plan.steps[running.from]), true)
   }
+
+  #howToSubmit(): number {
+    const now = nowNs()
+    const isOnly = this.#busy === 1
+    const isFirst = now - this.#submittedNs > BUSY_NS
+    const isLone = this.#loneClient.isSeen(isOnly, now - this.#endedNs, this.#isAwaited)
+    this.#submittedNs = now
+    this.#isAwaited = isLone && this.#tookNs < SHORT_NS
+    if (this.#isAwaited) return SUBMIT.awaited
+    return isOnly && isFirst ? SUBMIT.now : SUBMIT.later
+  }
+
+  /** The loop has nothing else to do then, and going to sleep and being woken takes longer than a short chain. */
+  readonly #await = (): void => this.#native.await(AWAIT_NS)
 
   /**
    * Wakes a thread when this turn of the event loop has brought all its chains: one wake-up serves them together. Only
@@ -170,6 +194,8 @@ export class Dispatcher {
     const hadSlot = running.waitsSinceNs === 0
     running.waitsSinceNs = 0
     this.queueWait.add(queueNs / 1e9)
+    this.#endedNs = double[(head >> 3) + 6] ?? 0
+    this.#tookNs = this.#endedNs - (double[(head >> 3) + 5] ?? 0)
     const to = job?.to ?? from
     const records = plan.syscalls ? this.#records(head) : undefined
     let record = 0
