@@ -71,17 +71,18 @@ function composeHead(
     outgoing.req.httpVersion === '1.1'
   if (!isOurs) return undefined
   const { status, headers = NO_HEADERS } = response
-  let text = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'unknown'}\r\n`
-  text += `Server: VERSITYGW\r\nX-Amz-Request-Id: ${requestId(recorder)}\r\n`
-  text += `X-Amz-Id-2: ${hostId(recorder)}\r\nX-Trace-ID: ${recorder.traceId}\r\n`
+  let text = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'unknown'}`
+  text += `\r\nServer: VERSITYGW\r\nX-Amz-Request-Id: ${requestId(recorder)}`
+  text += `\r\nX-Amz-Id-2: ${hostId(recorder)}\r\nX-Trace-ID: ${recorder.traceId}`
   for (let at = 0; at < headers.length; at += 2) {
-    const name = headers[at] ?? ''
+    const start = lineStart(headers[at] ?? '')
     const value = headers[at + 1]
-    if (value === undefined || !isPlainName(name) || NOT_IN_HEADERS.test(value)) return undefined
-    text += `${name}: ${value}\r\n`
+    if (start === undefined || value === undefined || NOT_IN_HEADERS.test(value)) return undefined
+    text += start
+    text += value
   }
-  if (typeof response.body === 'string') text += 'Content-Type: application/xml\r\n'
-  if (length !== undefined) text += `Content-Length: ${length}\r\n`
+  if (typeof response.body === 'string') text += '\r\nContent-Type: application/xml'
+  if (length !== undefined) text += `\r\nContent-Length: ${length}`
   return text + headEnd(timeoutMs)
 }
 
@@ -90,18 +91,22 @@ const NO_HEADERS: readonly string[] = []
 /** All but tabs, visible ASCII and the bytes above it (RFC 9110, 5.5): as Node has it. */
 const NOT_IN_HEADERS = /[^\t\x20-\x7e\x80-\xff]/
 
-/** Whether a name is one (RFC 9110, 5.6.2) and says nothing about the connection, which Node would have to know. */
-function isPlainName(name: string): boolean {
-  const known = knownNames.get(name)
+/**
+ * The end of the line before, the name, and what separates it from its value. Undefined where that is no name (RFC 9110,
+ * 5.6.2), and where it says something about the connection, which Node would have to know.
+ */
+function lineStart(name: string): string | undefined {
+  const known = lineStarts.get(name)
   if (known !== undefined) return known
-  const isPlain = TOKEN.test(name) && !OF_THE_CONNECTION.has(name.toLowerCase())
-  if (knownNames.size < MAX_KNOWN_NAMES) knownNames.set(name, isPlain)
-  return isPlain
+  if (!TOKEN.test(name) || OF_THE_CONNECTION.has(name.toLowerCase())) return undefined
+  const start = `\r\n${name}: `
+  if (lineStarts.size < MAX_LINE_STARTS) lineStarts.set(name, start)
+  return start
 }
 
 /** Names are few, but for those of user metadata. */
-const MAX_KNOWN_NAMES = 256
-const knownNames = new Map<string, boolean>()
+const MAX_LINE_STARTS = 256
+const lineStarts = new Map<string, string>()
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 const OF_THE_CONNECTION: ReadonlySet<string> = new Set([
   'connection',
@@ -124,8 +129,9 @@ function headEnd(timeoutMs: number): string {
     endSecond = second
     endTimeoutMs = timeoutMs
     const keepAlive =
-      timeoutMs === 0 ? '' : `Keep-Alive: timeout=${Math.floor(timeoutMs / 1000)}\r\n`
-    endText = `Date: ${new Date(now).toUTCString()}\r\nConnection: keep-alive\r\n${keepAlive}\r\n`
+      timeoutMs === 0 ? '' : `\r\nKeep-Alive: timeout=${Math.floor(timeoutMs / 1000)}`
+    const date = new Date(now).toUTCString()
+    endText = `\r\nDate: ${date}\r\nConnection: keep-alive${keepAlive}\r\n\r\n`
   }
   return endText
 }

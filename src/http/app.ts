@@ -25,11 +25,12 @@ export function createApp(
 ): (incoming: RequestMessage, outgoing: ServerResponse) => void {
   const { healthPath } = options
   const app = new Hono<{ Bindings: Bindings }>({
-    getPath: (request, context) => (request === CATCH_ALL ? '/' : rawPath(context?.env?.incoming)),
+    getPath: (request, context) =>
+      request === CATCH_ALL ? S3_ROUTE : rawPath(context?.env?.incoming),
   })
   if (healthPath !== undefined)
     app.get(healthPath, (c) => c.text('OK', 200, { ...PLAIN_TEXT, 'X-Trace-ID': newTraceId() }))
-  app.all('*', (c) => {
+  app.all(S3_ROUTE, (c) => {
     options.serveS3(c.env.incoming, c.env.outgoing)
     return RESPONSE_ALREADY_SENT
   })
@@ -54,6 +55,9 @@ interface Bindings {
 }
 
 const PLAIN_TEXT = { 'Content-Type': 'text/plain; charset=utf-8' }
+
+/** No request's own path, which holds no space; and without a wildcard, so that the router looks it up and matches nothing. */
+const S3_ROUTE = '/ s3'
 
 /**
  * All that Hono looks at to find the catch-all. Its path says nothing, because the router looks paths up as property names, and

@@ -117,14 +117,12 @@ export class RequestPayload implements Payload {
 
   async collect(): Promise<readonly Buffer[]> {
     const pieces: Buffer[] = []
-    await this.pump(arraySink(pieces))
+    await this.#read(arraySink(pieces))
     return pieces
   }
 
   async pump(sink: PieceSink): Promise<void> {
-    const decoder = this.#decoder()
-    // A chunked body of no bytes still has its frame, and perhaps its trailer.
-    if (this.length > 0 || this.#isChunked) await this.#reader.read(decoder, sink)
+    await this.#read(sink)
   }
 
   /** All of a body that need not say how long it is. */
@@ -137,6 +135,13 @@ export class RequestPayload implements Payload {
     await this.#reader.read(createPlainDecoder(length, maxBytes), arraySink(pieces))
     const [only = EMPTY] = pieces
     return pieces.length <= 1 ? only : Buffer.concat(pieces)
+  }
+
+  /** Throws what is wrong with the head. */
+  #read(sink: PieceSink): Promise<void> | undefined {
+    const decoder = this.#decoder()
+    // A chunked body of no bytes still has its frame, and perhaps its trailer.
+    return this.length > 0 || this.#isChunked ? this.#reader.read(decoder, sink) : undefined
   }
 
   get #isChunked(): boolean {

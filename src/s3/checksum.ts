@@ -131,8 +131,12 @@ export function isBase64Of(bytes: number, value: string): boolean {
 }
 
 export function checksumHeader(algorithm: string): string {
-  return PREFIX + algorithm.toLowerCase()
+  return HEADERS.get(algorithm) ?? PREFIX + algorithm.toLowerCase()
 }
+
+const HEADERS: ReadonlyMap<string, string> = new Map(
+  ALGORITHMS.map((algorithm) => [algorithm, PREFIX + algorithm.toLowerCase()]),
+)
 
 /** The error where the body is not what its checksum says. */
 export function checksumMismatch(algorithm: string): S3Error {
