@@ -40,8 +40,8 @@ static struct job *prepend_reversed(struct job *job, struct job *to) {
   return to;
 }
 
-/* What is done, in that order. What is done from now on is reported: who has been seen at it by a
- * loop that waits for it need not say so, therefore the list is emptied first. */
+/* What is done, in that order; what is done from now on is reported. The list is emptied before
+ * that is said: so a thread whose job the awaiting loop has just taken finds nothing to report. */
 static struct job *take_done(struct io *io) {
   struct job *first = atomic_exchange(&io->done, NULL);
   atomic_store(&io->done_count, 0);
@@ -142,7 +142,7 @@ static napi_value submit(napi_env env, napi_callback_info info) {
   return integer(env, 0);
 }
 
-/* await(ns): looks for as long whether a chain is done, and hands over what is. */
+/* await(ns): looks, for as long at the most, whether a chain is done, and hands over what is. */
 static napi_value await(napi_env env, napi_callback_info info) {
   napi_value values[1];
   double n[1] = {0};
@@ -151,6 +151,7 @@ static napi_value await(napi_env env, napi_callback_info info) {
   if (!io->awaited) return NULL;
   io->awaited = false;
   double until = now_ns() + n[0];
+  /* The thread that is to run it may have been woken on this very processor. */
   while (atomic_load(&io->done) == NULL && now_ns() < until) sched_yield();
   report_done(env, NULL, io, NULL);
   return NULL;
