@@ -45,9 +45,14 @@ function hexWord(word: number): string {
 /** The 32-bit integer that eight hex digits from `at` on spell. */
 export function wordAt(hex: string, at: number): number {
   let word = 0
-  for (let i = at; i < at + 8; i++) {
-    const code = hex.charCodeAt(i)
-    word = (word << 4) | (code < 58 ? code - 48 : code < 71 ? code - 55 : code - 87)
-  }
+  for (let i = at; i < at + 8; i++) word = (word << 4) | (DIGITS[hex.charCodeAt(i)] ?? 0)
   return word
+}
+
+/** What a hex digit counts, by its character. */
+const DIGITS = new Uint8Array(128)
+for (let value = 0; value < 16; value++) {
+  const digit = value.toString(16)
+  DIGITS[digit.charCodeAt(0)] = value
+  DIGITS[digit.toUpperCase().charCodeAt(0)] = value
 }

@@ -61,19 +61,23 @@ const SHORT_TEXT = 125
 /** Taken for ASCII until a character is not: then nothing has been written and false is returned. */
 function writeShortText(writer: ProtobufWriter, tag: number, key: Prepared, text: string): boolean {
   const { length } = text
-  writer.reserve(key.length + length + 16)
   const start = writer.at
-  head(writer, tag, key, length + 2)
-  writer.byte(ANY.string)
-  writer.byte(length)
-  const { block, at } = writer
+  writer.reserve(key.length + length + 16)
+  writer.byte(tag)
+  writer.varint(key.length + length + 3)
+  writer.prepared(key)
+  const { block } = writer
+  let { at } = writer
+  block[at++] = length + 2
+  block[at++] = ANY.string
+  block[at++] = length
   let seen = 0
   for (let i = 0; i < length; i++) {
     const code = text.charCodeAt(i)
     seen |= code
-    block[at + i] = code
+    block[at++] = code
   }
-  writer.at = seen < 128 ? at + length : start
+  writer.at = seen < 128 ? at : start
   return seen < 128
 }
 

@@ -22,15 +22,16 @@ interface Name {
   readonly rules: NameRules
 }
 
-/** A span that has nothing but ids, times and attributes, and is nobody's child but ours. */
+/** A span that has nothing but ids, times and attributes, and is nobody's child but ours; its trace may be another's. */
 export function isTemplated(span: Span, recorder: Recorder): boolean {
   return (
     span.events === undefined &&
     span.failure === undefined &&
     span.lost === undefined &&
     recorder.kinds === undefined &&
-    recorder.parent === undefined &&
-    (span.parent !== undefined || recorder.links === undefined)
+    (span.parent === undefined
+      ? recorder.parent === undefined && recorder.links === undefined
+      : recorder.parent?.traceState === undefined)
   )
 }
 

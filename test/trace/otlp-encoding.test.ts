@@ -104,6 +104,7 @@ describe.each(['http', 'grpc'] as const)(
 
     test.each<[string, () => Recorder, Depth, number]>([
       ['a root of ours', () => putObjectRecord(nowNs()), 'io', 6],
+      ['a remote parent', () => putObjectRecord(nowNs(), STATELESS_CALLER), 'io', 6],
       ['a remote parent with tracestate', () => putObjectRecord(nowNs(), CALLER), 'io', 6],
       ['system calls', () => putObjectRecord(nowNs()), 'syscall', 8],
       ['the root alone', () => putObjectRecord(nowNs()), 'http', 1],
@@ -120,6 +121,8 @@ describe.each(['http', 'grpc'] as const)(
     })
   },
 )
+
+const STATELESS_CALLER = { ...CALLER, traceState: undefined }
 
 function linked(): Recorder {
   const recorder = putObjectRecord(nowNs())
