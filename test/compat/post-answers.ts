@@ -110,5 +110,6 @@ function shownXml(text: string): string {
     .slice(text.indexOf('\n') + 1)
     .replace(/<RequestId>.*<\/HostId>/, '')
     .replaceAll(/\b\d{8}T\d{6}Z/g, 'DATE')
+    .replace(/(<ArgumentValue>\w+\/)\d{8}\//, '$1DAY/')
     .replace(/<StringToSign>.*<\/StringToSignBytes>/, '')
 }

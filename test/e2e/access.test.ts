@@ -205,15 +205,14 @@ describe('accounts', () => {
       const keys = Array.from({ length: 500 }, (_, n) => `${'x'.repeat(1000)}${n}`)
       const state = { isDone: false }
       const deletion = deleteKeys(at, 'usr', 'costly', keys).finally(() => (state.isDone = true))
-      let longestMs = 0
+      let answers = 0
       while (!state.isDone) {
-        const start = performance.now()
         await as('root', 'GET', '/')
-        longestMs = Math.max(longestMs, performance.now() - start)
+        answers++
       }
       expect(answerOf(await deletion)).toBe('403 AccessDenied')
-      // Asked without a pause they take a second or two.
-      expect(longestMs).toBeLessThan(300)
+      // Asked without a pause they take a second or two, in which nobody else is answered: one, or two.
+      expect(answers).toBeGreaterThan(5)
     })
 
     test('a version needs the right to delete versions', async () => {
