@@ -1,7 +1,7 @@
 import { Client } from 'ldapts'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -11,6 +11,18 @@ import { freePort } from './gateway.ts'
 const SUFFIX = 'dc=example,dc=org'
 const BIND_DN = `cn=admin,${SUFFIX}`
 const BIND_PASSWORD = 'directory manager'
+
+/** A signal that stops is sent at once and obeyed a little later, thread by thread: see proc_pid_stat(5). */
+async function untilStopped(pid: number | undefined): Promise<void> {
+  const stopped = async (): Promise<boolean> => {
+    const tasks = await readdir(`/proc/${pid}/task`)
+    const stats = await Promise.all(
+      tasks.map((task) => readFile(`/proc/${pid}/task/${task}/stat`, 'utf8')),
+    )
+    return stats.every((stat) => stat.includes(') T '))
+  }
+  while (!(await stopped())) await sleep(1)
+}
 
 /** OpenLDAP's server as a child process with a database of its own. */
 export interface Slapd extends AsyncDisposable {
@@ -82,7 +94,8 @@ export async function startSlapd(program: string, options: SlapdOptions = {}): P
     },
     async kill(signal) {
       child?.kill(signal)
-      if (signal === 'SIGSTOP' || signal === 'SIGCONT' || child === undefined) return
+      if (signal === 'SIGCONT' || child === undefined) return
+      if (signal === 'SIGSTOP') return untilStopped(child.pid)
       if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
     },
     async [Symbol.asyncDispose]() {
