@@ -56,6 +56,13 @@ struct io *arguments(napi_env env, napi_callback_info info, size_t count, napi_v
 /* The event loop is kept alive as long as something is in flight. */
 void remember_in_flight(struct io *io);
 
+/* Completions: completions.c. The pool calls the first three. */
+void settle(struct job *job);
+void run_later(struct job *job, double ns);
+void report_rest(void *owner);
+void report_done(napi_env env, napi_value unused, void *context, void *data);
+napi_value await(napi_env env, napi_callback_info info);
+
 /* The calls beside chains: glue-calls.c. */
 napi_value new_hasher(napi_env env, napi_callback_info info);
 napi_value free_hasher(napi_env env, napi_callback_info info);
