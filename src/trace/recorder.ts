@@ -210,8 +210,9 @@ export class Span {
   /** Opens a span below this one. */
   child(name: string, attributes?: Attributes, startNs: number = nowNs()): Span {
     const span = new Span(this.recorder, this, name, startNs)
+    if (!this.recorder.recording) return span
     if (attributes !== undefined) span.setAll(attributes)
-    if (this.recorder.recording) this.recorder.add(span)
+    this.recorder.add(span)
     return span
   }
 
