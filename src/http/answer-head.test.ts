@@ -1,28 +1,22 @@
 import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
-import { connect, type AddressInfo } from 'node:net'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { connect } from 'node:net'
+import { describe, expect, test } from 'vitest'
+import { whileTesting } from '../../test/support/listening.ts'
 import type { S3Response } from '../s3/operation.ts'
 import { Recorder } from '../trace/recorder.ts'
 import { joinHead, writeHead } from './answer-head.ts'
 
 let answer: (outgoing: ServerResponse) => void = () => {}
 const server = createServer({ keepAliveTimeout: 75_000 }, (_, outgoing) => answer(outgoing))
-beforeAll(async () => {
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-})
-afterAll(() => {
-  server.closeAllConnections()
-  server.close()
-})
+const port = whileTesting(server)
 
 const recorder = new Recorder(false, undefined)
 
 /** The bytes that come back, the date left out: one character each. */
 async function bytesOf(give: (outgoing: ServerResponse) => void, request: string): Promise<string> {
   answer = give
-  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  const socket = connect(port(), '127.0.0.1')
   let text = ''
   socket.setEncoding('latin1').on('data', (piece) => {
     text += piece

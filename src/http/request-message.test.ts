@@ -1,22 +1,16 @@
 import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
-import { connect, type AddressInfo, type Socket } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import { whileTesting } from '../../test/support/listening.ts'
 import { RequestMessage, type BodyTaker } from './request-message.ts'
 
 let serve: (incoming: RequestMessage, outgoing: ServerResponse) => unknown = () => {}
 const server = createServer({ IncomingMessage: RequestMessage }, (incoming, outgoing) =>
   serve(incoming, outgoing),
 )
-beforeAll(async () => {
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-})
-afterAll(() => {
-  server.closeAllConnections()
-  server.close()
-})
+const port = whileTesting(server)
 
 class Log implements BodyTaker {
   readonly told: string[] = []
@@ -37,7 +31,7 @@ class Log implements BodyTaker {
 }
 
 async function connection(bytes: string): Promise<{ socket: Socket; text: () => string }> {
-  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  const socket = connect(port(), '127.0.0.1')
   let text = ''
   socket.setEncoding('latin1').on('data', (piece) => (text += piece))
   socket.on('error', () => {})

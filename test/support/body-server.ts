@@ -1,11 +1,11 @@
 import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
-import { connect, type AddressInfo, type Socket } from 'node:net'
-import { afterAll, beforeAll } from 'vitest'
+import { connect, type Socket } from 'node:net'
 import type { Authentication } from '../../src/auth/authenticate.ts'
 import { createPayload, type RequestPayload } from '../../src/http/body.ts'
 import { RequestMessage } from '../../src/http/request-message.ts'
 import { parseRequest } from '../../src/http/request.ts'
+import { whileTesting } from './listening.ts'
 
 const STALL_MS = 300
 const MAX_OBJECT_SIZE = 10_000_000
@@ -33,20 +33,14 @@ export class BodyServer {
   /** How often the body of the last request was asked for. */
   continues = 0
   #exchange: ((incoming: RequestMessage, outgoing: ServerResponse) => void) | undefined
+  readonly #port: () => number
   readonly #server = createServer({ requestTimeout: 0, IncomingMessage: RequestMessage })
 
   constructor() {
     const serve = (incoming: RequestMessage, outgoing: ServerResponse): void =>
       this.#exchange?.(incoming, outgoing)
     this.#server.on('request', serve).on('checkContinue', serve)
-    beforeAll(async () => {
-      this.#server.listen(0, '127.0.0.1')
-      await once(this.#server, 'listening')
-    })
-    afterAll(() => {
-      this.#server.closeAllConnections()
-      this.#server.close()
-    })
+    this.#port = whileTesting(this.#server)
   }
 
   /** Sends bytes over a fresh connection; resolves with what `use` returned or threw. */
@@ -60,7 +54,7 @@ export class BodyServer {
           .finally(() => outgoing.end('done'))
       }
     })
-    const socket = connect((this.#server.address() as AddressInfo).port, '127.0.0.1')
+    const socket = connect(this.#port(), '127.0.0.1')
     await once(socket, 'connect')
     socket.on('error', () => {})
     socket.write(bytes, 'latin1')
