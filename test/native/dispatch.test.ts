@@ -12,46 +12,6 @@ const f = useIo()
 const small = useIo({ threads: 1, slots: 2 })
 const narrow = useIo({ threads: 3 })
 
-describe('chains that come one by one', () => {
-  /** Whether the event loop turned while the chain ran. */
-  async function turns(): Promise<boolean> {
-    let turned = false
-    setImmediate(() => {
-      turned = true
-    })
-    const chain = f.chain()
-    chain.statAt(f.root, '')
-    await chain.run()
-    return turned
-  }
-
-  async function awaitedOf(count: number): Promise<number> {
-    let awaited = 0
-    for (let i = 0; i < count; i++) if (!(await turns())) awaited++
-    return awaited
-  }
-
-  it('are awaited by the event loop, once they are seen to', async () => {
-    expect(await awaitedOf(200)).toBeGreaterThan(0)
-  })
-
-  it('and take long hold the loop up for a moment only, and once', async () => {
-    await awaitedOf(100)
-    f.io.faults.set({ call: 'fstat', errno: 0, delayMs: 50 })
-    const start = nowNs()
-    let turnedAfterNs = 0
-    setImmediate(() => {
-      turnedAfterNs = nowNs() - start
-    })
-    const chain = f.chain()
-    chain.stat(f.root)
-    await chain.run()
-    expect(turnedAfterNs).toBeGreaterThan(0)
-    expect(turnedAfterNs).toBeLessThan(nowNs() - start - 20e6)
-    expect(await turns()).toBe(true)
-  })
-})
-
 describe('a chain longer than a slot', () => {
   it('runs as one', async () => {
     const chain = f.chain()
