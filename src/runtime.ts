@@ -16,6 +16,4 @@ const BUFFER_POOL_BYTES = 256 * 1024
 export function prepareRuntime(): void {
   Buffer.poolSize = BUFFER_POOL_BYTES
   setFlagsFromString('--no-allocation-site-pretenuring')
-  // Of the thread that sends traces: with V8's 1 MiB to begin with every export is promoted, and marked away again.
-  setFlagsFromString('--min-semi-space-size=16')
 }

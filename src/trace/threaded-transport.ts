@@ -3,6 +3,12 @@ import type { Done, OnRejected, Transport, TransportOptions } from './exporters.
 import type { EncodedSpans } from './otlp-batch.ts'
 import type { FromThread, ToThread } from './transport-thread.ts'
 
+/**
+ * V8 collects when buffers take twice as much as its young generation may. By its usual 48 MB the buffers of a dozen exports
+ * count as grown old first, and are then marked away by all of V8's threads.
+ */
+const YOUNG_GENERATION_MB = 2
+
 /** A thread that cannot start must not be started for every batch. */
 const RESTART_AFTER_MS = 5000
 
@@ -67,6 +73,7 @@ export class ThreadedTransport implements Transport {
       name: 'otlp-transport',
       // What Node was told for the gateway (`--input-type`, say) is not for this thread.
       execArgv: [],
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     })
     let cause = new Error('the transport thread ended')
     thread.on('message', (message: FromThread) => this.#receive(message))

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { runProgram, startGateway, type Gateway } from '../support/gateway.ts'
 import { makeCertificate } from '../support/otlp-certificate.ts'
 import { startOtlpReceiver, type OtlpReceiver } from '../support/otlp-receiver.ts'
+import { threadNiceness } from '../support/process-facts.ts'
 
 interface ZipkinSpan {
   readonly traceId: string
@@ -107,6 +108,13 @@ describe('several exporters at once, by TLS where asked', () => {
       expect(text.split('\n').filter((line) => line.includes(traceId))).toHaveLength(1)
     })
     await gateway.waitFor(new RegExp(`"trace_id":"${traceId}"`))
+  })
+
+  test('requests go before the thread that sends traces', () => {
+    const threads = threadNiceness(gateway.pid)
+    const usual = threads.get(gateway.pid) ?? 0
+    const others = [...threads.values()].filter((niceness) => niceness !== usual)
+    expect(others).toEqual(usual < 5 ? [5] : [])
   })
 })
 

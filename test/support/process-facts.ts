@@ -12,6 +12,18 @@ export function residentMiB(pid: number): number {
   return Number(kiB) / 1024
 }
 
+/** By the ids of a process's threads: https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html, field 19. */
+export function threadNiceness(pid: number): Map<number, number> {
+  const niceness = new Map<number, number>()
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8')
+    // The second field is a name, which may hold anything.
+    const fields = stat.slice(stat.lastIndexOf(') ') + 2).split(' ')
+    niceness.set(Number(thread), Number(fields[19 - 3]))
+  }
+  return niceness
+}
+
 /** True as soon as the condition holds; false when it has not held for so long. */
 export async function eventually(
   condition: () => boolean | Promise<boolean>,
