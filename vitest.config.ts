@@ -9,7 +9,9 @@ export default defineConfig({
     // Two at least: half of the time tests wait, for processes to start and for time limits to pass.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     globalSetup: ['test/support/build.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // Only what hangs comes to an end by these: a busy machine may take many times as long as an idle one.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
+    expect: { poll: { timeout: 60_000 } },
   },
 })

@@ -118,7 +118,7 @@ describe.each(VARIANTS)('killed before each system call ($name)', ({ durability,
           rmSync(root, { recursive: true })
           rmSync(versioningDirectory, { recursive: true })
         }
-      }, 12)
+      })
       expect(ended).toBeGreaterThan(3)
     },
     120_000,

@@ -70,7 +70,7 @@ test('every answer, and what is stored, is VersityGW’s', async () => {
     if (JSON.stringify(got) !== JSON.stringify(expected)) wrong.push({ step, got })
   }
   expect(wrong).toEqual([])
-}, 120_000)
+})
 
 function send(at: Fixture, step: Step, target: string): Promise<RawResponse> {
   const { method, headers = {}, body, trailer } = step

@@ -37,7 +37,7 @@ describe.skipIf(jaeger === undefined || otelcol === undefined)('A collector befo
     })
     stops.push(gateway)
     mkdirSync(join(gateway.dir, 'bucket'))
-  }, 60_000)
+  })
   afterAll(async () => {
     for (const stop of stops.toReversed()) await stop[Symbol.asyncDispose]()
   })
@@ -74,7 +74,7 @@ describe.skipIf(jaeger === undefined || otelcol === undefined)('A collector befo
         timeout: 30_000,
       })
       .toMatch(/traces_span_metrics_calls_total\{[^}]*s3_operation="GetObject"[^}]*\} 1/)
-  }, 60_000)
+  })
 
   test('what the viewer has to download is taken by Jaeger', async () => {
     const s3 = connect(gateway)
@@ -106,5 +106,5 @@ describe.skipIf(jaeger === undefined || otelcol === undefined)('A collector befo
     expect(root?.attributes.get('s3.key')).toEqual({ type: 'string', value: 'downloaded' })
     expect(root?.attributes.get('http.status_code')).toEqual({ type: 'int', value: 200 })
     expect(root?.attributes.get('vgw.client_wait_ms')?.type).toBe('double')
-  }, 60_000)
+  })
 })

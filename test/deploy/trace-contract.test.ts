@@ -62,7 +62,7 @@ describe.each(stores)('%s', (_, start) => {
   beforeAll(async () => {
     for (const part of [data, versions, iam]) mkdirSync(part ?? '')
     store = await start()
-  }, 100_000)
+  })
   const at = useGateway(() => ({
     dir: data ?? '',
     flags: [
@@ -125,5 +125,5 @@ describe.each(stores)('%s', (_, start) => {
     }
     expect(wrong).toEqual([])
     expect(unseen(seen)).toEqual([])
-  }, 60_000)
+  })
 })

@@ -35,7 +35,7 @@ const EXPECTED = new Map(
 describe('contract 4.6 and 6.2: operation × what hangs on the bucket × caller', () => {
   const at = useGateway({ flags: ['--iam-dir', iamDir], posixFlags: ['--durability', 'none'] })
 
-  test('every cell', { timeout: 120_000 }, async () => {
+  test('every cell', async () => {
     expect(differences(EXPECTED, await observe(at, OPERATIONS))).toEqual([])
   })
 
@@ -64,7 +64,7 @@ describe.skipIf(versitygw === undefined)('The same matrix, answered by VersityGW
     flags: ['--iam-dir', iamDir, '--iam-cache-disable'],
   })
 
-  test('differs where a defect is fixed, and nowhere else', { timeout: 120_000 }, async () => {
+  test('differs where a defect is fixed, and nowhere else', async () => {
     const found = differences(EXPECTED, await observe(at, OPERATIONS))
     expect(found.filter((line) => !DEPARTURES.some((departure) => departure.test(line)))).toEqual(
       [],

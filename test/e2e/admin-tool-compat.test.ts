@@ -153,24 +153,24 @@ const iam = { theirs: accountDirectory(), ours: accountDirectory() }
 
 describe.skipIf(versitygw === undefined)('beside VersityGW', () => {
   // The first, since it is the one that is recorded.
-  test("VersityGW's tool, VersityGW", { timeout: 60_000 }, async () => {
+  test("VersityGW's tool, VersityGW", async () => {
     await using gateway = await startVersitygw()
     expectGolden(GOLDEN, await transcript(theirs, gateway))
   })
 
-  test('our tool, VersityGW', { timeout: 60_000 }, async () => {
+  test('our tool, VersityGW', async () => {
     await using gateway = await startVersitygw()
     compare(await transcript(ours, gateway))
   })
 
-  test("VersityGW's tool, our gateway", { timeout: 60_000 }, async () => {
+  test("VersityGW's tool, our gateway", async () => {
     await using gateway = await startGateway({ flags: ['--iam-dir', iam.theirs] })
     const { endpoint, access, secret } = gateway
     compare(await transcript(theirs, { endpoint, credentials: { access, secret } }))
   })
 })
 
-test('our tool, our gateway', { timeout: 60_000 }, async () => {
+test('our tool, our gateway', async () => {
   await using gateway = await startGateway({ flags: ['--iam-dir', iam.ours] })
   const { endpoint, access, secret } = gateway
   compare(await transcript(ours, { endpoint, credentials: { access, secret } }))

@@ -98,7 +98,7 @@ describe.skipIf(aws === undefined)('aws-cli', () => {
     await cli('s3', 'rm', '--recursive', 's3://aws-bucket/')
     await cli('s3', 'rb', 's3://aws-bucket')
     expect((await at.send('HEAD', '/aws-bucket')).status).toBe(404)
-  }, 120_000)
+  })
 
   test('s3 cp of a large file and from a pipe', async () => {
     const bucket = await at.bucket()
@@ -108,7 +108,7 @@ describe.skipIf(aws === undefined)('aws-cli', () => {
     expect(digest(join(scratch, 'large-back'))).toBe(digest(join(scratch, 'in/large.bin')))
     const { ETag } = await api('head-object', '--bucket', bucket, '--key', 'large')
     expect(ETag).toMatch(/-3"$/)
-  }, 60_000)
+  })
 
   test('s3api: buckets and objects', async () => {
     await api('create-bucket', '--bucket', 'api-bucket')
@@ -162,7 +162,7 @@ describe.skipIf(aws === undefined)('aws-cli', () => {
     await api('delete-object', ...on, 'k')
     await api('delete-objects', '--bucket', 'api-bucket', '--delete', 'Objects=[{Key=k2}]')
     await api('delete-bucket', '--bucket', 'api-bucket')
-  }, 120_000)
+  })
 
   test('s3api: multipart uploads', async () => {
     const bucket = await at.bucket()
@@ -205,7 +205,7 @@ describe.skipIf(aws === undefined)('aws-cli', () => {
     )
     const other = await api('create-multipart-upload', ...on)
     await api('abort-multipart-upload', ...on, '--upload-id', String(other['UploadId']))
-  }, 120_000)
+  })
 })
 
 const python = findPython('boto3')
@@ -266,7 +266,7 @@ print('done')
       },
     )
     expect(stdout).toContain('done')
-  }, 60_000)
+  })
 })
 
 const rclone = findTool('rclone')
@@ -312,7 +312,7 @@ describe.skipIf(rclone === undefined)('rclone', () => {
     expect(second.stderr).toMatch(/nothing to transfer/)
     await rc('purge', 'v:rclone-bucket')
     expect((await at.send('HEAD', '/rclone-bucket')).status).toBe(404)
-  }, 120_000)
+  })
 })
 
 const s3cmd = findTool('s3cmd')
@@ -339,5 +339,5 @@ describe.skipIf(s3cmd === undefined)('s3cmd', () => {
     await s3('del', '--recursive', '--force', 's3://s3cmd-bucket')
     await s3('rb', 's3://s3cmd-bucket')
     expect((await at.send('HEAD', '/s3cmd-bucket')).status).toBe(404)
-  }, 120_000)
+  })
 })

@@ -28,4 +28,4 @@ test('a crash ends the process, though nobody reads its output any more', async 
     child.kill('SIGKILL')
     rmSync(dir, { recursive: true })
   }
-}, 20_000)
+})

@@ -240,5 +240,5 @@ describe.skipIf(volume === undefined)('a large directory on a disk', () => {
     const told = await explained(at, answer)
     expect(told.sentence).toMatch(/reading a directory of 200,000 entries/)
     expectCause(told, 'large-directory')
-  }, 120_000)
+  })
 })

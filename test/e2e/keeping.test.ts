@@ -78,7 +78,7 @@ describe.each([
       return undefined
     })
 
-  test('all of these arrive whole, and a tenth of the rest', { timeout: 120_000 }, async () => {
+  test('all of these arrive whole, and a tenth of the rest', async () => {
     const bucket = await at.bucket()
     const usual = [
       sample('PUT', `/${bucket}/a`, 'x'.repeat(4096)),

@@ -56,7 +56,7 @@ describe('Clients that do not do their part', () => {
     for (const socket of readers) socket.destroy()
     expect(await eventually(() => openFiles(at.gateway.pid) <= baseline + 5, 20_000)).toBe(true)
     expect((await at.send('GET', `/${bucket}/k`)).text).toBe('x')
-  }, 90_000)
+  })
 
   test('gone in the middle of a large answer, over and over', async () => {
     const bucket = await at.bucket()
@@ -110,7 +110,7 @@ describe('Clients that do not do their part', () => {
     }
     clearInterval(timer)
     expect(peak).toBeLessThan(300)
-  }, 90_000)
+  })
 })
 
 describe('A reader that stalls for longer than it may', () => {
@@ -127,7 +127,7 @@ describe('A reader that stalls for longer than it may', () => {
     expect(await eventually(() => openFiles(at.gateway.pid) > baseline, 5000)).toBe(true)
     expect(await eventually(() => openFiles(at.gateway.pid) <= baseline, 20_000)).toBe(true)
     socket.destroy()
-  }, 40_000)
+  })
 })
 
 describe('Too many requests', () => {

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { AccountStore } from '../../src/auth/iam/account-store.ts'
 import { createLdapStore } from '../../src/auth/iam/ldap-store.ts'
 import type { LdapStoreConfig } from '../../src/auth/iam/store-config.ts'
-import { closeAll, timed } from '../support/stores.ts'
+import { closeAll, SOON_MS, timed } from '../support/stores.ts'
 
 const stores: AccountStore[] = []
 
@@ -93,14 +93,14 @@ describe('LDAP store on a server that answers garbage', () => {
     answer = answersSearch(bytes)
     const { code, ms } = await timed(open(config(), 2000).get('alice', {}))
     expect(code).toBe('InternalError')
-    expect(ms).toBeLessThan(2500)
+    expect(ms).toBeLessThan(SOON_MS)
   })
 
   test.each(GARBAGE)('%s in answer to the bind', async (_, bytes) => {
     answer = (socket, request) => socket.write(bytes(request[4] ?? 0))
     const { code, ms } = await timed(open(config(), 2000).get('alice', {}))
     expect(code).toBe('InternalError')
-    expect(ms).toBeLessThan(2500)
+    expect(ms).toBeLessThan(SOON_MS)
   })
 
   test('answers with one bit wrong, two thousand of them', async () => {
@@ -147,14 +147,14 @@ describe('LDAP store on a server that answers garbage', () => {
     }
     for (const outcome of outcomes)
       expect(['nobody', 'somebody', 'InternalError']).toContain(outcome)
-  }, 60_000)
+  })
 
   test('nothing at all', async () => {
     answer = () => undefined
     const { code, ms } = await timed(open(config(), 700).get('alice', {}))
     expect(code).toBe('InternalError')
     expect(ms).toBeGreaterThan(600)
-    expect(ms).toBeLessThan(1500)
+    expect(ms).toBeLessThan(SOON_MS)
   })
 
   test('a byte now and then', async () => {
@@ -164,14 +164,14 @@ describe('LDAP store on a server that answers garbage', () => {
     }
     const { code, ms } = await timed(open(config(), 700).get('alice', {}))
     expect(code).toBe('InternalError')
-    expect(ms).toBeLessThan(1500)
+    expect(ms).toBeLessThan(SOON_MS)
   })
 
   test('closing at once', async () => {
     answer = (socket) => socket.destroy()
-    const { code, ms } = await timed(open(config(), 5000).get('alice', {}))
+    const { code, ms } = await timed(open(config(), 20_000).get('alice', {}))
     expect(code).toBe('InternalError')
-    expect(ms).toBeLessThan(1000)
+    expect(ms).toBeLessThan(SOON_MS)
   })
 
   test('entries without end', async () => {
@@ -192,7 +192,7 @@ describe('LDAP store on a server that answers garbage', () => {
     const before = process.memoryUsage().rss
     const { code, ms } = await timed(open(config(), 3000).get('alice', {}))
     expect(code).toBe('InternalError')
-    expect(ms).toBeLessThan(4500)
+    expect(ms).toBeLessThan(SOON_MS)
     expect(process.memoryUsage().rss - before).toBeLessThan(1024 ** 3)
   })
 })

@@ -6,7 +6,14 @@ import type { LdapStoreConfig } from '../../src/auth/iam/store-config.ts'
 import { accountOf } from '../support/accounts.ts'
 import { makeCertificate } from '../support/otlp-certificate.ts'
 import { startSlapd, type Slapd } from '../support/slapd.ts'
-import { closeAll, everythingOf, HOSTILE_NAMES, storeError, timed } from '../support/stores.ts'
+import {
+  closeAll,
+  everythingOf,
+  HOSTILE_NAMES,
+  SOON_MS,
+  storeError,
+  timed,
+} from '../support/stores.ts'
 import { findTool } from '../support/tools.ts'
 
 const program = findTool('slapd')
@@ -83,7 +90,7 @@ describe.skipIf(program === undefined)('LDAP store on slapd', () => {
       )
     }
     expect((await store.list({})).map(({ access }) => access)).toEqual(names)
-  }, 60_000)
+  })
 
   test('accounts deeper below the query base are found, those outside are not', async () => {
     await slapd.add('ou=deep,ou=iam', { objectClass: 'organizationalUnit' })
@@ -247,7 +254,7 @@ describe.skipIf(program === undefined)('LDAP store while slapd fails', () => {
     await slapd.kill('SIGKILL')
     const { code, ms } = await timed(store.get('alice', {}))
     expect(code).toBe('InternalError')
-    expect(ms).toBeLessThan(1000)
+    expect(ms).toBeLessThan(SOON_MS)
     await slapd.start()
     expect(await store.get('alice', {})).toEqual(alice)
   })
@@ -262,7 +269,7 @@ describe.skipIf(program === undefined)('LDAP store while slapd fails', () => {
   })
 
   test('stopped: look-ups end with their time, more of them wait for it too; continued: answers', async () => {
-    const store = open(slapd.config, 500)
+    const store = open(slapd.config, 2000)
     expect(await store.get('alice', {})).toEqual(alice)
     await slapd.kill('SIGSTOP')
     try {
@@ -273,8 +280,8 @@ describe.skipIf(program === undefined)('LDAP store while slapd fails', () => {
         )
         for (const { code, ms } of all) {
           expect(code).toBe('InternalError')
-          expect(ms).toBeGreaterThan(400)
-          expect(ms).toBeLessThan(1500)
+          expect(ms).toBeGreaterThan(1900)
+          expect(ms).toBeLessThan(SOON_MS)
         }
       }
     } finally {
@@ -293,8 +300,8 @@ describe.skipIf(program === undefined)('LDAP store while slapd fails', () => {
     await slapd.kill('SIGCONT')
     expect(code).toBe('InternalError')
     expect(ms).toBeGreaterThan(9500)
-    expect(ms).toBeLessThan(11_000)
-  }, 20_000)
+    expect(ms).toBeLessThan(30_000)
+  })
 
   test('a caller who goes ends only its own call', async () => {
     const store = open(slapd.config)

@@ -15,7 +15,6 @@ import { createFaults } from '../../src/io/faults.ts'
 const SLOTS = 4
 /** Far longer than the event loop may look, even where that loses its processor meanwhile. */
 const LONG_MS = 1000
-const PATIENT = { timeout: 120_000 }
 
 const native = loadAddon().create(2, SLOTS, 0, 1024 * 1024, onDone)
 const done = new Uint32Array(native.arena, 0, LAYOUT.head >> 2)
@@ -64,11 +63,11 @@ async function run(): Promise<{ awaited: boolean; found: boolean; turned: boolea
   return { awaited: awaited.times > times, found: awaited.found > found, turned }
 }
 
-it('chains that come one by one are awaited by the event loop, once they are seen to', PATIENT, async () => {
+it('chains that come one by one are awaited by the event loop, once they are seen to', async () => {
   while (!(await run()).found) continue
 })
 
-it('a chain that takes long holds the loop up for a moment only, and once', PATIENT, async () => {
+it('a chain that takes long holds the loop up for a moment only, and once', async () => {
   let long: Awaited<ReturnType<typeof run>>
   do {
     faults.clear()

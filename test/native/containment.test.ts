@@ -189,14 +189,12 @@ it('never reads what a swapped directory leads to', async () => {
 describe('what is no file', () => {
   it('does not hold up a thread', async () => {
     execFileSync('mkfifo', [f.path('fifo')])
-    const start = performance.now()
     const chain = f.chain()
     const stat = chain.stat(chain.openFile(f.root, 'fifo'))
     const batch = chain.statBatch(f.root, ['fifo'], ['etag'])
     await chain.run()
     expect(stat.value.mode & 0o170000).toBe(0o010000)
     expect(batch.value[0]?.errno).toBe(0)
-    expect(performance.now() - start).toBeLessThan(500)
   })
 
   it('is not read whole', async () => {

@@ -126,82 +126,83 @@ describe('more chains than slots', () => {
   })
 })
 
-describe('bulk work', { retry: 2 }, () => {
+/** ms: a call that takes as long is overtaken by all that need not wait for it, however busy the machine. */
+const STALL_MS = 2000
+
+describe('bulk work', () => {
   it('leaves threads to metadata', async () => {
     mkdirSync(f.path('d'))
-    writeFileSync(f.path('d/file'), Buffer.alloc(16 * 1024 * 1024))
-    const bulk = Array.from({ length: 32 }, () => {
+    writeFileSync(f.path('d/file'), 'x')
+    f.io.faults.set({ call: 'pread', delayMs: STALL_MS })
+    let ended = 0
+    const bulk = Array.from({ length: 8 }, async () => {
       const chain = f.chain({ bulk: true })
       const from = chain.openFile(f.root, 'd/file')
       const to = chain.openTmpFile(f.root, { size: 0 })
-      chain.copyRange(from, 0, to, 0, 16 * 1024 * 1024, { methods: ['read_write'] })
-      return chain.run()
+      chain.copyRange(from, 0, to, 0, 1, { methods: ['read_write'] })
+      await chain.run()
+      ended++
     })
-    const waits: number[] = []
     for (let i = 0; i < 20; i++) {
       const chain = f.chain()
-      const step = chain.statAt(f.root, 'd/file')
+      chain.statAt(f.root, 'd/file')
       await chain.run()
-      waits.push(chain.times(step).queueNs / 1e6)
     }
+    expect(ended).toBe(0)
     // Six of the eight threads, and one that has only just ended a chain of ours.
-    const { running } = f.io.stats()
+    expect(f.io.stats().running).toBeLessThanOrEqual(7)
     await Promise.all(bulk)
-    expect(running).toBeLessThanOrEqual(7)
-    expect(waits.sort((a, b) => a - b)[10]).toBeLessThan(20)
   })
 })
 
-describe('a disk that stalls', { retry: 2 }, () => {
+describe('a disk that stalls', () => {
+  const readFile = async (): Promise<void> => {
+    const chain = f.chain()
+    chain.readWhole(chain.openFile(f.root, 'file'), { wholeIfAtMost: 10 })
+    await chain.run()
+  }
+
+  const statFile = async (): Promise<void> => {
+    const chain = f.chain()
+    chain.statAt(f.root, 'file')
+    await chain.run()
+  }
+
   it('holds up only those that wait for it', async () => {
     writeFileSync(f.path('file'), 'x')
-    f.io.faults.set({ call: 'pread', delayMs: 200, times: 4 })
-    const reads = Array.from({ length: 4 }, () => {
-      const chain = f.chain()
-      chain.readWhole(chain.openFile(f.root, 'file'), { wholeIfAtMost: 10 })
-      return chain.run()
-    })
-    const waits: number[] = []
-    for (let i = 0; i < 30; i++) {
-      const chains = Array.from({ length: 8 }, () => f.chain())
-      const steps = chains.map((chain) => chain.statAt(f.root, 'file'))
-      await Promise.all(chains.map((chain) => chain.run()))
-      waits.push(...steps.map((step, at) => (chains[at]?.times(step).queueNs ?? 0) / 1e6))
-    }
+    f.io.faults.set({ call: 'pread', delayMs: STALL_MS, times: 4 })
+    let ended = 0
+    const reads = Array.from({ length: 4 }, () => readFile().then(() => ended++))
+    for (let i = 0; i < 30; i++) await Promise.all(Array.from({ length: 8 }, statFile))
+    expect(ended).toBe(0)
     await Promise.all(reads)
-    expect(waits.sort((a, b) => a - b)[Math.floor(waits.length * 0.95)]).toBeLessThan(50)
   })
 
   it('is passed by the watcher when a job blocks just after others were queued', async () => {
     writeFileSync(f.path('file'), 'x')
-    const waits: number[] = []
-    for (let i = 0; i < 10; i++) {
-      f.io.faults.set({ call: 'pread', delayMs: 100, times: 1 })
-      const slow = f.chain()
-      slow.readWhole(slow.openFile(f.root, 'file'), { wholeIfAtMost: 10 })
-      const quick = Array.from({ length: 5 }, () => f.chain())
-      const steps = quick.map((chain) => chain.statAt(f.root, 'file'))
-      const running = slow.run()
-      await Promise.all(quick.map((chain) => chain.run()))
-      waits.push(...steps.map((step, at) => (quick[at]?.times(step).queueNs ?? 0) / 1e6))
-      await running
+    for (let i = 0; i < 3; i++) {
+      f.io.faults.set({ call: 'pread', delayMs: STALL_MS, times: 1 })
+      let ended = 0
+      const slow = readFile().then(() => ended++)
+      await Promise.all(Array.from({ length: 5 }, statFile))
+      expect(ended).toBe(0)
+      await slow
     }
-    expect(waits.sort((a, b) => a - b)[Math.floor(waits.length * 0.8)]).toBeLessThan(50)
   })
 
   it('holds back no completion, however many threads are busy and jobs queued', async () => {
     writeFileSync(narrow.path('file'), 'x')
-    narrow.io.faults.set({ call: 'pread', delayMs: 60 })
-    const late: number[] = []
-    await Promise.all(
-      Array.from({ length: 10 }, async (_, i) => {
+    narrow.io.faults.set({ call: 'pread', delayMs: STALL_MS })
+    const late = await Promise.all(
+      Array.from({ length: 8 }, async (_, i) => {
         const chain = narrow.chain({ bulk: i % 4 === 3 })
         const step = chain.readWhole(chain.openFile(narrow.root, 'file'), { wholeIfAtMost: 10 })
         await chain.run()
-        late.push((nowNs() - chain.times(step).endNs) / 1e6)
+        return (nowNs() - chain.times(step).endNs) / 1e6
       }),
     )
-    expect(Math.max(...late)).toBeLessThan(40)
+    // One that is held back is so until another job ends.
+    expect(Math.max(...late)).toBeLessThan(STALL_MS / 2)
   })
 
   it('shows in the span that waited', async () => {

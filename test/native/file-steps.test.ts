@@ -1,9 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { closeFd, failureOf, useIo } from './fixture.ts'
+import { closeFd, failureOf, untilWaiting, useIo } from './fixture.ts'
 
 const { EBADF, EBADMSG, EEXIST, EINVAL, EIO, EISDIR, ELOOP, ENOENT, ENOTDIR } = constants.errno
 
@@ -188,7 +187,7 @@ describe('readData and readWhole', () => {
     chain.lock(f.root, 'lock', { exclusive: true, timeoutMs: 10_000 })
     const whole = chain.readWhole(file, { wholeIfAtMost: 100 })
     const running = failureOf(chain.run())
-    await sleep(20)
+    await untilWaiting(f)
     truncateSync(f.path('file'), 2)
     await closeFd(f.io, lock.value)
     expect(await running).toMatchObject({ errno: EIO, step: whole })

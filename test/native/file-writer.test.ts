@@ -119,7 +119,8 @@ describe('createFileWriter', () => {
       attributes: { 'posix.part_number': 3 },
     })
     await feed(writer, [Buffer.alloc(65_536)])
-    await sleep(30)
+    // Longer than the first piece takes to be written: the client is waited for only then.
+    await sleep(500)
     await feed(
       writer,
       Array.from({ length: 20 }, () => Buffer.alloc(65_536)),

@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, vi } from 'vitest'
 import type { Chain, Io } from '../../src/io/io.ts'
 import { IoError } from '../../src/io/io-error.ts'
 import { createIo, type IoOptions } from '../../src/io/native.ts'
@@ -76,6 +76,11 @@ export function openFiles(): string[] {
     }
   }
   return links
+}
+
+/** Resolves once the chains that were started wait for a lock or a client, or have ended: no thread is at work. */
+export function untilWaiting({ io }: Fixture): Promise<void> {
+  return vi.waitFor(() => expect(io.stats()).toMatchObject({ queued: 0, running: 0 }), 60_000)
 }
 
 export async function closeFd(io: Io, fd: number): Promise<void> {

@@ -36,4 +36,4 @@ test('every digest is right at every level of kernels, under the sanitizers', ()
   } finally {
     rmSync(dir, { recursive: true, force: true })
   }
-}, 180_000)
+})

@@ -33,7 +33,7 @@ describe('a process', () => {
 
   it('has pools in many worker threads, which end busy or done', () => {
     expect(runProgram('workers.mjs', { dist })).toMatchObject({ code: 0, signal: null, output: 'done 4\n' })
-  }, 120_000)
+  })
 })
 
 describe('without a usable addon', () => {
@@ -63,7 +63,7 @@ describe('under ThreadSanitizer', () => {
     if (ended.stderr.includes('unexpected memory mapping')) skip('ThreadSanitizer does not run on this kernel')
     expect(ended.stderr).toBe('')
     expect(ended).toMatchObject({ status: 0, stdout: 'raced 1000\n' })
-  }, 120_000)
+  })
 })
 
 describe('under AddressSanitizer and UBSan', () => {
@@ -79,7 +79,7 @@ describe('under AddressSanitizer and UBSan', () => {
   beforeAll(() => {
     const make = spawnSync('make', ['-s', '-C', native, 'asan'], { encoding: 'utf8' })
     expect(make.stderr.replaceAll(/.*jobserver.*\n/g, '')).toBe('')
-  }, 120_000)
+  })
 
   it.each([
     ['everything at once, with faults', 'stress.mjs', ['4'], 0, 'stressed true'],
@@ -91,5 +91,5 @@ describe('under AddressSanitizer and UBSan', () => {
     expect(ended.output).not.toMatch(/Sanitizer|runtime error/)
     expect(ended).toMatchObject({ code, signal: null })
     expect(ended.output).toContain(output)
-  }, 150_000)
+  })
 })

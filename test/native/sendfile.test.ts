@@ -113,8 +113,8 @@ describe('sendFile', () => {
     const { socket, client } = await pair()
     client.pause()
     const sending = send(socket, { length })
+    await vi.waitFor(() => expect(f.io.stats()).toMatchObject({ sending: 1, running: 0, queued: 0 }), 60_000)
     await sleep(150)
-    expect(f.io.stats()).toMatchObject({ sending: 1, running: 0, queued: 0 })
     const received = readAll(client)
     const { clientWaitNs, ioNs, bytes } = await sending
     socket.end()
@@ -220,9 +220,9 @@ describe('sendFile', () => {
     const abort = new AbortController()
     setMaxListeners(0, abort.signal)
     const sends = stalled.map(({ socket }) => failureOf(send(socket, { length: 10_000_000, signal: abort.signal })))
-    await vi.waitFor(() => expect(f.io.stats()).toMatchObject({ sending: 200, running: 0, queued: 0 }), 5000)
+    await vi.waitFor(() => expect(f.io.stats()).toMatchObject({ sending: 200, running: 0, queued: 0 }), 60_000)
 
-    const start = performance.now()
+    // Did they keep the threads, they would end by their time before these two, and not as cancelled.
     const chain = f.chain()
     chain.statAt(f.root, 'file')
     await chain.run()
@@ -231,13 +231,12 @@ describe('sendFile', () => {
     await send(socket, { length: 1_000_000 })
     socket.end()
     expect((await received).length).toBe(1_000_000)
-    expect(performance.now() - start).toBeLessThan(1000)
 
     abort.abort()
     expect(new Set((await Promise.all(sends)).map((error) => error.errno))).toEqual(new Set([ECANCELED]))
     close(socket, client)
     for (const each of stalled) close(each.socket, each.client)
-    await vi.waitFor(() => expect(countFiles()).toBeLessThanOrEqual(before), 5000)
+    await vi.waitFor(() => expect(countFiles()).toBeLessThanOrEqual(before), 60_000)
   })
 
   it('is fair: a small file overtakes large ones', async () => {

@@ -106,7 +106,7 @@ export async function startCapture(): Promise<Capture> {
         .map(({ body }) => body)
         .join('\n'),
     async waitFor(path, text) {
-      const deadline = performance.now() + 10_000
+      const deadline = performance.now() + 60_000
       while (!capture.bodies(path).includes(text)) {
         if (performance.now() > deadline) throw new Error(`no ${text} came to ${path}`)
         await delay(20)

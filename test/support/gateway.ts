@@ -93,7 +93,7 @@ export async function runProgram(
   env: Readonly<Record<string, string>> = {},
 ): Promise<Exit & { readonly stdout: string; readonly stderr: string }> {
   const child = new Program(argv, { env })
-  const exit = await child.exitWithin(20_000)
+  const exit = await child.exitWithin(60_000)
   return { ...exit, stdout: child.stdout, stderr: child.stderr }
 }
 
@@ -123,7 +123,7 @@ interface Place {
 function running(child: Program, { ownsDir, ...place }: Place): Gateway {
   const stop = async (signal: NodeJS.Signals = 'SIGTERM'): Promise<Exit> => {
     child.kill(signal)
-    const exit = await child.exitWithin(20_000)
+    const exit = await child.exitWithin(60_000)
     if (ownsDir) await rm(place.dir, { recursive: true, force: true })
     return exit
   }
@@ -205,7 +205,7 @@ export class Program {
     return exit
   }
 
-  async waitFor(text: RegExp, timeoutMs = 10_000): Promise<RegExpExecArray> {
+  async waitFor(text: RegExp, timeoutMs = 60_000): Promise<RegExpExecArray> {
     const deadline = Date.now() + timeoutMs
     while (Date.now() < deadline) {
       const found = text.exec(this.stdout) ?? text.exec(this.stderr)

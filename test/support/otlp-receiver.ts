@@ -110,7 +110,7 @@ export async function startOtlpReceiver(options: ReceiverOptions): Promise<OtlpR
     slowMs: 1000,
     spans: () => exports.flatMap((received) => received.spans),
     trace: (traceId) => receiver.spans().filter((span) => span.traceId === traceId),
-    async waitForTrace(traceId, complete = isWhole, timeoutMs = 10_000) {
+    async waitForTrace(traceId, complete = isWhole, timeoutMs = 60_000) {
       const deadline = performance.now() + timeoutMs
       for (;;) {
         const spans = receiver.trace(traceId)
@@ -120,7 +120,7 @@ export async function startOtlpReceiver(options: ReceiverOptions): Promise<OtlpR
         await delay(10)
       }
     },
-    async waitFor(condition, what, timeoutMs = 10_000) {
+    async waitFor(condition, what, timeoutMs = 60_000) {
       const deadline = performance.now() + timeoutMs
       while (!condition()) {
         if (performance.now() > deadline) throw new Error(`the receiver waited in vain for ${what}`)

@@ -43,7 +43,7 @@ export function tracingConfig(given: Partial<TracingConfig> = {}): TracingConfig
       maxQueueSize: 2048,
       maxExportBatchSize: 512,
       scheduleDelayMs: 20,
-      exportTimeoutMs: 3000,
+      exportTimeoutMs: 20_000,
     },
     ...given,
   }

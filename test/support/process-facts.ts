@@ -27,7 +27,7 @@ export function threadNiceness(pid: number): Map<number, number> {
 /** True as soon as the condition holds; false when it has not held for so long. */
 export async function eventually(
   condition: () => boolean | Promise<boolean>,
-  timeoutMs = 10_000,
+  timeoutMs = 60_000,
 ): Promise<boolean> {
   const deadline = Date.now() + timeoutMs
   while (!(await condition())) {

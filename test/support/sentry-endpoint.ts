@@ -88,7 +88,7 @@ export async function startSentryEndpoint(): Promise<SentryEndpoint> {
     items,
     fault: 'none',
     async waitForEvents(count) {
-      const deadline = performance.now() + 10_000
+      const deadline = performance.now() + 60_000
       while (events.length < count) {
         if (performance.now() > deadline)
           throw new Error(`${events.length} of ${count} events came: ${text}`)

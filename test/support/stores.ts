@@ -20,6 +20,9 @@ export function everythingOf(error: unknown): string {
   return texts.join('\n')
 }
 
+/** ms: more than a busy machine adds to what a call may take, and less than the 10 s that it may take unless told. */
+export const SOON_MS = 8000
+
 /** How long an answer takes, and the code of its error. */
 export async function timed(answer: Promise<unknown>): Promise<{ code: string; ms: number }> {
   const start = performance.now()

@@ -205,7 +205,7 @@ describe.each(['grpc', 'http'] as const)('over %s', (protocol) => {
         maxQueueSize: 2048,
         maxExportBatchSize: 10,
         scheduleDelayMs: 20,
-        exportTimeoutMs: 3000,
+        exportTimeoutMs: 20_000,
       },
     })
     for (let i = 0; i < 11; i++) traceRequest(tracing)
@@ -221,7 +221,7 @@ describe.each(['grpc', 'http'] as const)('over %s', (protocol) => {
         maxQueueSize: 2048,
         maxExportBatchSize: 512,
         scheduleDelayMs: 200,
-        exportTimeoutMs: 3000,
+        exportTimeoutMs: 20_000,
       },
     })
     traceRequest(tracing)

@@ -127,6 +127,6 @@ test('http/json: what is rejected, refused or not answered is counted, and told 
       await tracing.flush()
       expect(tracing.stats().exported).toBeGreaterThan(3)
     },
-    { timeout: 5000 },
+    { timeout: 60_000 },
   )
 })

@@ -21,7 +21,7 @@ describe.skipIf(zipkin === undefined)('a real Zipkin', () => {
   let store: Zipkin
   beforeAll(async () => {
     if (zipkin !== undefined) store = await startZipkin(zipkin)
-  }, 100_000)
+  })
   afterAll(() => store[Symbol.asyncDispose]())
 
   test('a trace of ten thousand spans gets through', async () => {
@@ -33,9 +33,7 @@ describe.skipIf(zipkin === undefined)('a real Zipkin', () => {
     const { traceId } = traceRequest(tracing, { children: 10_000 })
     await tracing.flush()
     expect(tracing.stats()).toMatchObject({ exported: 10_001, failed: 0 })
-    await expect
-      .poll(async () => (await store.trace(traceId)).length, { timeout: 20_000 })
-      .toBe(10_001)
+    await expect.poll(async () => (await store.trace(traceId)).length).toBe(10_001)
     await tracing.close()
   })
 })
@@ -79,7 +77,7 @@ describe('a Zipkin in trouble costs a line and a counter', () => {
     expect(tracing.lines.filter((line) => line.startsWith('warn'))).toHaveLength(1)
     const started = performance.now()
     await tracing.close()
-    expect(performance.now() - started).toBeLessThan(6000)
+    expect(performance.now() - started).toBeLessThan(30_000)
   })
 
   test('it hangs, and comes back without a word about what it had: traces leave again', async () => {
