@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import type { Authentication } from '../auth/authenticate.ts'
 import type { PieceSink } from '../backend/payload.ts'
 import { S3Error } from '../s3/errors.ts'
-import { BodyServer, UNSIGNED, headOf, type Use } from '../../test/support/body-server.ts'
+import { BodyServer, STALL_MS, UNSIGNED, headOf, type Use } from '../../test/support/body-server.ts'
 
 const CHUNKED: Authentication = {
   ...UNSIGNED,
@@ -91,11 +91,14 @@ describe('a body that is the object', () => {
       status: 400,
       headers: { Connection: 'close' },
     })
-    expect(performance.now() - started).toBeGreaterThan(290)
+    expect(performance.now() - started).toBeGreaterThan(STALL_MS - 10)
 
     const drip = (socket: Socket): void => {
       let sent = 0
-      const timer = setInterval(() => (++sent <= 6 ? socket.write('x') : clearInterval(timer)), 100)
+      const timer = setInterval(
+        () => (++sent <= 6 ? socket.write('x') : clearInterval(timer)),
+        STALL_MS / 4,
+      )
     }
     expect(await server.send(headOf('Content-Length: 6'), collected, { after: drip })).toBe(
       'xxxxxx',
@@ -172,7 +175,7 @@ describe('into a sink that is slow', () => {
     const stuck: PieceSink = {
       onDrain: undefined,
       write: () => {
-        setTimeout(() => stuck.onDrain?.(), 700)
+        setTimeout(() => stuck.onDrain?.(), 2 * STALL_MS)
         return false
       },
     }
@@ -191,7 +194,7 @@ describe('into a sink that is slow', () => {
       after: (socket) => setTimeout(() => socket.write('hello'), 100),
     })
     expect(waited / 1e6).toBeGreaterThan(80)
-    expect(waited / 1e6).toBeLessThan(290)
+    expect(waited / 1e6).toBeLessThan(STALL_MS)
   })
 })
 

@@ -59,7 +59,9 @@ async function toldOf(pieces: readonly string[], afterMs?: number): Promise<stri
     await sleep(20)
     socket.write(piece)
   }
-  await sleep((afterMs ?? 0) + 40)
+  await expect.poll(() => log.told).toContain('end')
+  // Nothing comes after.
+  await sleep(40)
   expect(incoming.readableEnded).toBe(log.told.includes('end'))
   socket.destroy()
   return log.told
@@ -83,8 +85,9 @@ describe('a taker', () => {
     const log = new Log()
     serve = (incoming) => incoming.takeBody(log)
     const { socket } = await connection(`${PUT}he`)
-    await sleep(30)
+    await expect.poll(() => log.told).toEqual(['he'])
     socket.destroy()
+    await expect.poll(() => log.told).toContain('fail')
     await sleep(30)
     expect(log.told).toEqual(['he', 'fail'])
   })
@@ -152,10 +155,12 @@ describe('without a taker', () => {
     for (const waitMs of [0, 20]) {
       serve = (_incoming, outgoing) => void setTimeout(() => outgoing.end('ok'), waitMs)
       const { socket, text } = await connection(request + request)
-      await sleep(80)
+      const answers = (): number => text().split('200 OK').length - 1
+      await expect.poll(answers).toBe(2)
+      // Long enough for what is left to be thrown away.
+      await sleep(waitMs + 20)
       socket.write(GET)
-      await sleep(60)
-      expect(text().match(/200 OK/g)).toHaveLength(3)
+      await expect.poll(answers).toBe(3)
       socket.destroy()
     }
   })

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { connect, type AddressInfo } from 'node:net'
 import { describe, expect, test } from 'vitest'
+import { leastCpuMs } from '../../test/support/cpu-cost.ts'
 import { requestOf } from '../../test/support/requests.ts'
 import { errorOf } from '../../test/support/s3-errors.ts'
 import type { S3Request } from '../s3/request.ts'
@@ -99,9 +100,8 @@ describe('the query', () => {
 
   test('A20: ten thousand parameters take no time', () => {
     const target = `/b?${Array.from({ length: 10_000 }, (_, i) => `a${i}=%20`).join('&')}`
-    const started = performance.now()
     expect(requestOf({ target }).query.size).toBe(10_000)
-    expect(performance.now() - started).toBeLessThan(100)
+    expect(leastCpuMs(() => requestOf({ target }), 100)).toBeLessThanOrEqual(100)
   })
 })
 

@@ -64,7 +64,7 @@ describe.skipIf(program === undefined)('accounts in LDAP', () => {
       }
       const { status, ms } = await stranger
       expect(status).toBeGreaterThanOrEqual(500)
-      expect(ms).toBeLessThan(11_000)
+      expect(ms).toBeLessThan(19_000)
     } finally {
       await slapd.kill('SIGCONT')
     }
@@ -75,7 +75,7 @@ describe.skipIf(program === undefined)('accounts in LDAP', () => {
     await slapd.kill('SIGKILL')
     const stranger = await listBuckets('carol')
     expect(stranger.status).toBeGreaterThanOrEqual(500)
-    expect(stranger.ms).toBeLessThan(2000)
+    expect(stranger.ms).toBeLessThan(8000)
     // Beyond the second for which it is not looked up again.
     const deadline = Date.now() + 2500
     while (Date.now() < deadline) expect((await listBuckets('alice')).status).toBe(200)

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { useGateway, type RawRequest } from '../support/fixture.ts'
+import { eventually } from '../support/process-facts.ts'
 import { openConnection, type RawConnection } from '../support/raw-http.ts'
 import { sha256 } from '../support/sigv4.ts'
 import { strayFiles } from '../support/tree.ts'
@@ -22,7 +23,7 @@ const stored = (): Buffer => readFileSync(at.path(bucket, 'k'))
 
 /** The object that was there is there still, and nothing else. */
 async function expectNothingChanged(): Promise<void> {
-  for (let i = 0; strayFiles(at.path(bucket)).length > 1 && i < 40; i++) await delay(50)
+  await eventually(() => strayFiles(at.path(bucket)).length <= 1)
   expect(strayFiles(at.path(bucket))).toEqual(['k'])
   expect(readFileSync(at.path(bucket, 'k'), 'utf8')).toBe('old')
 }
@@ -56,7 +57,7 @@ describe('Bodies that end too early, too late or never', () => {
       payloadHash: 'UNSIGNED-PAYLOAD',
     })
     connection.socket.end(body)
-    expect(await connection.ended(5000)).toBe(true)
+    expect(await connection.ended()).toBe(true)
     await expectNothingChanged()
   })
 
@@ -70,8 +71,9 @@ describe('Bodies that end too early, too late or never', () => {
     connection.write(body)
     await delay(200)
     connection.close()
-    await delay(300)
-    expect(strayFiles(at.path(bucket)).filter((path) => !path.endsWith('/'))).toEqual(['k'])
+    const left = () => strayFiles(at.path(bucket)).filter((path) => !path.endsWith('/'))
+    await eventually(() => left().length <= 1)
+    expect(left()).toEqual(['k'])
   })
 
   test('more bytes than were announced are another request, never this object', async () => {
@@ -96,7 +98,7 @@ describe('Bodies that end too early, too late or never', () => {
       payloadHash: 'UNSIGNED-PAYLOAD',
     })
     connection.write(body)
-    const { status, code } = await connection.response({ timeoutMs: 15_000 })
+    const { status, code } = await connection.response()
     expect([status, code]).toEqual([400, 'RequestTimeout'])
     expect(Date.now() - started).toBeGreaterThan(3500)
     connection.close()
@@ -139,7 +141,7 @@ describe('Expect: 100-continue', () => {
   test('is answered once the request is known to be wanted', async () => {
     const connection = await openConnection(at.gateway.port)
     connection.write(at.head('PUT', `/${bucket}/k`, request))
-    for (let i = 0; connection.pending().length === 0 && i < 100; i++) await delay(20)
+    await eventually(() => connection.pending().length > 0)
     expect(connection.pending().toString()).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\n$/)
     connection.write('hello')
     const { status, interim } = await connection.response()
@@ -194,6 +196,7 @@ test('an SDK with an HTTP server between that cuts the connection leaves nothing
   proxy.closeAllConnections()
   proxy.close()
   await delay(300)
+  await eventually(() => strayFiles(at.path(bucket)).length === 0)
   expect(strayFiles(at.path(bucket))).toEqual([])
 })
 

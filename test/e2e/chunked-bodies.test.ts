@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { setTimeout as delay } from 'node:timers/promises'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { signedChunks, unsignedChunks, type ChunkedOptions } from '../support/aws-chunked.ts'
 import { checksum, md5Hex, type ChecksumName } from '../support/checksums.ts'
 import { useGateway } from '../support/fixture.ts'
+import { eventually } from '../support/process-facts.ts'
 import { openConnection, type RawResponse } from '../support/raw-http.ts'
 import { signHeaders, type HeaderList } from '../support/sigv4.ts'
 import { strayFiles } from '../support/tree.ts'
@@ -75,7 +75,7 @@ const stored = (): Buffer => readFileSync(at.path(bucket, 'k'))
 
 /** The object that was there is there still, and nothing else. */
 async function expectNothingChanged(): Promise<void> {
-  for (let i = 0; strayFiles(at.path(bucket)).length > 1 && i < 40; i++) await delay(50)
+  await eventually(() => strayFiles(at.path(bucket)).length <= 1)
   expect(strayFiles(at.path(bucket))).toEqual(['k'])
   expect(readFileSync(at.path(bucket, 'k'), 'utf8')).toBe('old')
 }

@@ -174,14 +174,6 @@ describe('a gateway that serves', () => {
     await gateway.waitFor(/SIGHUP/)
     expect((await fetch(gateway.endpoint)).status).toBe(403)
   })
-
-  test('is up within half a second', async () => {
-    const started = performance.now()
-    await using gateway = await startGateway()
-    // The budget of design.md is for an idle machine; here other tests run beside it.
-    expect(performance.now() - started).toBeLessThan(3000)
-    expect(gateway.port).toBeGreaterThan(0)
-  })
 })
 
 describe('README', () => {

@@ -117,10 +117,10 @@ describe.skipIf(slow === undefined)('a file system that takes its time', () => {
   test('an fsync, and who waits behind it', async () => {
     const bucket = await at.bucket()
     await at.send('PUT', `/${bucket}/other`, { body: 'x' })
-    slow?.delay({ sync: 400 })
+    slow?.delay({ sync: 1200 })
     const putting = at.send('PUT', `/${bucket}/k`, { body: 'x' })
     // While the only thread syncs.
-    await sleep(200)
+    await sleep(600)
     const behind = await at.send('GET', `/${bucket}/other`)
     const put = await explained(at, await putting)
     slow?.delay({})

@@ -100,13 +100,13 @@ describe('several exporters at once, by TLS where asked', () => {
       const found = zipkinSpans.filter((span) => span.traceId === traceId)
       expect(found).toHaveLength(spans.length)
       return found
-    })
+    }, 60_000)
     expect(atZipkin.map(({ name }) => name).toSorted()).toEqual(names)
     expect(atZipkin.every(({ timestamp }) => Number.isInteger(timestamp))).toBe(true)
     await vi.waitFor(async () => {
       const text = await readFile(join(dir, 'traces.jsonl'), 'utf8')
       expect(text.split('\n').filter((line) => line.includes(traceId))).toHaveLength(1)
-    })
+    }, 60_000)
     await gateway.waitFor(new RegExp(`"trace_id":"${traceId}"`))
   })
 

@@ -248,11 +248,9 @@ print(len(families), len(exemplars) > 0)
     expect((await scrape({}, { method: 'POST', body: 'x' })).status).toBe(413)
     const head = await scrape({}, { method: 'HEAD' })
     expect([head.status, head.text]).toEqual([200, ''])
-    const flood = connect(socketPath)
-    flood.on('error', () => undefined)
+    const flood = connect(socketPath).on('error', () => undefined)
     flood.write(`GET /metrics HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(100_000)}`)
-    flood.resume()
-    await once(flood, 'close')
+    await once(flood.resume(), 'close')
     let closed = 0
     const many = Array.from({ length: 100 }, () =>
       connect(socketPath)
@@ -294,33 +292,35 @@ print(len(families), len(exemplars) > 0)
     expect(valueOf(text, 'versitygw_health_changes_total', { target, to: 'up' })).toBe(2)
   })
 
+  const SILENT = 'versitygw_workers_silent'
+  const workers = (): string[] => {
+    const { pid } = at.gateway
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean)
+  }
+  const silent = async () => valueOf((await scrape()).text, SILENT)
+
   test('a worker that says nothing is counted, and its counters stand', async () => {
     const before = (await scrape()).text
-    const { pid } = at.gateway
-    const [, second = ''] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ')
+    const requests = 'versitygw_requests_total'
+    const [, second = ''] = workers()
     process.kill(Number(second), 'SIGSTOP')
     const scrapes = await Promise.all([scrape(), scrape(), scrape()])
     process.kill(Number(second), 'SIGCONT')
     for (const { status, text } of scrapes) {
-      expect([status, valueOf(text, 'versitygw_workers_silent')]).toEqual([200, 1])
-      expect(valueOf(text, 'versitygw_requests_total')).toBe(
-        valueOf(before, 'versitygw_requests_total'),
-      )
+      expect([status, valueOf(text, SILENT)]).toEqual([200, 1])
+      expect(valueOf(text, requests)).toBe(valueOf(before, requests))
     }
-    expect(valueOf((await scrape()).text, 'versitygw_workers_silent')).toBe(0)
+    await expect.poll(silent).toBe(0)
   })
 
   test('counters do not fall when a worker is killed and replaced', async () => {
     const before = (await scrape()).text
-    const { pid } = at.gateway
-    const workers = (): string[] =>
-      readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean)
     const [victim = ''] = workers()
     process.kill(Number(victim), 'SIGKILL')
     await at.gateway.waitFor(/a worker ended/)
     const during = (await scrape()).text
     await eventually(() => workers().length === 2 && !workers().includes(victim))
-    await eventually(async () => valueOf((await scrape()).text, 'versitygw_workers_silent') === 0)
+    await expect.poll(silent).toBe(0)
     const after = (await scrape()).text
     for (const [name, labels] of [
       ['versitygw_requests_total', { operation: 'PutObject' }],

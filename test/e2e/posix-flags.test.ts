@@ -167,7 +167,7 @@ describe('--multipart-layout slots, --enable-odirect, --concurrency', () => {
       'in_place',
       'in_place',
     ])
-    const got = await at.send('GET', `/${upload.bucket}/${upload.key}`, { timeoutMs: 30_000 })
+    const got = await at.send('GET', `/${upload.bucket}/${upload.key}`)
     expect(got.body.equals(Buffer.concat(parts))).toBe(true)
     const range = await at.send('GET', `/${upload.bucket}/${upload.key}`, {
       headers: { Range: 'bytes=5242000-9000001' },

@@ -5,6 +5,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { useGateway } from '../support/fixture.ts'
 import { scratch } from '../support/gateway.ts'
 import { formBody, formType, type PostForm } from '../support/post-form.ts'
+import { eventually } from '../support/process-facts.ts'
 import { openConnection, type RawResponse } from '../support/raw-http.ts'
 import type { Credentials } from '../support/sigv4.ts'
 
@@ -63,9 +64,13 @@ const grant = (
   })
 
 /** Nothing of a form that failed: neither an object nor a temporary file. */
-function expectNothing(): void {
+function filesLeft(): string[] {
   const left = readdirSync(at.path(bucket), { recursive: true, withFileTypes: true })
-  expect(left.filter((entry) => entry.isFile()).map(({ name }) => name)).toEqual([])
+  return left.filter((entry) => entry.isFile()).map(({ name }) => name)
+}
+
+function expectNothing(): void {
+  expect(filesLeft()).toEqual([])
 }
 
 const TAGGING = '<Tagging><TagSet><Tag><Key>a</Key><Value>1</Value></Tag></TagSet></Tagging>'
@@ -112,7 +117,7 @@ describe('PostObject', () => {
     connection.write(body.subarray(0, 600_000))
     await new Promise((resolve) => setTimeout(resolve, 100))
     connection.socket.destroy()
-    await new Promise((resolve) => setTimeout(resolve, 300))
+    await eventually(() => filesLeft().length === 0)
     expectNothing()
   })
 

@@ -40,7 +40,7 @@ test('one viewer shows the traces of all workers', async () => {
       await at.send('GET', `/${bucket}/later`)
       expect(following.stdout + following.stderr).toMatch(/(later[^]*){4}/)
     },
-    { timeout: 6000, interval: 100 },
+    { timeout: 60_000, interval: 100 },
   )
   following.kill('SIGTERM')
   await following.exit

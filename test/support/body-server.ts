@@ -7,7 +7,8 @@ import { RequestMessage } from '../../src/http/request-message.ts'
 import { parseRequest } from '../../src/http/request.ts'
 import { whileTesting } from './listening.ts'
 
-const STALL_MS = 300
+/** How long a client may send nothing: longer than a busy machine lets one wait that sends all the time. */
+export const STALL_MS = 1500
 const MAX_OBJECT_SIZE = 10_000_000
 
 export const UNSIGNED: Authentication = {

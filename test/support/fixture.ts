@@ -98,7 +98,7 @@ export function useGateway(options: GatewayOptions | (() => GatewayOptions) = {}
       return exchange(running().port, bytes, {
         head: method === 'HEAD',
         tls,
-        timeoutMs: request.timeoutMs ?? 20_000,
+        timeoutMs: request.timeoutMs ?? 60_000,
       })
     },
     head: (method, target, request = {}) => requestHead(fixture, method, target, request),

@@ -84,7 +84,7 @@ export async function openConnection(port: number, { tls = false } = {}): Promis
     socket,
     write: (bytes) => void socket.write(bytes),
     pending: () => buffer,
-    async response({ head = false, timeoutMs = 20_000 } = {}) {
+    async response({ head = false, timeoutMs = 60_000 } = {}) {
       const interim: string[] = []
       let parsed: { response: RawResponse; rest: Buffer } | 'more' = 'more'
       const done = await waitUntil(() => {
@@ -103,7 +103,7 @@ export async function openConnection(port: number, { tls = false } = {}): Promis
       buffer = storage.subarray(0, rest.length)
       return response
     },
-    ended: (timeoutMs = 5000) => waitUntil(() => ended, timeoutMs),
+    ended: (timeoutMs = 30_000) => waitUntil(() => ended, timeoutMs),
     close: () => void socket.destroy(),
   }
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { leastCpuMs } from '../../../test/support/cpu-cost.ts'
 import { findGrant } from './cors-grant.ts'
 import { createStoredCors } from './stored-cors.ts'
 
@@ -26,9 +27,8 @@ describe('Rules of a bucket', () => {
     // 2,000 patterns are what an attribute of 64 KiB holds, 8 KiB of names what a head holds.
     const rules = rule([...Array.from({ length: 2000 }, (_, n) => `*a*a${n}*b`), '*c'])
     const names = Array.from({ length: 256 }, (_, n) => `${'a'.repeat(20)}${n}c`)
-    const before = performance.now()
     expect(findGrant(rules, ask(names))).toBeDefined()
-    expect(performance.now() - before).toBeLessThan(200)
+    expect(leastCpuMs(() => findGrant(rules, ask(names)), 200)).toBeLessThanOrEqual(200)
   })
 
   test('A20: what no header can hold is left out of rules that somebody wrote by hand', () => {

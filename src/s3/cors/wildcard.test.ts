@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { leastCpuMs } from '../../../test/support/cpu-cost.ts'
 import { Wildcard } from './wildcard.ts'
 
 describe('A pattern in which * stands for any run of characters', () => {
@@ -36,9 +37,8 @@ describe('A pattern in which * stands for any run of characters', () => {
     const text = 'a'.repeat(8192)
     for (const pattern of ['*a'.repeat(4000) + 'b', `${'*a'.repeat(4000)}*b*`]) {
       const wildcard = new Wildcard(pattern)
-      const before = performance.now()
       expect(wildcard.matches(text)).toBe(false)
-      expect(performance.now() - before).toBeLessThan(20)
+      expect(leastCpuMs(() => wildcard.matches(text), 20)).toBeLessThanOrEqual(20)
     }
   })
 })
