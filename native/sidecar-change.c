@@ -220,38 +220,66 @@ static void drop_slot(struct chain *c, int slots, const char *slot) {
   tree_remove(c, slots, slot);
 }
 
+/* A place and its slots, open, and the name of one of them. */
+struct held {
+  int place, slots;
+  const char *slot;
+};
+
 /* Puts the slot where attributes are found; what was there is in the slot then, or there is none.
  */
-static int exchange(struct chain *c, int place, int slots, const char *slot) {
-  int err = sys_renameat2(&c->sys, slots, slot, place, "meta", RENAME_EXCHANGE);
-  /* Nothing there yet; or names cannot be exchanged (NFS, many FUSE file systems). */
-  if (err != -ENOENT && err != -EINVAL && err != -ENOSYS && err != -EOPNOTSUPP) return err;
+static int exchange(struct chain *c, struct held held) {
+  int place = held.place, slots = held.slots;
+  const char *slot = held.slot;
+  int err = -ENOENT;
   for (int i = 0; i < MAX_RACES; i++) {
+    err = sys_renameat2(&c->sys, slots, slot, place, "meta", RENAME_EXCHANGE);
+    /* Nothing there yet; or names cannot be exchanged (NFS, many FUSE file systems). */
+    bool absent = err == -ENOENT;
+    if (!absent && err != -EINVAL && err != -ENOSYS && err != -EOPNOTSUPP) return err;
     err = sys_renameat2(&c->sys, slots, slot, place, "meta", 0);
     if (err != -ENOTEMPTY && err != -EEXIST) return err;
+    if (absent) continue;
     char aside[33];
     err = random_slot(aside);
     if (err == 0) err = sys_renameat2(&c->sys, place, "meta", slots, aside, 0);
     if (err == -ENOENT) continue;
     if (err != 0) return err;
     err = sys_renameat2(&c->sys, slots, slot, place, "meta", 0);
+    if (err == 0) return sys_renameat2(&c->sys, slots, aside, slots, slot, 0);
     drop_slot(c, slots, aside);
-    if (err == 0) return 0;
   }
   return err;
 }
 
-/* Whether what a slot holds belongs to the file that has the name. */
-static bool holds_named(struct chain *c, int slots, const char *slot, int dir, const char *name) {
-  struct stat st;
-  char stamp[STAMP_BYTES];
-  if (dir < 0 || sys_fstatat(&c->sys, dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0) return false;
-  sidecar_stamp(&st, stamp);
+static bool holds(struct chain *c, int slots, const char *slot, const char *stamp) {
   int held = sys_openat(&c->sys, slots, slot, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
   if (held < 0) return false;
   bool is = sidecar_stamped(c, held, stamp);
   sys_close(&c->sys, held);
   return is;
+}
+
+/* Whether what a slot holds belongs to the file that has the name. */
+static bool holds_named(struct chain *c, struct held held, struct name of) {
+  struct stat st;
+  char stamp[STAMP_BYTES];
+  if (of.dir < 0 || sys_fstatat(&c->sys, of.dir, of.name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+    return false;
+  sidecar_stamp(&st, stamp);
+  return holds(c, held.slots, held.slot, stamp);
+}
+
+/* Puts the slot where attributes are found, for the file of this stamp that has the name. What
+ * comes out may be newer than what goes in, of one who was quicker behind us: it goes back, and so
+ * does what another has put there meanwhile. */
+static int put_in_place(struct chain *c, struct held held, struct name of, const char *stamp) {
+  int err = exchange(c, held);
+  for (int i = 0; err == 0 && i < MAX_RACES; i++) {
+    if (is_named(c, of.dir, of.name, stamp) || !holds_named(c, held, of)) break;
+    err = exchange(c, held);
+  }
+  return err;
 }
 
 /* Removes the place and those above it, up to the bucket's, as far as they are empty. */
@@ -294,11 +322,9 @@ int sidecar_publish(struct chain *c, int file, int dir, const char *name) {
     sidecar_stamp(&st, stamp);
     /* Else somebody else's file has the name by now: ours was there, and is gone. */
     if (is_named(c, dir, name, stamp)) {
-      err = exchange(c, place, slots, p->slot);
+      struct held held = {place, slots, p->slot};
+      err = put_in_place(c, held, (struct name){dir, name}, stamp);
       if (err == 0 && p->sync) err = sys_fsync(&c->sys, place);
-      /* What came out may be newer than what went in, of one who was quicker behind us. */
-      if (err == 0 && !is_named(c, dir, name, stamp) && holds_named(c, slots, p->slot, dir, name))
-        err = exchange(c, place, slots, p->slot);
     }
   }
   c->sys.cleaning_up = true;
@@ -358,10 +384,17 @@ static void forget_file(struct chain *c, struct sidecar at, int dir, const char 
   int slots = make_directory(c, at, ".sgwtmp", false);
   int place = slots < 0 ? slots : sidecar_directory(c, at, "");
   if (place >= 0 && sys_renameat2(&c->sys, place, "meta", slots, slot, 0) == 0) {
-    /* One who has put a new file there since, and had got this far: it stays his. */
-    if (!holds_named(c, slots, slot, dir, name) ||
-        sys_renameat2(&c->sys, slots, slot, place, "meta", 0) != 0)
-      drop_slot(c, slots, slot);
+    /* One who has put a new file there since, and had got this far: it stays his, also where
+     * another has put there meanwhile what is of no file any more. */
+    struct stat st;
+    char stamp[STAMP_BYTES];
+    int err = 0;
+    if (dir >= 0 && sys_fstatat(&c->sys, dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+      sidecar_stamp(&st, stamp);
+      if (holds(c, slots, slot, stamp))
+        err = put_in_place(c, (struct held){place, slots, slot}, (struct name){dir, name}, stamp);
+    }
+    if (err == 0) drop_slot(c, slots, slot);
   }
   if (place >= 0) sys_close(&c->sys, place);
   if (slots >= 0) sys_close(&c->sys, slots);

@@ -13,6 +13,9 @@
 
 /* Policies, websites and the ends of 10,000 parts are far smaller. */
 enum { ENTRIES_BYTES = 8 * 1024, MAX_RACES = 16, PREFIX = 5 };
+/* One look sees neither what is moved there and back meanwhile, by those who remove and those who
+ * were overtaken: while any are at work it takes several in a row that find the same. */
+enum { QUIET_LOOKS = 3 };
 
 const char SIDECAR_STAMP[] = "sgw-file";
 
@@ -56,19 +59,28 @@ bool sidecar_stamped(struct chain *c, int dir, const char *stamp) {
   return n == (int64_t)strlen(stamp) && memcmp(found, stamp, (size_t)n) == 0;
 }
 
-static int open_if_stamped(struct chain *c, int slots, const char *name, void *stamp) {
+struct looking {
+  const char *stamp;
+  bool seen;     /* some slot, of a request that is under way */
+  bool vanished; /* a slot that was listed: what it held may lie in another, or at the place */
+};
+
+static int open_if_stamped(struct chain *c, int slots, const char *name, void *context) {
+  struct looking *l = context;
   int dir = sys_openat(&c->sys, slots, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+  l->seen = true;
+  l->vanished |= dir == -ENOENT;
   if (dir < 0) return 0;
-  if (sidecar_stamped(c, dir, stamp)) return dir;
+  if (sidecar_stamped(c, dir, l->stamp)) return dir;
   sys_close(&c->sys, dir);
   return 0;
 }
 
 /* Written, but not yet exchanged: by a request that is under way, or was when its process died. */
-static int find_pending(struct chain *c, struct sidecar at, char *stamp) {
+static int find_pending(struct chain *c, struct sidecar at, struct looking *l) {
   int slots = sidecar_directory(c, at, ".sgwtmp");
   if (slots < 0) return slots;
-  int found = each_name(c, slots, open_if_stamped, stamp);
+  int found = each_name(c, slots, open_if_stamped, l);
   sys_close(&c->sys, slots);
   return found == 0 ? -ENOENT : found;
 }
@@ -87,13 +99,17 @@ int sidecar_attributes(struct chain *c, struct sidecar at, const struct stat *st
   if (!S_ISREG(st->st_mode)) return dir;
   char stamp[STAMP_BYTES];
   sidecar_stamp(st, stamp);
+  int quiet = 0;
   for (int i = 0; i < MAX_RACES; i++) {
     *stamped = dir >= 0 && sidecar_stamped(c, dir, stamp);
     if (*stamped) return dir;
-    int pending = find_pending(c, at, stamp);
+    struct looking looking = {.stamp = stamp};
+    int pending = find_pending(c, at, &looking);
     *stamped = pending >= 0;
     int again = pending >= 0 ? pending : sidecar_directory(c, at, "meta");
-    bool settled = pending >= 0 || again < 0 || (dir >= 0 && same_directory(c, dir, again));
+    bool same = dir < 0 || again < 0 ? dir == again : same_directory(c, dir, again);
+    quiet = same && !looking.vanished ? quiet + 1 : 0;
+    bool settled = pending >= 0 || quiet >= (looking.seen ? QUIET_LOOKS : 1);
     if (dir >= 0) sys_close(&c->sys, dir);
     dir = again;
     if (settled) break;
