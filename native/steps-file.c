@@ -145,9 +145,13 @@ int64_t step_open_tmp(struct chain *c, const struct step *s, const int fd[3], st
   int flags = O_RDWR | O_CLOEXEC;
   bool named = s->text_size > 0;
   if (named && strchr(name, '/') != NULL) return -EINVAL;
-  int file = named
-                 ? sys_openat(&c->sys, fd[0], name, flags | O_CREAT | O_EXCL | O_NOFOLLOW, s->mode)
-                 : sys_openat(&c->sys, fd[0], ".", flags | O_TMPFILE, s->mode);
+  int file;
+  if (named)
+    file = sys_openat(&c->sys, fd[0], name, flags | O_CREAT | O_EXCL | O_NOFOLLOW, s->mode);
+  else if (s->text2_size > 0)
+    file = path_open(&c->sys, fd[0], chain_text2(c, s), flags | O_TMPFILE, s->mode);
+  else
+    file = sys_openat(&c->sys, fd[0], ".", flags | O_TMPFILE, s->mode);
   if (file < 0) return file;
   int err = chain_opened(c, file, s->flags & OPEN_KEEP);
   if (named && err == 0) err = chain_temporary(c, fd[0], name, false);

@@ -15,6 +15,7 @@ import type {
   Hasher,
   HashKind,
   OpenFileOptions,
+  OpenTmpFileOptions,
   LinkOptions,
   ReadRange,
   RemoveOptions,
@@ -154,16 +155,9 @@ export class NativeChain implements Chain {
     return step
   }
 
-  openTmpFile(
-    dir: Fd,
-    options: Options & {
-      name?: string | undefined
-      size: number
-      keep?: boolean
-      preallocate?: boolean
-    },
-  ): Step<number> {
+  openTmpFile(dir: Fd, options: OpenTmpFileOptions): Step<number> {
     const step = this.#add<number>(OP.openTmp, dir, options, options.name)
+    step.text2 = options.path
     step.flags =
       (options.keep === true ? FLAG.keep : 0) |
       (options.preallocate === true ? FLAG.preallocate : 0)

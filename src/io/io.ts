@@ -157,6 +157,15 @@ export type Options = {
   attributes?: Record<string, string | number | boolean> | undefined
 }
 
+export type OpenTmpFileOptions = Options & {
+  /** With it O_CREAT | O_EXCL (tmp_method named), else O_TMPFILE (o_tmpfile), in `path` beneath the directory if given. */
+  name?: string | undefined
+  path?: string | undefined
+  size: number
+  keep?: boolean
+  preallocate?: boolean
+}
+
 export type OpenFileOptions = Options & {
   keep?: boolean
   write?: boolean
@@ -251,16 +260,8 @@ export interface Chain {
     file: Step<number>,
     options: Options & { wholeIfAtMost: number },
   ): Step<Buffer | undefined>
-  /** Posix.IO.OpenTmpFile. O_TMPFILE in `dir` (tmp_method o_tmpfile), or with `name` O_CREAT | O_EXCL (named); mode 0644 under the umask. */
-  openTmpFile(
-    dir: Fd,
-    options: Options & {
-      name?: string | undefined
-      size: number
-      keep?: boolean
-      preallocate?: boolean
-    },
-  ): Step<number>
+  /** Posix.IO.OpenTmpFile. Mode 0644 under the umask. */
+  openTmpFile(dir: Fd, options: OpenTmpFileOptions): Step<number>
   /** Posix.IO.WriteData. Hashes (if asked) and writes the pieces at `offset`, gathered; pieces must stay unchanged until the chain has run. */
   writeData(file: Fd, pieces: readonly Uint8Array[], options?: WriteOptions): Step<number>
   /** Hashes without writing, within the span of the step before it. */
@@ -290,9 +291,8 @@ export interface Chain {
     options: Options & { mode: number; sync: boolean; owner?: Owner },
   ): Step<number>
   /**
-   * Posix.IO.LinkFile. Gives a finished temporary file its name beneath `dir` (one component). linkat(2) from
-   * /proc/self/fd; if the name exists and `replace`, links to `.sgwtmp/<random fixed-length name>` in `tmpDir` and
-   * renames over. Without `replace` EEXIST fails the step (on a retransmitted link over NFS inode and link count are compared first).
+   * Posix.IO.LinkFile. Gives a finished temporary file its name beneath `dir` (one component). If it exists and `replace`, links to a
+   * private name in `tmpDir` and renames. Without `replace` EEXIST fails the step (on NFS inode and link count are compared first).
    * `from` names the temporary file where it has a name (then renameat, or linkat + unlink without `replace`).
    *
    * With `onlyOver` (and `replace`) only this file is replaced: EALREADY where another one, or none, is there by now. Keep it

@@ -158,6 +158,7 @@ export async function deleteBucket(task: Task): Promise<void> {
   if (count > 1 || (count === 1 && !hasOwn)) throw notEmpty(bucket)
   if (hasOwn) await removeWorkingDirectory(task)
   task.volume.plainBuckets.forget(bucket)
+  task.volume.tmpDirs.forget(bucket)
   try {
     await removeEntry(task, bucketEntry(bucket), true)
   } catch (error) {

@@ -12,6 +12,7 @@ import { deleteObject } from './delete-object.ts'
 import { DirectoryCache } from './directory-cache.ts'
 import type { Subject } from './errors.ts'
 import { Folds } from './folds.ts'
+import { KeptTmpDirs } from './kept-tmp-dirs.ts'
 import { getObject, headObject } from './get-object.ts'
 import { listObjects } from './listing.ts'
 import { PlainBuckets } from './plain-buckets.ts'
@@ -125,8 +126,9 @@ export async function createPosixBackend(options: PosixBackendOptions): Promise<
     listUploads: (bucket, page, call) => listUploads(task({ bucket }, call), page),
 
     async close() {
-      for (const { sweeper, root: directory } of volumesOf(volume)) {
+      for (const { sweeper, tmpDirs, root: directory } of volumesOf(volume)) {
         await sweeper.close()
+        tmpDirs.close()
         await root.close(directory)
       }
     },
@@ -212,6 +214,7 @@ function openVolume(
     folds: new Folds(),
     plainBuckets: new PlainBuckets(),
     sweeper,
+    tmpDirs: new KeptTmpDirs((fd) => void new Task(volume, silent, { bucket: '' }).close(fd)),
     lockLines: new Map(),
     uploads: new Map(),
     slotSizes: options.multipartLayout === 'slots' ? new Map() : undefined,

@@ -7,6 +7,7 @@ import { S3Error } from '../../s3/errors.ts'
 import { ATTRIBUTE, type Attribute } from './attributes.ts'
 import { failureOf } from './errors.ts'
 import { isDirectory } from './file-types.ts'
+import type { KeptTmpDir } from './kept-tmp-dirs.ts'
 import { TMP_DIR } from './paths.ts'
 import { NotPlain, addPlainLook, isNotPlain } from './protection.ts'
 import type { BucketChain, Task } from './task.ts'
@@ -14,6 +15,7 @@ import type { TemporaryFile } from './temporary-file.ts'
 import { OvertakenError, onTerms, type WriteTerms } from './terms.ts'
 import {
   TMPFILE_REFUSED,
+  isUsual,
   namedPlan,
   openTmpDir,
   temporaryName,
@@ -35,6 +37,7 @@ const {
   ENOTEMPTY,
   EOPNOTSUPP,
   EPERM,
+  ESTALE,
   EXDEV,
 } = constants.errno
 
@@ -74,20 +77,37 @@ const MAX_TRIES = 24
  * named temporary file is removed by the chain that made it, and directories made for it are pruned.
  */
 export async function publish(task: Task, publication: Publication): Promise<string | undefined> {
+  const { tmpDirs } = task.volume
+  const { bucket } = task.subject
   let plan = publication.filled?.plan ?? usualPlan(task)
   for (let tries = 1; ; tries++) {
-    const attempt = new Attempt(task, publication, plan, tries === 1)
+    const isFirst = tries === 1
+    const isOpen = isFirst && publication.filled !== undefined
+    const kept = isOpen || !isUsual(plan) ? undefined : tmpDirs.borrow(bucket)
+    const attempt = new Attempt(task, publication, { plan, isFirst, kept })
     try {
       await attempt.chain.steps.run()
+      if (attempt.openedTmpDir !== undefined) tmpDirs.keep(bucket, attempt.openedTmpDir)
       return publication.terms?.version?.id
     } catch (error) {
+      if (kept !== undefined && attempt.isGone(error)) tmpDirs.forget(bucket, kept)
       const next = tries < MAX_TRIES ? attempt.otherPlan(error) : undefined
       if (next === undefined) throw await attempt.failure(error)
       // The same plan again: another request removed a directory in between, as DELETE prunes empty parents.
       if (next === plan) await sleep(Math.min(2 ** tries, 250) * Math.random())
       plan = next
+    } finally {
+      if (kept !== undefined) tmpDirs.giveBack(kept)
     }
   }
+}
+
+/** How one attempt is made. */
+interface Way {
+  readonly plan: Plan
+  readonly isFirst: boolean
+  /** Where the directory of temporary files is open already, the steps that open it are not needed. */
+  readonly kept: KeptTmpDir | undefined
 }
 
 /** One chain that publishes, and what its failure means. Steps are undefined where the chain has no such step. */
@@ -96,16 +116,18 @@ class Attempt {
   readonly #task: Task
   readonly #publication: Publication
   readonly #plan: Plan
+  readonly #kept: KeptTmpDir | undefined
   readonly #tmpDir: TmpDirSteps | undefined
   readonly #file: Step<number> | undefined
   readonly #parent: Step<number> | undefined
   readonly #look: Step<void> | undefined
   readonly #link: Step<'linkat' | 'rename'>
 
-  constructor(task: Task, publication: Publication, plan: Plan, isFirst: boolean) {
+  constructor(task: Task, publication: Publication, { plan, isFirst, kept }: Way) {
     this.#task = task
     this.#publication = publication
     this.#plan = plan
+    this.#kept = kept
     const { durable } = task.volume
     const { target, filled } = publication
     const isSamePlan =
@@ -118,10 +140,9 @@ class Attempt {
     this.chain = task.begin({ bulk: publication.bulk === true, readable, opened: open?.bucket })
     const { steps, bucket } = this.chain
 
-    const path = tmpDirPath(plan, target)
-    const make = plan.makeTmpDir || plan.besideTarget
-    this.#tmpDir = open === undefined ? openTmpDir(this.chain, task, path, { make }) : undefined
-    const tmpDir: Fd = this.#tmpDir?.opened ?? open?.tmpDir ?? -1
+    const openTmpDir = open?.tmpDir ?? kept?.fd
+    this.#tmpDir = openTmpDir === undefined ? this.#openTmpDir() : undefined
+    const tmpDir: Fd = openTmpDir ?? this.#tmpDir?.opened ?? -1
     const upload = target.makeParents ? undefined : this.#openUploadDir()
     const name = ready === undefined ? (plan.named ? temporaryName() : undefined) : ready.name
     this.#file = ready === undefined ? this.#makeFile(tmpDir, name) : undefined
@@ -156,6 +177,12 @@ class Attempt {
     return dir
   }
 
+  #openTmpDir(): TmpDirSteps {
+    const plan = this.#plan
+    const how = { make: plan.makeTmpDir || plan.besideTarget, keep: isUsual(plan) }
+    return openTmpDir(this.chain, this.#task, tmpDirPath(plan, this.#publication.target), how)
+  }
+
   #makeFile(tmpDir: Fd, name: string | undefined): Step<number> {
     const { target, size, facts, fill } = this.#publication
     const { span, subject } = this.#task
@@ -166,8 +193,13 @@ class Attempt {
           'posix.size': size,
         }
       : undefined
-    const file = this.chain.steps.openTmpFile(tmpDir, { size, attributes, name })
-    fill(this.chain.steps, file)
+    const { steps, bucket } = this.chain
+    // Not through the kept directory: what is made takes after the one that is there now.
+    const file =
+      this.#kept === undefined
+        ? steps.openTmpFile(tmpDir, { size, attributes, name })
+        : steps.openTmpFile(bucket, { path: TMP_DIR, size, attributes })
+    fill(steps, file)
     return file
   }
 
@@ -202,11 +234,23 @@ class Attempt {
     )
   }
 
+  /** To be kept open, or closed. */
+  get openedTmpDir(): number | undefined {
+    return isUsual(this.#plan) ? this.#tmpDir?.opened.value : undefined
+  }
+
+  /** Whether the directory that was kept may be none any more, or none of this file system. */
+  isGone(error: unknown): boolean {
+    const { step, errno } = failureOf(error)
+    return step !== undefined && (step === this.#file || step === this.#link) && GONE.has(errno)
+  }
+
   /** What may work where this one failed; the same plan where it was a race; undefined where nothing will help. */
   otherPlan(error: unknown): Plan | undefined {
     const { step, errno } = failureOf(error)
     if (step === undefined) return undefined
     const plan = this.#plan
+    if (this.#kept !== undefined && errno !== EXDEV && this.isGone(error)) return plan
     if (errno === ENOENT) {
       const isMissing = step === this.#tmpDir?.opened && !plan.makeTmpDir && !plan.besideTarget
       if (isMissing) return { ...plan, makeTmpDir: true }
@@ -249,6 +293,8 @@ class Attempt {
     return explain?.(error) ?? this.chain.toS3Error(error)
   }
 }
+
+const GONE = new Set([ENOENT, ESTALE, EXDEV])
 
 /** File systems without hard links, and sandboxes that refuse linkat from /proc. */
 const LINK_REFUSED = new Set([EPERM, EOPNOTSUPP, ENOSYS, EMLINK])

@@ -32,6 +32,10 @@ export function usualPlan({ volume, subject }: Task): Plan {
   return { named, besideTarget: false, makeTmpDir: false }
 }
 
+export function isUsual({ named, besideTarget, makeTmpDir }: Plan): boolean {
+  return !named && !besideTarget && !makeTmpDir
+}
+
 /** Remembers that this bucket's file system has no O_TMPFILE, or cannot link such a file. */
 export function namedPlan({ volume, subject }: Task, plan: Plan): Plan {
   if (volume.refusedTmpFile.size > 10_000) volume.refusedTmpFile.clear()

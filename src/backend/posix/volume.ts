@@ -3,6 +3,7 @@ import type { Span } from '../../trace/recorder.ts'
 import type { RemoteParent } from '../../trace/recorder.ts'
 import type { DirectoryCache } from './directory-cache.ts'
 import type { Folds } from './folds.ts'
+import type { KeptTmpDirs } from './kept-tmp-dirs.ts'
 import type { OwnerOf } from './ownership.ts'
 import type { PlainBuckets } from './plain-buckets.ts'
 import type { Sweeper } from './sweeper.ts'
@@ -40,6 +41,7 @@ export interface Volume {
   readonly folds: Folds
   readonly plainBuckets: PlainBuckets
   readonly sweeper: Sweeper
+  readonly tmpDirs: KeptTmpDirs
   /** The last request of this process in line for a lock, by the lock's name. */
   readonly lockLines: Map<string, LockTurn>
   /** Sizes of the slots of uploads in progress, by their ids; undefined where parts have files of their own. */
