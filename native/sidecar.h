@@ -66,7 +66,7 @@ struct name {
 int sidecar_rename(struct chain *c, struct sidecar from, const char *to, const struct name names[2],
                    unsigned flags);
 
-/* For sidecar-change.c. */
+/* For the other files of the sidecar directory. */
 enum { STAMP_BYTES = 96, LONGEST_VALUE = 1024 * 1024 };
 int sidecar_value(struct chain *c, int dir, const char *name, struct buffer *value);
 extern const char SIDECAR_STAMP[];
@@ -74,6 +74,10 @@ void sidecar_stamp(const struct stat *st, char stamp[STAMP_BYTES]);
 bool sidecar_stamped(struct chain *c, int dir, const char *stamp);
 int sidecar_path(struct sidecar at, const char *below, char path[PATH_MAX]);
 int sidecar_directory(struct chain *c, struct sidecar at, const char *below);
+/* The directory `below` the place, made where it is not there. ENOENT on the way: another request
+ * removed what it had left empty. */
+int sidecar_make_directory(struct chain *c, struct sidecar at, const char *below, bool sync);
+int sidecar_new_slot(char name[33]);
 /* Of regular files the directory that is stamped for them, wherever it is; else, with `*stamped`
  * false, the one at the place; -ENOENT: none. */
 int sidecar_attributes(struct chain *c, struct sidecar at, const struct stat *st, bool *stamped);

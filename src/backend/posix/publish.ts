@@ -140,9 +140,9 @@ class Attempt {
     this.chain = task.begin({ bulk: publication.bulk === true, readable, opened: open?.bucket })
     const { steps, bucket } = this.chain
 
-    const openTmpDir = open?.tmpDir ?? kept?.fd
-    this.#tmpDir = openTmpDir === undefined ? this.#openTmpDir() : undefined
-    const tmpDir: Fd = openTmpDir ?? this.#tmpDir?.opened ?? -1
+    const given = open?.tmpDir ?? kept?.fd
+    this.#tmpDir = given === undefined ? this.#openTmpDir() : undefined
+    const tmpDir: Fd = given ?? this.#tmpDir?.opened ?? -1
     const upload = target.makeParents ? undefined : this.#openUploadDir()
     const name = ready === undefined ? (plan.named ? temporaryName() : undefined) : ready.name
     this.#file = ready === undefined ? this.#makeFile(tmpDir, name) : undefined
