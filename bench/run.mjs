@@ -1,4 +1,4 @@
-// Side by side with VersityGW (--keep-alive) and nginx: node bench/run.mjs [small large complete listing memory receiver workers viewer] [--rounds 3] [--seconds 4] [--dir DIR]
+// Side by side with VersityGW (--keep-alive) and nginx: node bench/run.mjs [small large complete listing memory receiver workers viewer start] [--rounds 3] [--seconds 4] [--dir DIR]
 // VERSITYGW names the peer's binary; without it, and without nginx, their columns are left out. wrk must be installed.
 import { mkdirSync } from 'node:fs'
 import { parseArgs } from 'node:util'
@@ -9,10 +9,11 @@ import { memory } from './memory.mjs'
 import { clean } from './peers.mjs'
 import { receiver } from './receiver.mjs'
 import { small } from './small.mjs'
+import { start } from './start.mjs'
 import { viewer } from './viewer.mjs'
 import { workers } from './workers.mjs'
 
-const parts = { small, large, complete, listing, memory, receiver, workers, viewer }
+const parts = { small, large, complete, listing, memory, receiver, workers, viewer, start }
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { checksum, md5Base64 } from '../support/checksums.ts'
 import { useGateway } from '../support/fixture.ts'
-import { residentMiB } from '../support/process-facts.ts'
+import { cpuSeconds, residentMiB } from '../support/process-facts.ts'
 import { openConnection } from '../support/raw-http.ts'
 import { setAttribute, strayFiles } from '../support/tree.ts'
 
@@ -258,8 +258,10 @@ describe('A21: documents made to hurt', () => {
   ]
   test.each(cases)('%s', async (_, document) => {
     const before = residentMiB(at.gateway.pid)
+    const usedBefore = cpuSeconds(at.gateway.pid)
     const { status, text } = await post(`/${bucket}?delete`, document)
     expect(status === 400 || (status === 200 && !text.includes('root:'))).toBe(true)
+    expect(cpuSeconds(at.gateway.pid) - usedBefore).toBeLessThan(2)
     const complete = await at.send(
       'POST',
       `/${bucket}/k?uploadId=00000000-0000-4000-8000-000000000000`,

@@ -12,14 +12,25 @@ export function residentMiB(pid: number): number {
   return Number(kiB) / 1024
 }
 
-/** By the ids of a process's threads: https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html, field 19. */
+/** By their numbers in https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html */
+function statFields(path: string): (number: number) => number {
+  const stat = readFileSync(path, 'utf8')
+  // The second field is a name, which may hold anything.
+  const fields = stat.slice(stat.lastIndexOf(') ') + 2).split(' ')
+  return (number) => Number(fields[number - 3])
+}
+
+/** CPU time of all threads so far, in seconds; a clock tick is 10 ms on every architecture that Linux serves here. */
+export function cpuSeconds(pid: number): number {
+  const field = statFields(`/proc/${pid}/stat`)
+  return (field(14) + field(15)) / 100
+}
+
+/** By the ids of a process's threads. */
 export function threadNiceness(pid: number): Map<number, number> {
   const niceness = new Map<number, number>()
   for (const thread of readdirSync(`/proc/${pid}/task`)) {
-    const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8')
-    // The second field is a name, which may hold anything.
-    const fields = stat.slice(stat.lastIndexOf(') ') + 2).split(' ')
-    niceness.set(Number(thread), Number(fields[19 - 3]))
+    niceness.set(Number(thread), statFields(`/proc/${pid}/task/${thread}/stat`)(19))
   }
   return niceness
 }
