@@ -17,8 +17,8 @@ describe('the trace clock', () => {
     const before = Date.now()
     const { seconds, nanoseconds } = unixTime(nowNs(), currentAnchor(nowNs()))
     const ms = seconds * 1000 + nanoseconds / 1e6
-    expect(ms).toBeGreaterThan(before - 2)
-    expect(ms).toBeLessThan(Date.now() + 2)
+    expect(ms).toBeGreaterThan(before - 50)
+    expect(ms).toBeLessThan(Date.now() + 50)
   })
 
   test('both ways of writing an anchor are one time', () => {

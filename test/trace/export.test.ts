@@ -66,8 +66,8 @@ describe.each(['grpc', 'http'] as const)('over %s', (protocol) => {
     const [root] = await receiver.waitForTrace(recorder.traceId)
     expect(Number((root?.endNs ?? 0n) - (root?.startNs ?? 0n))).toBe(1_000_001)
     const startMs = Number((root?.startNs ?? 0n) / 1_000_000n)
-    expect(startMs).toBeGreaterThanOrEqual(before - 2)
-    expect(startMs).toBeLessThanOrEqual(Date.now() + 2)
+    expect(startMs).toBeGreaterThanOrEqual(before - 50)
+    expect(startMs).toBeLessThanOrEqual(Date.now() + 50)
   })
 
   test("the caller's trace is continued", async () => {
