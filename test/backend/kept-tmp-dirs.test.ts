@@ -1,4 +1,5 @@
 import { mkdirSync, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs'
+import { constants } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import {
@@ -83,6 +84,37 @@ describe.each(['none', 'full'] as const)(
       rmSync(join(t.root, 'moved'), { recursive: true })
       await write('a', 'and again')
       expect((await read(t, key('a'))).bytes.toString()).toBe('and again')
+    })
+
+    // Its bucket was put aside and is read-only, somebody else's, immutable, on a disk that failed: the one now is not.
+    test.each(['EROFS', 'EACCES', 'EPERM', 'EIO', 'ENOTCONN'] as const)(
+      'unless linking through it fails with %s: then the one there is now is opened',
+      async (code) => {
+        await write('a')
+        const errno = constants.errno[code]
+        // The first link finds the name taken, the second is through the directory.
+        t.io.faults.set({ errno, call: 'linkat', after: 1, times: 1 })
+        await put(t.backend, key('a'), 'y')
+        expect(t.io.faults.remaining()).toBe(0)
+        t.io.faults.clear()
+        const call = newCall()
+        await t.backend.putObject(key('a'), newObject({}), payloadOf('z'), call)
+        const made = call.recorder.spans.find(({ name }) => name === 'Posix.IO.OpenTmpFile')
+        expect(made?.attributes['posix.tmp_method']).toBe('o_tmpfile')
+        expect((await read(t, key('a'))).bytes.toString()).toBe('z')
+        expect(open()).toEqual([directory()])
+        expect(readdirSync(directory())).toEqual([])
+      },
+    )
+
+    test('and one that refuses each time is told of', async () => {
+      await write('a')
+      t.io.faults.set({ errno: constants.errno.EACCES, call: 'renameat2' })
+      expect(await codeOf(put(t.backend, key('a'), 'y'))).toBe('AccessDenied')
+      t.io.faults.clear()
+      expect((await read(t, key('a'))).bytes.toString()).toBe('x')
+      expect(readdirSync(directory())).toEqual([])
+      expect(open()).toEqual([])
     })
 
     test('and a link in its place is not followed', async () => {

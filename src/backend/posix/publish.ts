@@ -30,7 +30,9 @@ const {
   E2BIG,
   EALREADY,
   EEXIST,
+  EISDIR,
   EMLINK,
+  ENAMETOOLONG,
   ENOENT,
   ENOSPC,
   ENOSYS,
@@ -90,7 +92,7 @@ export async function publish(task: Task, publication: Publication): Promise<str
       if (attempt.openedTmpDir !== undefined) tmpDirs.keep(bucket, attempt.openedTmpDir)
       return publication.terms?.version?.id
     } catch (error) {
-      if (kept !== undefined && attempt.isGone(error)) tmpDirs.forget(bucket, kept)
+      if (kept !== undefined && attempt.mayBeOther(error)) tmpDirs.forget(bucket, kept)
       const next = tries < MAX_TRIES ? attempt.otherPlan(error) : undefined
       if (next === undefined) throw await attempt.failure(error)
       // The same plan again: another request removed a directory in between, as DELETE prunes empty parents.
@@ -239,10 +241,15 @@ class Attempt {
     return isUsual(this.#plan) ? this.#tmpDir?.opened.value : undefined
   }
 
-  /** Whether the directory that was kept may be none any more, or none of this file system. */
-  isGone(error: unknown): boolean {
+  /**
+   * Whether the directory that was kept may be another one than the bucket has now: removed, or of a bucket that was put
+   * aside, on another file system, read-only, given to somebody else, on a disk that failed.
+   */
+  mayBeOther(error: unknown): boolean {
     const { step, errno } = failureOf(error)
-    return step !== undefined && (step === this.#file || step === this.#link) && GONE.has(errno)
+    if (step === undefined) return false
+    if (step === this.#file) return GONE.has(errno)
+    return step === this.#link && !OF_TARGET.has(errno)
   }
 
   /** What may work where this one failed; the same plan where it was a race; undefined where nothing will help. */
@@ -250,7 +257,7 @@ class Attempt {
     const { step, errno } = failureOf(error)
     if (step === undefined) return undefined
     const plan = this.#plan
-    if (this.#kept !== undefined && errno !== EXDEV && this.isGone(error)) return plan
+    if (this.#kept !== undefined && errno !== EXDEV && this.mayBeOther(error)) return plan
     if (errno === ENOENT) {
       const isMissing = step === this.#tmpDir?.opened && !plan.makeTmpDir && !plan.besideTarget
       if (isMissing) return { ...plan, makeTmpDir: true }
@@ -294,7 +301,11 @@ class Attempt {
   }
 }
 
+/** Of making a file by the directory's path. */
 const GONE = new Set([ENOENT, ESTALE, EXDEV])
+
+/** What linking fails with for what has the name already, or for the name: whichever directory it came through. */
+const OF_TARGET = new Set([EEXIST, EALREADY, EISDIR, ENOTEMPTY, ENAMETOOLONG])
 
 /** File systems without hard links, and sandboxes that refuse linkat from /proc. */
 const LINK_REFUSED = new Set([EPERM, EOPNOTSUPP, ENOSYS, EMLINK])
