@@ -39,11 +39,10 @@ describe.each(['none', 'full'] as const)('subresources, durability %s', (durabil
     await backend.deleteBucketSubresource('bucket', 'policy', newCall())
     await backend.deleteBucketSubresource('bucket', 'policy', newCall())
     expect(await backend.getBucketSubresource('bucket', 'policy', newCall())).toBeUndefined()
-    for (const outcome of [
-      backend.putBucketSubresource('none', 'policy', value, newCall()),
-      backend.deleteBucketSubresource('none', 'policy', newCall()),
-    ])
-      expect(await codeOf(outcome)).toBe('NoSuchBucket')
+    const written = backend.putBucketSubresource('none', 'policy', value, newCall())
+    expect(await codeOf(written)).toBe('NoSuchBucket')
+    const removed = backend.deleteBucketSubresource('none', 'policy', newCall())
+    expect(await codeOf(removed)).toBe('NoSuchBucket')
   })
 
   test('an object’s document comes back and goes; other attributes stay', async () => {

@@ -132,13 +132,13 @@ describe('FreeIPA store', () => {
 
   test('contract 5.3: read-only', async () => {
     const store = open()
-    for (const answer of [
-      store.create(alice, {}),
-      store.update('alice', { secret: 'x' }, {}),
-      store.delete('alice', {}),
-      store.list({}),
+    for (const call of [
+      () => store.create(alice, {}),
+      () => store.update('alice', { secret: 'x' }, {}),
+      () => store.delete('alice', {}),
+      () => store.list({}),
     ]) {
-      const { code, status, message } = await storeError(answer)
+      const { code, status, message } = await storeError(call())
       expect([code, status]).toEqual(['XAdminMethodNotSupported', 501])
       expect(message).toContain('FreeIPA')
     }
