@@ -107,6 +107,20 @@ describe.each(['none', 'full'] as const)(
       },
     )
 
+    test('unless there are no descriptors left', async () => {
+      await makeBucket(t.backend, 'other')
+      await put(t.backend, { bucket: 'other', key: 'a' }, 'x')
+      await put(t.backend, { bucket: 'other', key: 'a' }, 'x')
+      await write('a')
+      expect(open()).toHaveLength(2)
+      t.io.faults.set({ errno: constants.errno.EMFILE, times: 1 })
+      expect(await codeOf(put(t.backend, key('a'), 'y'))).toBe('SlowDown')
+      await vi.waitFor(() => expect(open()).toEqual([]))
+      await write('a', 'y')
+      expect((await read(t, key('a'))).bytes.toString()).toBe('y')
+      expect(open()).toEqual([directory()])
+    })
+
     test('and one that refuses each time is told of', async () => {
       await write('a')
       t.io.faults.set({ errno: constants.errno.EACCES, call: 'renameat2' })

@@ -68,10 +68,15 @@ export class KeptTmpDirs {
     this.#timer = undefined
   }
 
+  /** Where there are no descriptors left, requests need them more. */
+  forgetAll(): void {
+    for (const bucket of this.#kept.keys()) this.forget(bucket)
+  }
+
   /** Keeps none from now on. */
   close(): void {
     this.#isClosed = true
-    for (const bucket of this.#kept.keys()) this.forget(bucket)
+    this.forgetAll()
   }
 
   #closeIdle(): void {

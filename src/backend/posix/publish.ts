@@ -31,6 +31,7 @@ const {
   EALREADY,
   EEXIST,
   EISDIR,
+  EMFILE,
   EMLINK,
   ENAMETOOLONG,
   ENOENT,
@@ -93,6 +94,7 @@ export async function publish(task: Task, publication: Publication): Promise<str
       return publication.terms?.version?.id
     } catch (error) {
       if (kept !== undefined && attempt.mayBeOther(error)) tmpDirs.forget(bucket, kept)
+      if (failureOf(error).errno === EMFILE) tmpDirs.forgetAll()
       const next = tries < MAX_TRIES ? attempt.otherPlan(error) : undefined
       if (next === undefined) throw await attempt.failure(error)
       // The same plan again: another request removed a directory in between, as DELETE prunes empty parents.
