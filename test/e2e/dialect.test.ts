@@ -51,15 +51,6 @@ describe('--dialect aws', () => {
     expect(Math.abs(until - twoYears.getTime())).toBeLessThan(60_000)
   })
 
-  test('GetObjectAttributes tells a time that clients can read', async () => {
-    const attributes = await at.send('GET', `/${bucket}/k?attributes`, {
-      headers: { 'x-amz-object-attributes': 'ETag' },
-    })
-    const head = await at.send('HEAD', `/${bucket}/k`)
-    expect(attributes.status).toBe(200)
-    expect(attributes.header('last-modified')).toBe(head.header('last-modified'))
-  })
-
   test.each(['a..b', 'a.-b', 'a-.b'])('%s is no name for a new bucket', async (name) => {
     const made = await at.send('PUT', `/${name}`)
     expect([made.status, made.code]).toEqual([400, 'InvalidBucketName'])

@@ -122,7 +122,7 @@ export function recordedAnswer({
 }: RecordedRequest): Record<string, unknown> {
   return {
     status,
-    headers,
+    headers: inFixedDates(headers),
     ...(error === undefined
       ? {}
       : {
@@ -135,6 +135,13 @@ export function recordedAnswer({
     ...(sha256 === undefined || method === 'HEAD' ? {} : { sha256 }),
     ...(xml === undefined ? {} : { xml }),
   }
+}
+
+/** RFC 9110 §5.6.7: a sender writes no other form of time, where VersityGW's GetObjectAttributes has that of C's asctime. */
+function inFixedDates(headers: RecordedRequest['headers']): RecordedRequest['headers'] {
+  const time = headers?.['last-modified']
+  if (typeof time !== 'string' || time.endsWith('GMT')) return headers
+  return { ...headers, 'last-modified': new Date(`${time} UTC`).toUTCString() }
 }
 
 /** Object keys in order, so that two of equal content are equal as JSON. */
