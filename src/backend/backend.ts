@@ -84,7 +84,10 @@ export interface Backend {
     name: ObjectSubresource,
     call: Call,
   ): Promise<Buffer | undefined>
-  /** A function is told the document that is there and says which takes its place; it may throw. No other decides meanwhile. */
+  /**
+   * A function is told the document that is there and says which takes its place, or undefined for none; it may throw. No other
+   * decides meanwhile.
+   */
   putObjectSubresource(
     ref: ObjectRef,
     name: ObjectSubresource,
@@ -151,7 +154,7 @@ export type BucketSubresource =
 
 export type ObjectSubresource = 'X-Amz-Tagging' | 'object-retention' | 'object-legal-hold'
 export type SubresourceValue = string | Uint8Array
-export type SubresourceDecision = (stored: Buffer | undefined) => SubresourceValue
+export type SubresourceDecision = (stored: Buffer | undefined) => SubresourceValue | undefined
 
 export interface BucketSummary {
   readonly name: string

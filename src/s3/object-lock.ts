@@ -55,8 +55,11 @@ function isMode(text: unknown): text is RetentionMode {
 }
 
 function checkFuture({ text, ms }: IsoTime): void {
-  if (ms > Date.now()) return
-  throw invalid(UNTIL, text, 'The retain until date must be in the future!')
+  if (ms <= Date.now()) throw pastDate(text)
+}
+
+function pastDate(text: string): S3Error {
+  return invalid(UNTIL, text, 'The retain until date must be in the future!')
 }
 
 function invalid(name: string, value: string | undefined, message: string): S3Error {
@@ -73,15 +76,24 @@ export interface RetentionRequest {
 /** Of Go's zero time, which stands for a date that is missing. */
 const NO_DATE: IsoTime = { text: '0001-01-01T00:00:00Z', ms: -Infinity }
 
-/** A `Retention` document. The date is looked at first, as VersityGW does. */
-export function parseRetention(root: XmlElement | undefined): RetentionRequest {
+/**
+ * A `Retention` document; undefined where it is empty, which in S3's dialect takes a retention away. The date is looked at
+ * first, as VersityGW does.
+ */
+export function parseRetention(root: XmlElement | undefined): RetentionRequest | undefined {
   const mode = childText(root, 'Mode')
   const date = childText(root, 'RetainUntilDate')
+  if (root !== undefined && mode === undefined && date === undefined) return undefined
   const until = date === undefined ? NO_DATE : parseIsoTime(date, { compactZone: true })
   if (root === undefined || until === undefined) throw new S3Error('MalformedXML')
   checkFuture(until)
   if (!isMode(mode)) throw new S3Error('MalformedXML')
   return { mode, until }
+}
+
+/** To VersityGW an empty document is one without a date. */
+export function refuseEmptyRetention(): never {
+  throw pastDate(NO_DATE.text)
 }
 
 /** As PutObjectRetention stores it (contract 2.3); with an object that is new it is stored without the name. */
@@ -107,6 +119,12 @@ export function checkReplacement(
     ? isExtended || (held.mode === 'GOVERNANCE' && bypass.byRight)
     : held.mode === 'GOVERNANCE' && bypass.byPolicy
   if (!isAllowed) throw protectedByLock()
+}
+
+/** Throws unless the retention that holds may be taken away: one that has ended, or GOVERNANCE by who is let past it. */
+export function checkRemoval(held: RetentionTerm | undefined, byPolicy: boolean): void {
+  if (held === undefined || held.untilMs <= Date.now()) return
+  if (held.mode !== 'GOVERNANCE' || !byPolicy) throw protectedByLock()
 }
 
 /** A `LegalHold` document: whether it says ON. */

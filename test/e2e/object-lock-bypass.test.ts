@@ -32,6 +32,17 @@ async function govern(at: Fixture, target: string, credentials: Credentials): Pr
   expect(outcome(put)).toEqual([200, undefined, undefined])
 }
 
+/** S3's way to take a retention away: a document that says nothing. */
+const takeAway = (
+  at: Fixture,
+  target: string,
+  { forced = false, credentials = at.credentials } = {},
+): Promise<RawResponse> => {
+  const body = '<Retention xmlns="http://s3.amazonaws.com/doc/2006-03-01/"></Retention>'
+  const headers = { ...(forced && BYPASS), 'Content-MD5': md5Base64(body) }
+  return at.send('PUT', `${target}?retention`, { headers, body, credentials })
+}
+
 function useAccounts(flags: readonly string[] = []): Fixture {
   const dir = accountDirectory()
   const at = useGateway(() => ({
@@ -86,6 +97,15 @@ describe('whom the policy names, and nobody else', () => {
       PROTECTED,
     )
     expect((await at.send('DELETE', `/${bucket}/k`, asked(OTHER))).status).toBe(204)
+  })
+
+  test('an empty retention takes nothing away, as in VersityGW', async () => {
+    const bucket = await lockedBucket(at, OWNER)
+    await govern(at, `/${bucket}/k`, OWNER)
+    const message = 'The retain until date must be in the future!'
+    const answer = await takeAway(at, `/${bucket}/k`, { forced: true })
+    expect(outcome(answer)).toEqual([400, 'InvalidArgument', message])
+    expect((await at.send('GET', `/${bucket}/k?retention`)).element('Mode')).toBe('GOVERNANCE')
   })
 
   test('not whom an admin makes the owner', async () => {
@@ -156,6 +176,40 @@ describe('--dialect aws', () => {
     expect(outcome(asked)).toEqual(PROTECTED)
     const forced = { headers: { ...headers, ...BYPASS }, body, credentials: OWNER }
     expect((await at.send('PUT', target, forced)).status).toBe(200)
+  })
+
+  test('an empty retention takes GOVERNANCE away, and nothing else', async () => {
+    const bucket = await lockedBucket(at, OWNER)
+    const target = `/${bucket}/k`
+    await govern(at, target, OWNER)
+    expect(outcome(await takeAway(at, target, { credentials: OWNER }))).toEqual(PROTECTED)
+    const asked = { forced: true, credentials: OWNER }
+    expect((await takeAway(at, target, { ...asked, credentials: OTHER })).status).toBe(403)
+    expect((await takeAway(at, target, asked)).status).toBe(200)
+    const told = await at.send('GET', `${target}?retention`)
+    expect(told.code).toBe('NoSuchObjectLockConfiguration')
+    // What is gone can be taken away again, and the object is like any other.
+    expect((await takeAway(at, target, { credentials: OWNER })).status).toBe(200)
+    expect((await at.send('DELETE', target, { credentials: OWNER })).status).toBe(204)
+    const strict = { ...GOVERNANCE, 'x-amz-object-lock-mode': 'COMPLIANCE' }
+    await at.send('PUT', target, { headers: strict, body: 'x' })
+    expect(outcome(await takeAway(at, target, asked))).toEqual(PROTECTED)
+    const half = '<Retention><Mode>GOVERNANCE</Mode></Retention>'
+    const headers = { ...BYPASS, 'Content-MD5': md5Base64(half) }
+    expect((await at.send('PUT', `${target}?retention`, { headers, body: half })).status).toBe(400)
+  })
+
+  test('an empty retention leaves a bucket’s own in force', async () => {
+    const bucket = await lockedBucket(at, OWNER)
+    await at.send('PUT', `/${bucket}/k`, { body: 'x' })
+    const rule =
+      '<Rule><DefaultRetention><Mode>GOVERNANCE</Mode><Days>1</Days></DefaultRetention></Rule>'
+    const body = `<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled>${rule}</ObjectLockConfiguration>`
+    const headers = { 'Content-MD5': md5Base64(body) }
+    expect((await at.send('PUT', `/${bucket}?object-lock`, { headers, body })).status).toBe(200)
+    expect(outcome(await takeAway(at, `/${bucket}/k`))).toEqual(PROTECTED)
+    expect((await takeAway(at, `/${bucket}/k`, { forced: true })).status).toBe(200)
+    expect(outcome(await at.send('DELETE', `/${bucket}/k`))).toEqual(PROTECTED)
   })
 
   test('DeleteObjects tells of each key by itself', async () => {

@@ -158,7 +158,7 @@ async function changeObject(
 async function decideObject(
   task: Task<ObjectRef>,
   name: ObjectSubresource,
-  decide: (stored: Buffer | undefined) => SubresourceValue | undefined,
+  decide: SubresourceDecision,
 ): Promise<void> {
   const { fd, stored } = await openForDecision(task, name)
   try {

@@ -2,8 +2,10 @@ import { heldTerm } from '../../backend/retention.ts'
 import { onObject } from '../access-rules.ts'
 import { BYPASS, mayBypass, wantsBypass } from '../bypass-governance.ts'
 import {
+  checkRemoval,
   checkReplacement,
   parseRetention,
+  refuseEmptyRetention,
   requireLockable,
   storeRetention,
 } from '../object-lock.ts'
@@ -24,14 +26,20 @@ export const PutObjectRetention = operation(
   {
     access: { rights: [...onObject('s3:PutObjectRetention', 'WRITE').rights, BYPASS] },
     async handle({ bucket, key, versionId, retention }, context) {
-      const { backend, call } = context
+      const { backend, call, settings } = context
+      if (retention === undefined && settings.dialect === 'versitygw') refuseEmptyRetention()
       const ref = { bucket, key, versionId }
       const lock = await requireLockable(ref, backend, call)
       const byRight = wantsBypass(context)
-      const isChange = byRight && retention.mode === 'COMPLIANCE'
+      const isChange = byRight && retention?.mode !== 'GOVERNANCE'
       const byPolicy = isChange && (await mayBypass(ref, context))
-      const decide = (stored: Buffer | undefined): string => {
-        checkReplacement(heldTerm(stored, lock, Date.now()), retention, { byRight, byPolicy })
+      const decide = (stored: Buffer | undefined): string | undefined => {
+        const held = heldTerm(stored, lock, Date.now())
+        if (retention === undefined) {
+          checkRemoval(held, byPolicy)
+          return undefined
+        }
+        checkReplacement(held, retention, { byRight, byPolicy })
         return storeRetention(retention)
       }
       await backend.putObjectSubresource(ref, 'object-retention', decide, call)
