@@ -1,5 +1,5 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { ClientRequest } from 'node:http'
+import { ClientRequest, type IncomingMessage } from 'node:http'
 import type { HrTime } from '@opentelemetry/api'
 import { ZipkinExporter } from '@opentelemetry/exporter-zipkin'
 import type { ReadableSpan } from '@opentelemetry/sdk-trace-node'
@@ -19,10 +19,13 @@ export function zipkinExporter({ url, headers, timeoutMs }: ZipkinOptions): Batc
   const send = (spans: ReadableSpan[]): Promise<void> =>
     new Promise((resolve, reject) => {
       // One at a time: what is open then is this one.
-      const timer = setTimeout(() => {
-        reject(new Error(`no answer within ${timeoutMs} ms`))
+      const giveUp = (why: string): void => {
+        clearTimeout(timer)
+        reject(new Error(why))
         requests.end()
-      }, timeoutMs).unref()
+      }
+      const timer = setTimeout(() => giveUp(`no answer within ${timeoutMs} ms`), timeoutMs).unref()
+      requests.onLongAnswer = () => giveUp(`an answer of more than ${LONGEST_ANSWER} bytes`)
       exporter.export(spans, (result) => {
         clearTimeout(timer)
         // ExportResultCode.SUCCESS is 0.
@@ -49,11 +52,17 @@ export function zipkinExporter({ url, headers, timeoutMs }: ZipkinOptions): Batc
 /** https://nodejs.org/docs/latest/api/diagnostics_channel.html#http */
 const STARTED = 'http.client.request.start'
 
+/** Zipkin's is empty, an error page is short. */
+const LONGEST_ANSWER = 64 * 1024
+
 /**
  * Requests on their way to one URL. The exporter waits for ever for an answer and gives no hold on its requests: a Zipkin that
- * hangs, or a network that has lost it without a word, would keep connections and spans until the gateway ends.
+ * hangs, or a network that has lost it without a word, would keep connections and spans until the gateway ends. Of an answer
+ * it makes one text, however long that is: one without an end would take the memory, and end the process where no text
+ * can be longer.
  */
 class OpenRequests {
+  onLongAnswer: () => void = () => {}
   readonly #url: URL
   readonly #open = new Set<ClientRequest>()
   readonly #note = (message: unknown): void => {
@@ -62,6 +71,7 @@ class OpenRequests {
     if (!(request instanceof ClientRequest) || !this.#isMeant(request)) return
     this.#open.add(request)
     request.once('close', () => this.#open.delete(request))
+    request.once('response', (response) => this.#limit(response))
   }
 
   constructor(url: string) {
@@ -75,6 +85,14 @@ class OpenRequests {
 
   close(): void {
     unsubscribe(STARTED, this.#note)
+  }
+
+  #limit(response: IncomingMessage): void {
+    let length = 0
+    response.on('data', (chunk: Buffer) => {
+      length += chunk.length
+      if (length > LONGEST_ANSWER) this.onLongAnswer()
+    })
   }
 
   #isMeant({ method, path, host }: ClientRequest): boolean {

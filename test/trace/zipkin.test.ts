@@ -40,12 +40,13 @@ describe.skipIf(zipkin === undefined)('a real Zipkin', () => {
 
 describe('a Zipkin in trouble costs a line and a counter', () => {
   let server: Server
-  let answer: number | 'hang'
+  let answer: number | 'hang' | 'long'
   let port: number
   beforeAll(async () => {
     server = createServer((request, response) => {
       request.resume()
-      if (answer !== 'hang') request.on('end', () => response.writeHead(Number(answer)).end())
+      if (answer === 'long') response.end(Buffer.alloc(32 * 1024 * 1024))
+      else if (answer !== 'hang') request.on('end', () => response.writeHead(Number(answer)).end())
     })
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
@@ -56,11 +57,11 @@ describe('a Zipkin in trouble costs a line and a counter', () => {
     server.close()
   })
 
-  const start = () =>
+  const start = (batch = BATCH) =>
     loggedTracing({
       exporters: ['zipkin'],
       zipkinEndpoint: `http://127.0.0.1:${port}/api/v2/spans`,
-      batch: BATCH,
+      batch,
     })
 
   test.each([503, 400, 'hang'] as const)('%s', async (fault) => {
@@ -95,6 +96,20 @@ describe('a Zipkin in trouble costs a line and a counter', () => {
         return tracing.stats().exported
       })
       .toBeGreaterThan(0)
+    await tracing.close()
+  })
+
+  test('what it answers is not gathered without end', async () => {
+    answer = 'long'
+    const tracing = start({ ...BATCH, exportTimeoutMs: 20_000 })
+    traceRequest(tracing)
+    await tracing.flush()
+    expect(tracing.stats()).toMatchObject({ exported: 0, failed: 3 })
+    expect(tracing.lines.join('\n')).toContain('an answer of more than 65536 bytes')
+    answer = 202
+    traceRequest(tracing)
+    await tracing.flush()
+    expect(tracing.stats()).toMatchObject({ exported: 3, failed: 3 })
     await tracing.close()
   })
 
