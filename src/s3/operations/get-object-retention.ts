@@ -33,8 +33,8 @@ export const GetObjectRetention = operation(
   },
 )
 
-/** The root is not `Retention`: upstream's clients know it by this name. */
+/** By S3's name for the root, without which mc and minio-go read nothing; VersityGW calls it `ObjectLockRetention`. */
 function renderRetention({ mode, retainUntil }: ObjectRetention): string {
   const content = element('Mode', mode) + element('RetainUntilDate', retainUntil)
-  return XML_DECLARATION + wrap('ObjectLockRetention', content)
+  return XML_DECLARATION + wrap('Retention', content)
 }
