@@ -79,6 +79,49 @@ describe('PutObject, its trace and what can go wrong', () => {
     t = await openBackend()
   })
 
+  test.each([
+    ['small, the first', 'small', { call: 'openat', after: 1 }],
+    ['small, the second', 'small', { call: 'openat2' }],
+    ['large', someBytes(300_000), { call: 'openat', after: 1 }],
+  ] as const)(
+    'where ext4 answers EPERM to O_TMPFILE, since the directory is being removed, it is made anew: %s',
+    async (which, bytes, fault) => {
+      t = await openBackend()
+      await makeBucket(t.backend)
+      const { EPERM } = constants.errno
+      for (const key of ['first', 'first'].slice(which === 'small, the second' ? 0 : 1))
+        await put(t.backend, { bucket: BUCKET, key }, 'x')
+      t.io.faults.set({ errno: EPERM, times: 1, ...fault })
+      await put(t.backend, ref, bytes)
+      expect(t.io.faults.remaining()).toBe(0)
+      t.io.faults.clear()
+      const call = newCall()
+      await t.backend.putObject(ref, newObject(), payloadOf('x'), call)
+      const made = call.recorder.spans.find((s) => s.name === 'Posix.IO.OpenTmpFile')
+      expect(made?.attributes['posix.tmp_method']).toBe('o_tmpfile')
+      // An immutable directory refuses it each time.
+      t.io.faults.set({ errno: EPERM, after: 1 })
+      expect(await outcomeOf(put(t.backend, ref, 'y'))).toBe('AccessDenied')
+      t.io.faults.clear()
+    },
+  )
+
+  test('where the directory of locks is removed before a lock is taken, it is made anew', async () => {
+    t = await openBackend()
+    await makeBucket(t.backend)
+    const precondition = { ifMatch: '*' }
+    for (const bytes of ['old', 'older']) await put(t.backend, ref, bytes)
+    await put(t.backend, ref, 'conditional', { precondition })
+    const { ENOENT } = constants.errno
+    for (const after of [0, 1]) {
+      t.io.faults.set({ errno: ENOENT, call: 'openat2', after, times: 1 })
+      await put(t.backend, ref, `again ${after}`, { precondition })
+      expect(t.io.faults.remaining()).toBe(0)
+      t.io.faults.clear()
+      expect((await read(t, ref)).bytes.toString()).toBe(`again ${after}`)
+    }
+  })
+
   test('where linkat is refused, or lands on another file system, the object gets there all the same', async () => {
     const { EPERM, EXDEV } = constants.errno
     for (const errno of [EPERM, EXDEV]) {

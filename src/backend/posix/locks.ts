@@ -67,18 +67,17 @@ async function waitBehind({ done, traceId }: LockTurn, { span }: Task): Promise<
   wait.end()
 }
 
+const MAX_TRIES = 10
+
 /** The descriptor that holds the lock; undefined where the file system knows no locks. */
-async function takeLock(
-  task: Task,
-  name: string,
-  makeDirectory = false,
-): Promise<number | undefined> {
+async function takeLock(task: Task, name: string, tries = 1): Promise<number | undefined> {
   const { dirMode, durable } = task.volume
   const chain = task.begin()
   const { steps, bucket } = chain
-  const locks = makeDirectory
-    ? steps.makeParents(bucket, LOCK_DIR, { mode: dirMode, sync: durable })
-    : steps.openDir(bucket, LOCK_DIR, { expected: MISSING })
+  const locks =
+    tries > 1
+      ? steps.makeParents(bucket, LOCK_DIR, { mode: dirMode, sync: durable })
+      : steps.openDir(bucket, LOCK_DIR, { expected: MISSING })
   const lock = steps.lock(locks, name, { exclusive: true, timeoutMs: LOCK_TIMEOUT_MS, keep: true })
   const stat = steps.stat(lock)
   try {
@@ -86,7 +85,9 @@ async function takeLock(
   } catch (error) {
     const { step, errno } = failureOf(error)
     if (step === lock && UNSUPPORTED.has(errno)) return undefined
-    if (step === locks && errno === ENOENT && !makeDirectory) return takeLock(task, name, true)
+    // The directory is made for the first lock, and removed with the bucket: if that is what happens, opening it will tell.
+    const isMissing = errno === ENOENT && (step === locks || step === lock)
+    if (isMissing && tries < MAX_TRIES) return takeLock(task, name, tries + 1)
     throw chain.toS3Error(error)
   }
   if (stat.value.nlink > 0) return lock.value
@@ -95,7 +96,6 @@ async function takeLock(
   return takeLock(task, name)
 }
 
-/** The directory is made for the first lock. */
 const MISSING = [ENOENT]
 
 /** While the lock is held: whoever waits for it finds out (`takeLock`). */

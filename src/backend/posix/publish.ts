@@ -15,6 +15,7 @@ import type { TemporaryFile } from './temporary-file.ts'
 import { OvertakenError, onTerms, type WriteTerms } from './terms.ts'
 import {
   TMPFILE_REFUSED,
+  isRemovedTmpDir,
   isUsual,
   namedPlan,
   openTmpDir,
@@ -275,6 +276,7 @@ class Attempt {
         ? plan
         : undefined
     }
+    if (step === this.#file && isRemovedTmpDir(errno, plan)) return { ...plan, makeTmpDir: true }
     const isLink = step === this.#link
     if (isLink && errno === EXDEV && !plan.besideTarget) return { ...plan, besideTarget: true }
     const isRefused = isLink

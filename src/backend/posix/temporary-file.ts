@@ -7,6 +7,7 @@ import type { Facts, Publication } from './publish.ts'
 import type { BucketChain, Task } from './task.ts'
 import {
   TMPFILE_REFUSED,
+  isRemovedTmpDir,
   namedPlan,
   openTmpDir,
   removeTemporary,
@@ -153,8 +154,9 @@ function otherPlan(task: Task, plan: Plan, opening: Opening, error: unknown): Pl
   if (step === undefined) return undefined
   const { tmpDir, file } = opening
   // `.sgwtmp` is not there, or no longer: then the bucket may be on its way out, too, which opening it will tell.
-  const isTmpDir = step === tmpDir.made || step === tmpDir.opened || step === file
-  if (errno === ENOENT && isTmpDir) return { ...plan, makeTmpDir: true }
+  const isTmpDir = step === tmpDir.made || step === tmpDir.opened
+  const isGone = step === file ? isRemovedTmpDir(errno, plan) : isTmpDir && errno === ENOENT
+  if (isGone) return { ...plan, makeTmpDir: true }
   const isRefused = step === file && !plan.named && TMPFILE_REFUSED.has(errno)
   return isRefused ? namedPlan(task, plan) : undefined
 }

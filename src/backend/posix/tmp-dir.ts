@@ -4,7 +4,7 @@ import type { Step } from '../../io/io.ts'
 import { TMP_DIR } from './paths.ts'
 import type { BucketChain, Task } from './task.ts'
 
-const { EINVAL, EISDIR, ENOENT, ENOSYS, EOPNOTSUPP } = constants.errno
+const { EINVAL, EISDIR, ENOENT, ENOSYS, EOPNOTSUPP, EPERM } = constants.errno
 
 /** Where a finished file goes. */
 export interface Target {
@@ -45,6 +45,14 @@ export function namedPlan({ volume, subject }: Task, plan: Plan): Plan {
 
 /** What O_TMPFILE is refused with. EISDIR and EINVAL: the flag is unknown, and a directory seen opened for writing. */
 export const TMPFILE_REFUSED = new Set([EOPNOTSUPP, EISDIR, EINVAL, ENOSYS])
+
+/**
+ * Whether `.sgwtmp` may be there no longer, as when the bucket is being deleted. EPERM is what ext4 answers to O_TMPFILE in a
+ * directory that is removed at that moment; where it is an immutable one's, it comes again once the directory has been made.
+ */
+export function isRemovedTmpDir(errno: number, plan: Plan): boolean {
+  return errno === ENOENT || (errno === EPERM && !plan.named && !plan.makeTmpDir)
+}
 
 /** Of fixed length: a name derived from the key would be too long where the key's own is long. */
 export function temporaryName(): string {
