@@ -84,6 +84,17 @@ static napi_value discard(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+/* announce(ns): wakes a thread for a chain that is about to be submitted, and keeps it awake for so
+ * long. */
+static napi_value announce(napi_env env, napi_callback_info info) {
+  napi_value values[1];
+  double n[1] = {0};
+  struct io *io = arguments(env, info, 1, values, n);
+  if (io == NULL) return fail(env);
+  if (!io->closed) pool_announce(io->shared.pool, n[0]);
+  return NULL;
+}
+
 /* kick(): wakes a thread for what was submitted, if none is going to find it. */
 static napi_value kick(napi_env env, napi_callback_info info) {
   struct io *io = arguments(env, info, 0, NULL, NULL);
@@ -250,6 +261,7 @@ static napi_value create(napi_env env, napi_callback_info info) {
       {.utf8name = "submit", .method = submit, .data = io},
       {.utf8name = "await", .method = await, .data = io},
       {.utf8name = "discard", .method = discard, .data = io},
+      {.utf8name = "announce", .method = announce, .data = io},
       {.utf8name = "kick", .method = kick, .data = io},
       {.utf8name = "abandon", .method = abandon, .data = io},
       {.utf8name = "take", .method = take, .data = io},

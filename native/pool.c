@@ -7,12 +7,17 @@
  * woken when the queue is long, or when nothing has been started for STALL_NS, as behind a job that
  * waits for a disk. While jobs queue one idle thread, the watcher, looks every WATCH_NS for such a
  * stall, should the loop have nothing to say; KEEP_NS after the last that had to queue it sleeps as
- * the others. */
+ * the others.
+ *
+ * Of few clients, who wait for their answers, each job finds all threads asleep. There the loop
+ * announces a job when its request begins to come: what the request needs before the job is ready,
+ * a thread needs to wake. */
 #include "pool.h"
 #include "sys.h"
 #include "usage.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -32,7 +37,8 @@ struct worker {
   pthread_t thread;
   pthread_cond_t wake;
   bool signalled;
-  bool rested; /* since its last job */
+  bool rested;        /* since its last job */
+  double awake_until; /* for a job that was announced; 0 where none was */
   struct worker *next_idle;
 };
 
@@ -44,6 +50,7 @@ struct pool {
   int threads, running, running_bulk, waking, max_bulk;
   double last_start, last_queue; /* when a job had one before it */
   unsigned long starts, wakes, takeovers;
+  bool announced; /* a thread is awake, or on the way, for a job that is about to come */
   atomic_bool stopping;
   atomic_int more, queued; /* metadata.length and that of both, to be read without the lock */
   bool closing;
@@ -61,6 +68,7 @@ static struct job *take(struct pool *p);
 static void run(struct worker *w, struct job *job);
 static void sleep_idle(struct worker *w);
 static void watch(struct worker *w);
+static void stay_awake(struct worker *w);
 static bool may_queue(const struct pool *p);
 static bool is_wake_needed(const struct pool *p);
 static struct worker *choose(struct pool *p);
@@ -135,7 +143,18 @@ void pool_submit(struct pool *p, struct job *job) {
   job->queued_ns = now_ns();
   pthread_mutex_lock(&p->lock);
   enqueue(p, job);
-  unlock_and_wake(p, p->waking == 0 ? choose(p) : NULL);
+  unlock_and_wake(p, p->waking == 0 && !p->announced ? choose(p) : NULL);
+}
+
+void pool_announce(struct pool *p, double ns) {
+  pthread_mutex_lock(&p->lock);
+  bool needed = !p->announced && p->waking == 0 && p->running == 0;
+  struct worker *w = needed ? choose(p) : NULL;
+  if (w != NULL) {
+    p->announced = true;
+    w->awake_until = now_ns() + ns;
+  }
+  unlock_and_wake(p, w);
 }
 
 bool pool_is_crowded(const struct pool *p) {
@@ -201,12 +220,13 @@ static void *work(void *argument) {
       flushed = true;
     } else if (p->closing && p->metadata.length + p->bulk.length == 0) {
       break;
-    } else if (p->watcher == NULL && may_queue(p)) {
-      watch(w);
-      w->rested = true;
     } else {
-      sleep_idle(w);
+      if (p->watcher == NULL && may_queue(p))
+        watch(w);
+      else
+        sleep_idle(w);
       w->rested = true;
+      if (w->awake_until > 0) stay_awake(w);
     }
   }
   pthread_mutex_unlock(&p->lock);
@@ -272,6 +292,16 @@ static void sleep_idle(struct worker *w) {
   w->signalled = false;
 }
 
+/* Yields meanwhile: the loop that is about to submit may share this processor. */
+static void stay_awake(struct worker *w) {
+  struct pool *p = w->pool;
+  pthread_mutex_unlock(&p->lock);
+  while (!pool_is_crowded(p) && !pool_stopping(p) && now_ns() < w->awake_until) sched_yield();
+  pthread_mutex_lock(&p->lock);
+  w->awake_until = 0;
+  p->announced = false;
+}
+
 static bool may_queue(const struct pool *p) {
   return p->running > 0 || now_ns() - p->last_queue < KEEP_NS;
 }
@@ -307,7 +337,7 @@ static void watch(struct worker *w) {
 
 static bool is_wake_needed(const struct pool *p) {
   int waiting = ready(p);
-  if (waiting == 0 || p->waking > 0) return false;
+  if (waiting == 0 || p->waking > 0 || p->announced) return false;
   /* Without a watcher nobody would see that what runs has come to a stop. */
   return p->running == 0 || p->watcher == NULL || waiting > LONG_QUEUE * p->running ||
          now_ns() - p->last_start > STALL_NS;

@@ -41,6 +41,10 @@ void pool_submit(struct pool *p, struct job *job);
 void pool_put(struct pool *p, struct job *job);
 void pool_kick(struct pool *p);
 
+/* Wakes a thread, if none is awake, for a job that is about to be submitted, and that finds it
+ * awake for so long. */
+void pool_announce(struct pool *p, double ns);
+
 /* Whether others wait for a thread. */
 bool pool_is_crowded(const struct pool *p);
 

@@ -25,6 +25,7 @@ export interface NativeIo {
   submit(slot: number, pieces: readonly Uint8Array[] | undefined, how: number): number
   await(ns: number): void
   discard(pieces: readonly Uint8Array[]): void
+  announce(ns: number): void
   kick(): void
   abandon(slot: number): void
   take(slot: number, blob: number): Buffer

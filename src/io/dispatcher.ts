@@ -37,10 +37,13 @@ const ECANCELED = 125
 
 /** Chains that follow each other this closely are many requests, not one client that waits for each answer. */
 const BUSY_NS = 120_000
-/** A chain of a small object takes less where its files are cached. After one that took longer none is awaited. */
+/** A chain of a small object takes less where its files are cached. After one that took longer none is awaited or announced. */
 const SHORT_NS = 100_000
 /** What is ready meanwhile waits as long at the most. */
 const AWAIT_NS = 150_000
+
+/** From the head of a request to its chain it takes a third of that. */
+const ANNOUNCED_NS = 150_000
 
 const resolved = Promise.resolve()
 
@@ -107,6 +110,11 @@ export class Dispatcher {
       running.waitsSinceNs = nowNs()
       this.#waiting.push(running)
     })
+  }
+
+  /** A request has begun. Where all threads sleep, one wakes while the head is looked at. */
+  announce(): void {
+    if (this.#busy === 0 && this.#tookNs < SHORT_NS) this.#native.announce(ANNOUNCED_NS)
   }
 
   /** A job's slot, as the addon reports it. */

@@ -1,11 +1,13 @@
 import { closeSync, openSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, expect, it } from 'vitest'
 import { loadAddon } from '../../src/io/addon.ts'
 import { LAYOUT } from '../../src/io/arena.ts'
 import { NativeChain } from '../../src/io/chain.ts'
 import { Dispatcher } from '../../src/io/dispatcher.ts'
 import { createFaults } from '../../src/io/faults.ts'
+import { cpuSeconds } from '../support/process-facts.ts'
 
 /*
  * A client that waits for each answer is told by the pace at which its chains come, and that is the machine's too: the
@@ -19,11 +21,19 @@ const LONG_MS = 1000
 const native = loadAddon().create(2, SLOTS, 0, 1024 * 1024, onDone)
 const done = new Uint32Array(native.arena, 0, LAYOUT.head >> 2)
 const faults = createFaults(native)
+/** For how many chains a thread was woken before they came. */
+let announced = 0
 /** How often the event loop has looked for a chain, and how many chains it then found done. */
 const awaited = { times: 0, found: 0 }
 let isLooking = false
 
 const watched = Object.create(native, {
+  announce: {
+    value(ns: number) {
+      announced++
+      native.announce(ns)
+    },
+  },
   await: {
     value(ns: number) {
       awaited.times++
@@ -77,4 +87,40 @@ it('a chain that takes long holds the loop up for a moment only, and once', asyn
   } while (!long.awaited)
   expect(long).toEqual({ awaited: true, found: false, turned: true })
   expect(await run()).toEqual({ awaited: false, found: false, turned: true })
+})
+
+it('a chain that is announced has its thread woken before it comes', async () => {
+  const wakes = (): number => {
+    const counts = new Float64Array(7)
+    native.stats(counts)
+    return counts[4] ?? 0
+  }
+  // The thread that waits for it may have lost its processor for longer than it stays awake: then the chain wakes one.
+  let wakesOfChain: number
+  do {
+    do {
+      await run()
+      announced = 0
+      dispatcher.announce()
+    } while (announced === 0)
+    const before = wakes()
+    await run()
+    wakesOfChain = wakes() - before
+  } while (wakesOfChain > 0)
+})
+
+it('nothing is announced while other chains run; a thread that no chain comes to sleeps again', async () => {
+  do {
+    announced = 0
+    const other = run()
+    dispatcher.announce()
+    await other
+    expect(announced).toBe(0)
+    dispatcher.announce()
+  } while (announced === 0)
+  await delay(50)
+  const before = cpuSeconds(process.pid)
+  await delay(500)
+  expect(cpuSeconds(process.pid) - before).toBeLessThan(0.4)
+  await run()
 })
