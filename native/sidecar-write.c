@@ -155,9 +155,7 @@ static int copy_values(struct chain *c, struct sidecar from, const struct stat *
   return err;
 }
 
-static int write_pending(struct chain *c, struct sidecar at, int file, uint32_t flags,
-                         const uint8_t *changes) {
-  bool sync = flags & WRITE_SYNC;
+static int add_pending(struct chain *c, struct sidecar at, int file, bool sync) {
   struct pending *p = calloc(1, sizeof *p);
   char *place = strdup(at.place);
   if (p == NULL || place == NULL) {
@@ -167,15 +165,19 @@ static int write_pending(struct chain *c, struct sidecar at, int file, uint32_t 
   }
   *p = (struct pending){.at = {at.root, place}, .file = file, .sync = sync, .next = c->pending};
   c->pending = p;
+  return sidecar_new_slot(p->slot);
+}
 
+static int write_pending(struct chain *c, struct sidecar at, int file, uint32_t flags,
+                         const uint8_t *changes) {
+  bool sync = flags & WRITE_SYNC;
+  const struct pending *p = c->pending;
   char below[8 + 33] = ".sgwtmp/";
-  int err = sidecar_new_slot(p->slot);
-  if (err != 0) return err;
   memcpy(below + 8, p->slot, sizeof p->slot);
   int dir = sidecar_make_directory(c, at, below, sync);
   if (dir < 0) return dir;
   struct stat st;
-  err = sys_fstat(&c->sys, file, &st);
+  int err = sys_fstat(&c->sys, file, &st);
   if (err == 0 && (flags & WRITE_COPY))
     err = copy_values(c, (struct sidecar){at.root, sidecar_next(at.place)}, &st,
                       (struct copying){dir, sync});
@@ -187,9 +189,16 @@ static int write_pending(struct chain *c, struct sidecar at, int file, uint32_t 
   return err;
 }
 
+/* A directory may vanish while it is filled: what there is of a bucket goes with the bucket, which
+ * may be there again already. */
 int sidecar_write(struct chain *c, struct sidecar at, int file, uint32_t flags,
                   const uint8_t *changes) {
   bool sync = flags & WRITE_SYNC;
-  return flags & WRITE_PENDING ? write_pending(c, at, file, flags, changes)
-                               : write_in_place(c, at, file, sync, changes);
+  int err = flags & WRITE_PENDING ? add_pending(c, at, file, sync) : 0;
+  if (err != 0) return err;
+  err = -ENOENT;
+  for (int i = 0; err == -ENOENT && i < MAX_RACES; i++)
+    err = flags & WRITE_PENDING ? write_pending(c, at, file, flags, changes)
+                                : write_in_place(c, at, file, sync, changes);
+  return err;
 }

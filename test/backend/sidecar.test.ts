@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { constants, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { mountFileSystem } from '../native/loop-mount.ts'
@@ -168,6 +168,22 @@ describe('attributes in a sidecar directory', () => {
     writeFileSync(sidecar(BUCKET, 'meta/policy'), '{}')
     await makeBucket(t.backend)
     expect(await t.backend.getBucketSubresource(BUCKET, 'policy', newCall())).toBeUndefined()
+  })
+
+  test('where a bucket is deleted and made again, what is written into the new one is', async () => {
+    const { ENOENT } = constants.errno
+    // Where attributes are written has gone in between.
+    t.io.faults.set({ errno: ENOENT, call: 'renameat2', times: 1 })
+    await put(t.backend, key('k'), 'x')
+    expect(t.io.faults.remaining()).toBe(0)
+    expect(attributesOf(at('k'))['etag']).toBe(`"${md5('x')}"`)
+    expect(strayFiles(at())).toEqual(['k'])
+    t.io.faults.set({ errno: ENOENT, call: 'renameat2', times: 1 })
+    await t.backend.putBucketSubresource(BUCKET, 'policy', '{}', newCall())
+    t.io.faults.clear()
+    expect((await t.backend.getBucketSubresource(BUCKET, 'policy', newCall()))?.toString()).toBe(
+      '{}',
+    )
   })
 
   // A reader who looks while others move what he looks for, several times within one look, may still find none: rarely.
