@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { formatHttpDate, formatXmlDate, parseHttpDate } from './http-date.ts'
+import { formatAsctime, formatHttpDate, formatXmlDate, parseHttpDate } from './http-date.ts'
 
 const TIME = Date.UTC(1994, 10, 6, 8, 49, 37)
 
@@ -35,4 +35,5 @@ test('times are written in whole seconds', () => {
   expect(formatHttpDate(ms)).toBe('Sun, 01 Nov 2026 09:07:03 GMT')
   expect(formatHttpDate(ms + 1)).toBe('Sun, 01 Nov 2026 09:07:04 GMT')
   expect(formatXmlDate(ms)).toBe('2026-11-01T09:07:03Z')
+  expect(formatAsctime(ms)).toBe('Sun Nov  1 09:07:03 2026')
 })

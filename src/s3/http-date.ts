@@ -28,6 +28,12 @@ export function formatXmlDate(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`
 }
 
+/** `Sat Nov 21 09:17:10 2026`: the form of C's asctime, which GetObjectAttributes answers with. */
+export function formatAsctime(ms: number): string {
+  const [weekday, day, month, year, time] = new Date(ms).toUTCString().replace(',', '').split(' ')
+  return `${weekday} ${month} ${day?.replace(/^0/, ' ')} ${time} ${year}`
+}
+
 const IMF_FIXDATE =
   /^\w{3}, (?<day>\d{2}) (?<month>\w{3}) (?<year>\d{4}) (?<h>\d{2}):(?<m>\d{2}):(?<s>\d{2}) GMT$/
 const RFC_850 =

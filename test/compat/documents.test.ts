@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { describe, test } from 'vitest'
-import { withRetentionRenamed } from '../support/compat.ts'
 import type { Fixture } from '../support/fixture.ts'
 import type { RawResponse } from '../support/raw-http.ts'
 import {
@@ -156,10 +155,7 @@ describe.each(Object.entries(recordings))('%s', (_, { flags, posixFlags, steps }
     replay(at, steps, DIFFERENCES, (request, answer) => ({
       expected: {
         answer: request.answer ?? {},
-        xml:
-          request.xml === undefined
-            ? undefined
-            : withRetentionRenamed(withTagsInOrder(request.xml)),
+        xml: request.xml === undefined ? undefined : withTagsInOrder(request.xml),
         disk: request.disk,
       },
       got: {

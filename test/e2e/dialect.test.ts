@@ -51,6 +51,31 @@ describe('--dialect aws', () => {
     expect(Math.abs(until - twoYears.getTime())).toBeLessThan(60_000)
   })
 
+  test('GetObjectAttributes tells a time that clients can read', async () => {
+    const attributes = await at.send('GET', `/${bucket}/k?attributes`, {
+      headers: { 'x-amz-object-attributes': 'ETag' },
+    })
+    const head = await at.send('HEAD', `/${bucket}/k`)
+    expect(attributes.status).toBe(200)
+    expect(attributes.header('last-modified')).toBe(head.header('last-modified'))
+  })
+
+  test('GetObjectRetention answers with a Retention, which is all that mc reads', async () => {
+    const locked = '/with-retention'
+    const enabled = { 'x-amz-bucket-object-lock-enabled': 'true' }
+    expect((await at.send('PUT', locked, { headers: enabled })).status).toBe(200)
+    const headers = {
+      'x-amz-object-lock-mode': 'GOVERNANCE',
+      'x-amz-object-lock-retain-until-date': '2099-01-02T03:04:05Z',
+    }
+    expect((await at.send('PUT', `${locked}/k`, { headers, body: 'x' })).status).toBe(200)
+    const { status, text } = await at.send('GET', `${locked}/k?retention`)
+    expect([status, text.slice(text.indexOf('<', 1))]).toEqual([
+      200,
+      '<Retention><Mode>GOVERNANCE</Mode><RetainUntilDate>2099-01-02T03:04:05Z</RetainUntilDate></Retention>',
+    ])
+  })
+
   test.each(['a..b', 'a.-b', 'a-.b'])('%s is no name for a new bucket', async (name) => {
     const made = await at.send('PUT', `/${name}`)
     expect([made.status, made.code]).toEqual([400, 'InvalidBucketName'])

@@ -122,7 +122,7 @@ export function recordedAnswer({
 }: RecordedRequest): Record<string, unknown> {
   return {
     status,
-    headers: inFixedDates(headers),
+    headers,
     ...(error === undefined
       ? {}
       : {
@@ -134,25 +134,7 @@ export function recordedAnswer({
         }),
     ...(sha256 === undefined || method === 'HEAD' ? {} : { sha256 }),
     ...(xml === undefined ? {} : { xml }),
-    ...(xml?.includes('ObjectLockRetention') === true ? renamedRetention(xml) : {}),
   }
-}
-
-/** S3's name for the root of a retention, without which mc and minio-go cannot read it. */
-export function withRetentionRenamed(xml: string): string {
-  return xml.replaceAll('ObjectLockRetention>', 'Retention>')
-}
-
-function renamedRetention(recorded: string): { readonly xml: string; readonly sha256: string } {
-  const xml = withRetentionRenamed(recorded)
-  return { xml, sha256: createHash('sha256').update(xml).digest('hex') }
-}
-
-/** RFC 9110 §5.6.7: a sender writes no other form of time, where VersityGW's GetObjectAttributes has that of C's asctime. */
-function inFixedDates(headers: RecordedRequest['headers']): RecordedRequest['headers'] {
-  const time = headers?.['last-modified']
-  if (typeof time !== 'string' || time.endsWith('GMT')) return headers
-  return { ...headers, 'last-modified': new Date(`${time} UTC`).toUTCString() }
 }
 
 /** Object keys in order, so that two of equal content are equal as JSON. */

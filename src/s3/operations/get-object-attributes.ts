@@ -3,7 +3,7 @@ import type { ObjectHead, ObjectRef } from '../../backend/backend.ts'
 import { DeleteMarkerError } from '../../backend/delete-marker.ts'
 import { onObject } from '../access-rules.ts'
 import { S3Error } from '../errors.ts'
-import { formatHttpDate } from '../http-date.ts'
+import { formatAsctime, formatHttpDate } from '../http-date.ts'
 import { parseCount, parsePageSize } from '../list-params.ts'
 import { header, label, operation, query, type OperationContext } from '../operation.ts'
 import { tell } from '../trace-facts.ts'
@@ -29,12 +29,13 @@ export const GetObjectAttributes = operation(
   {
     access: onObject('s3:GetObjectAttributes', 'READ', 's3:GetObjectVersionAttributes'),
     async handle({ attributes, maxParts, partNumberMarker, ...ref }, context) {
-      const { call } = context
+      const { call, settings } = context
       const head = await look(ref, context)
       tell(call, 's3.etag', head.etag)
       tell(call, 's3.version_id', head.versionId)
-      // RFC 9110 §5.6.7. VersityGW writes it as C does, which Amazon's SDK for Java and minio-go cannot read.
-      const list = ['Last-Modified', formatHttpDate(head.lastModifiedMs)]
+      // Clients that read times strictly (minio-go) refuse the form of VersityGW.
+      const formatTime = settings.dialect === 'aws' ? formatHttpDate : formatAsctime
+      const list = ['Last-Modified', formatTime(head.lastModifiedMs)]
       if (head.versionId !== undefined) list.push('x-amz-version-id', head.versionId)
       return {
         status: 200,

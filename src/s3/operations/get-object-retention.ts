@@ -4,7 +4,7 @@ import type { ObjectRetention } from '../../backend/backend.ts'
 import { onObject } from '../access-rules.ts'
 import { S3Error } from '../errors.ts'
 import { isLockable, missingLockConfiguration } from '../object-lock.ts'
-import { label, operation, query } from '../operation.ts'
+import { label, operation, query, type S3Settings } from '../operation.ts'
 import { parseVersionId } from '../version-id.ts'
 
 export const GetObjectRetention = operation(
@@ -19,7 +19,7 @@ export const GetObjectRetention = operation(
   },
   {
     access: onObject('s3:GetObjectRetention', 'READ'),
-    async handle({ bucket, key, versionId }, { backend, call }) {
+    async handle({ bucket, key, versionId }, { backend, call, settings }) {
       const stored = await backend.getObjectSubresource(
         { bucket, key, versionId },
         'object-retention',
@@ -28,13 +28,17 @@ export const GetObjectRetention = operation(
       if (!(await isLockable(bucket, backend, call))) throw missingLockConfiguration('call')
       const retention = readRetention(stored)
       if (retention === undefined) throw new S3Error('NoSuchObjectLockConfiguration')
-      return { status: 200, body: renderRetention(retention) }
+      return { status: 200, body: renderRetention(retention, settings.dialect) }
     },
   },
 )
 
-/** By S3's name for the root, without which mc and minio-go read nothing; VersityGW calls it `ObjectLockRetention`. */
-function renderRetention({ mode, retainUntil }: ObjectRetention): string {
+/** VersityGW's clients know the root by its own name; mc and minio-go read S3's only. */
+function renderRetention(
+  { mode, retainUntil }: ObjectRetention,
+  dialect: S3Settings['dialect'],
+): string {
+  const root = dialect === 'aws' ? 'Retention' : 'ObjectLockRetention'
   const content = element('Mode', mode) + element('RetainUntilDate', retainUntil)
-  return XML_DECLARATION + wrap('Retention', content)
+  return XML_DECLARATION + wrap(root, content)
 }
