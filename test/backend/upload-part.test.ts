@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { mkdirSync, readdirSync, renameSync } from 'node:fs'
+import { constants } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { checksum } from '../support/checksums.ts'
@@ -133,6 +134,19 @@ describe('UploadPart, UploadPartCopy and AbortMultipartUpload', () => {
       }),
     )
     expect(strayFiles(at())).toEqual(['dir/', 'dir/object'])
+  })
+
+  test('an upload that begins while its bucket is emptied around it begins again', async () => {
+    await begin()
+    const { ENOENT } = constants.errno
+    for (let after = 0; ; after++) {
+      t.io.faults.set({ errno: ENOENT, call: 'openat2', after, times: 1 })
+      const upload = await begin()
+      const hasFailed = t.io.faults.remaining() === 0
+      t.io.faults.clear()
+      await sendPart(upload, 1, 'x')
+      if (!hasFailed) return expect(after).toBeGreaterThan(0)
+    }
   })
 
   test('UploadPartCopy', async () => {

@@ -40,8 +40,8 @@ export async function createUpload(
 }
 
 /**
- * False where the key's directory, which goes with its last upload, was removed by another request between two of our
- * steps: then it is worth another try.
+ * False where the key's directory, which goes with its last upload, or all that is in the bucket, which goes with it, was
+ * removed by another request between two of our steps: then it is worth another try.
  */
 async function makeUploadDir(
   task: Task<ObjectRef>,
@@ -73,8 +73,7 @@ async function makeUploadDir(
     const { step, errno } = failureOf(error)
     const isEarly = step === bucket || step === uploads || step === named || step === made
     if (!isEarly) await removeHalfMade(task, uploadId)
-    if (canRetry && errno === constants.errno.ENOENT && (step === uploads || step === made))
-      return false
+    if (canRetry && errno === constants.errno.ENOENT && step !== bucket) return false
     throw chain.toS3Error(error)
   }
 }
