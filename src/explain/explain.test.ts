@@ -308,6 +308,15 @@ describe('the cause', () => {
     ['slow-disk', listing([['Posix.IO.ListDir', 2, 199_000, { 'posix.entries': 20_000 }]])],
     ['cold-cache', head(60, { 'posix.disk_read_bytes': 12 * 1024 })],
     ['slow-disk', head(600, { 'posix.disk_read_bytes': 12 * 1024 })],
+    [
+      // Where other programs had the processors meanwhile, too.
+      'cold-cache',
+      get(
+        200,
+        { 's3.content_length': 32 * 1024, 'vgw.loop_starved_ms': 60 },
+        { 'posix.io_ms': 146, 'posix.client_wait_ms': 0, 'posix.disk_read_bytes': 32 * 1024 },
+      ),
+    ],
     ['slow-disk', head(60, {})],
     ['fast', get(0.4, {}, {})],
     [

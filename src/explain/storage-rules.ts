@@ -153,6 +153,8 @@ export function dataRule(evidence: Evidence, ms: number): Verdict | undefined {
   }
   if (direction === 'out' && cachedPercent !== undefined)
     return unknown(`The data was in memory already; sending ${size(bytes ?? 0)} took the time.`)
+  const cold = direction === 'out' ? coldRule(evidence) : undefined
+  if (cold !== undefined) return cold
   if (direction === 'copy' && !isSlow)
     return unknown(`Copying the data took most of the time${speed}.`)
   if (!isSlow) return ofMedium(evidence, ms)
