@@ -61,6 +61,8 @@ const SHAPE_OF: readonly Shape[] = (Object.keys(OP) as (keyof typeof OP)[]).map(
 export class StepSpans {
   /** The step whose name and attributes the next span has; undefined where none is under way. */
   #main: AnyStep | undefined
+  /** With which it begins: this one, or the first of the directories opened on the way to it. */
+  #first: AnyStep | undefined
   #last: AnyStep | undefined
   #failure: string | undefined
   #noted: Attributes | undefined
@@ -81,11 +83,14 @@ export class StepSpans {
       return
     }
     const main = this.#main
-    if (main !== undefined && main.parent === step.parent && joins(main, step, shape)) {
+    const isSibling = main !== undefined && main.parent === step.parent
+    const isFound = isSibling && leadsTo(main, step, shape)
+    if (isFound || (isSibling && joins(main, step, shape))) {
       if (step.records !== this.#last?.records) this.#keepRecords()
+      if (isFound) this.#main = step
     } else {
       this.#flush()
-      this.#main = step
+      this.#main = this.#first = step
     }
     this.#last = step
     const isExpected = failure !== undefined && step.expected?.includes(step.errno) === true
@@ -104,22 +109,24 @@ export class StepSpans {
 
   #flush(): void {
     const main = this.#main
+    const first = this.#first
     const last = this.#last
-    if (main?.parent === undefined || last === undefined) return
-    const span = main.parent.child(SHAPE_OF[main.op]?.name ?? '', undefined, main.startNs)
+    if (main?.parent === undefined || first === undefined || last === undefined) return
+    const span = main.parent.child(SHAPE_OF[main.op]?.name ?? '', undefined, first.startNs)
     describeStep(span, main, this.#totals)
     if (main.attributes !== undefined) span.setAll(main.attributes)
     if (this.#noted !== undefined) {
       span.setAll(this.#noted)
       this.#noted = undefined
     }
-    span.syscalls = this.#syscalls(main, last)
+    span.syscalls = this.#syscalls(first, last)
     if (this.#failure !== undefined)
       span.fail({ type: errnoName(last.errno), message: this.#failure })
     if (main.op === OP.statBatch) addSlowest(span, main)
     span.end(last.endNs)
     if (main.detail?.syncs !== undefined) addSyncs(span, main)
     this.#main = undefined
+    this.#first = undefined
     this.#last = undefined
     this.#failure = undefined
     this.#earlier = undefined
@@ -128,16 +135,16 @@ export class StepSpans {
 
   /** A span that goes on in another job has its calls in several arrays. */
   #keepRecords(): void {
-    const main = this.#main
+    const first = this.#first
     const last = this.#last
-    if (main === undefined || last?.records === undefined) return
-    const from = main.records === last.records ? main.recordsFrom : 0
+    if (first === undefined || last?.records === undefined) return
+    const from = first.records === last.records ? first.recordsFrom : 0
     ;(this.#earlier ??= []).push(last.records.subarray(from, last.recordsTo))
   }
 
-  #syscalls(main: AnyStep, last: AnyStep): Float64Array | undefined {
+  #syscalls(first: AnyStep, last: AnyStep): Float64Array | undefined {
     const { records } = last
-    const from = main.records === records ? main.recordsFrom : 0
+    const from = first.records === records ? first.recordsFrom : 0
     const calls =
       records !== undefined && last.recordsTo > from
         ? records.subarray(from, last.recordsTo)
@@ -145,6 +152,17 @@ export class StepSpans {
     if (this.#earlier === undefined) return calls
     return joinSyscalls(calls === undefined ? this.#earlier : [...this.#earlier, calls])
   }
+}
+
+/** Opening a directory is a part of opening what is in it. */
+function leadsTo(main: AnyStep, step: AnyStep, { name }: Shape): boolean {
+  return (
+    main.op === OP.open &&
+    step.fd0 === main &&
+    main.attributes === undefined &&
+    (name === SPAN.openFile || name === SPAN.openTmpFile) &&
+    step.op !== OP.stat
+  )
 }
 
 function joins(main: AnyStep, step: AnyStep, shape: Shape): boolean {

@@ -35,11 +35,9 @@ describe('the trace of CompleteMultipartUpload', () => {
       'MakeParents',
       'LinkFile',
       'OpenFile',
-      'OpenFile',
       'RemoveFile',
       'OpenFile',
       'RemoveFile',
-      'OpenFile',
       'OpenFile',
       'RemoveFile',
     ])

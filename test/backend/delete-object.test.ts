@@ -102,7 +102,6 @@ describe.each(['none', 'full'] as const)('DeleteObject, durability %s', (durabil
       durability === 'full' ? ['Posix.IO.PruneParents', 'Posix.IO.Sync'] : ['Posix.IO.PruneParents']
     expect(spanTree(call.span).map((line) => line.trim())).toEqual([
       'Posix.IO.OpenFile',
-      'Posix.IO.OpenFile',
       'Posix.IO.RemoveFile',
       ...prune,
     ])

@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync }
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
+import { RECORD_DOUBLES } from '../../src/io/syscalls.ts'
 import {
   codeOf,
   makeBucket,
@@ -10,7 +11,6 @@ import {
   payloadOf,
   put,
   read,
-  spanTree,
   useBackend,
 } from './support.ts'
 
@@ -45,8 +45,9 @@ describe.each(['none', 'full'] as const)(
       expect(open()).toEqual([directory()])
       const call = newCall()
       await t.backend.putObject(key('a'), newObject({}), payloadOf('second'), call)
-      const opened = spanTree(call.span).filter((name) => name === 'Posix.IO.OpenFile')
-      expect(opened).toHaveLength(1) // the bucket
+      const opening = call.recorder.spans.find(({ name }) => name === 'Posix.IO.OpenTmpFile')
+      // The bucket and the file.
+      expect(opening?.syscalls).toHaveLength(2 * RECORD_DOUBLES)
       await put(t.backend, key('new'), 'third')
       expect((await read(t, key('a'))).bytes.toString()).toBe('second')
       expect(open()).toEqual([directory()])

@@ -93,12 +93,10 @@ describe.each(['none', 'full'] as const)('subresources, durability %s', (durabil
     const { backend } = t
     expect(await tree((call) => backend.putObjectSubresource(at('k'), TAGS, 'x', call))).toEqual([
       'Posix.IO.OpenFile',
-      'Posix.IO.OpenFile',
       'Posix.IO.WriteMetadata',
       ...sync,
     ])
     expect(await tree((call) => backend.getObjectSubresource(at('k'), TAGS, call))).toEqual([
-      'Posix.IO.OpenFile',
       'Posix.IO.OpenFile',
       'Posix.IO.ReadMetadata',
     ])

@@ -58,7 +58,7 @@ describe('trace contract 3.2: Auth.Access stands beside Auth.V4Signature, over t
         '    Posix.IO.OpenFile',
         '    Posix.IO.ReadMetadata',
         '  Backend.GetObject',
-        '    Posix.IO.OpenFile × 2',
+        '    Posix.IO.OpenFile',
         '    Posix.IO.ReadMetadata',
         '    Posix.IO.ReadData',
       ].join('\n'),
@@ -167,7 +167,7 @@ describe('the rule that decided', () => {
         '  Auth.Access',
         '    Posix.IO.OpenFile',
         '    Posix.IO.ReadMetadata',
-        '    Posix.IO.OpenFile × 2',
+        '    Posix.IO.OpenFile',
         '    Posix.IO.ReadMetadata',
       ].join('\n'),
     )

@@ -46,8 +46,7 @@ describe('spans of a chain', () => {
   it('are one a method, neighbours on one file together', async () => {
     await put()
     expect(tree(f.span)).toEqual([
-      'OpenFile: openat2',
-      'OpenTmpFile: openat',
+      'OpenTmpFile: openat2 openat',
       'WriteData: pwritev pwritev sync_file_range fstat',
       'WriteMetadata: fsetxattr fsetxattr',
       'Sync: fsync',
@@ -57,6 +56,25 @@ describe('spans of a chain', () => {
       'LinkFile: linkat',
       'Sync: fsync',
     ])
+  })
+
+  it('are the files’, with the directories on the way to them', async () => {
+    mkdirSync(f.path('d/e'), { recursive: true })
+    writeFileSync(f.path('d/e/file'), 'x')
+    const chain = f.chain()
+    const dir = chain.openDir(f.root, 'd')
+    chain.openFile(chain.openDir(dir, 'e'), 'file')
+    chain.statAt(dir, 'e')
+    chain.openDir(f.root, 'd')
+    chain.openDir(f.root, 'none')
+    expect(await failureOf(chain.run())).toMatchObject({ errno: ENOENT })
+    expect(tree(f.span)).toEqual([
+      'OpenFile: openat2 openat2 openat2',
+      'OpenFile: fstatat',
+      'OpenFile: openat2',
+      'OpenFile: openat2',
+    ])
+    expect(spansOf(f.span).map(({ failure }) => failure?.type)).toEqual([undefined, undefined, undefined, 'ENOENT'])
   })
 
   it('lie one after the other, in the time between hand-over and settling', async () => {
