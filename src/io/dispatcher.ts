@@ -41,7 +41,6 @@ const BUSY_NS = 120_000
 const SHORT_NS = 100_000
 /** What is ready meanwhile waits as long at the most. */
 const AWAIT_NS = 150_000
-
 /** From the head of a request to its chain it takes a third of that. */
 const ANNOUNCED_NS = 150_000
 

@@ -6,8 +6,8 @@ import type { IoStats } from './io-stats.ts'
  *
  * A chain is built step by step and handed to the addon as one job: a thread of its I/O pool runs the steps in order
  * until the first that fails, and one completion brings back results, times and errnos. Each builder method belongs to
- * one `Posix.IO.*` span; neighbouring steps of the same method on the same file share a span, and
- * so do a file and the directories that were opened on the way to it.
+ * one `Posix.IO.*` span; neighbouring steps of the same method on the same file share a span, and so do a file and the
+ * directories that were opened on the way to it.
  *
  * Directories and files are named by a directory descriptor and a path beneath it, resolved by openat2(2) with
  * RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS (component by component where the kernel refuses it).

@@ -155,13 +155,13 @@ export class StepSpans {
 }
 
 /** Opening a directory is a part of opening what is in it. */
-function leadsTo(main: AnyStep, step: AnyStep, { name }: Shape): boolean {
+function leadsTo(main: AnyStep, step: AnyStep, { name, joins }: Shape): boolean {
   return (
     main.op === OP.open &&
     step.fd0 === main &&
+    !joins &&
     main.attributes === undefined &&
-    (name === SPAN.openFile || name === SPAN.openTmpFile) &&
-    step.op !== OP.stat
+    (name === SPAN.openFile || name === SPAN.openTmpFile)
   )
 }
 

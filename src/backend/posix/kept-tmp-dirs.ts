@@ -14,7 +14,7 @@ const IDLE_MS = 30_000
 
 /**
  * Directories of temporary files that are kept open, of the buckets written to just now: opening and closing one for each
- * object takes a tenth of all the time that a small one needs.
+ * object takes up to a tenth of all the time that a small one needs.
  *
  * A file is not made through them but by the path, as the bucket has it at that moment. All that is done through them is to
  * give a file a private name for the moment before it replaces another. So where one is no longer its bucket's, the
