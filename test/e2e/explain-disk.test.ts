@@ -189,15 +189,15 @@ describe.skipIf(disk === undefined)('a disk of limited speed', () => {
 
   test('a small object that was not in memory', async () => {
     const bucket = await at.bucket()
-    writeFileSync(at.path(bucket, 'k'), randomBytes(32 * KIB))
+    writeFileSync(at.path(bucket, 'k'), randomBytes(56 * KIB))
     await at.send('HEAD', `/${bucket}/k`)
     dropAll()
-    // Some 20 ms for 4 KiB, as on a disk that turns and has other work.
-    disk?.limit({ read: 200 * KIB })
+    // Some 10 ms for 4 KiB, as on a disk that turns. Whatever else of the gateway reads then takes a share of it.
+    disk?.limit({ read: 400 * KIB })
     const answer = await at.send('GET', `/${bucket}/k`)
     disk?.unlimit()
     const told = await explained(at, answer)
-    expect(told.sentence).toMatch(/reading 32 KiB from disk/)
+    expect(told.sentence).toMatch(/reading 56 KiB from disk/)
     expectCause(told, 'cold-cache')
   })
 
