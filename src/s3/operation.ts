@@ -36,6 +36,8 @@ export interface Operation {
   readonly access: AccessRules
   /** Whether it changes anything, so that a read-only gateway refuses it. */
   readonly writes: boolean
+  /** Whether a request for it may name a version of the object. */
+  readonly namesVersion: boolean
   /** False where NotImplemented is all it answers. */
   readonly supported: boolean
   /** Reads the input and runs the operation. */
@@ -189,6 +191,7 @@ export function operation<F extends Fields>(
     body: fields.find(([, field]) => field.body !== undefined)?.[1].body ?? NO_BODY,
     access: behaviour.access,
     writes: isWriting(behaviour.access),
+    namesVersion: 'versionId' in wire.input,
     supported: wire.supported ?? true,
     invoke: (source, context) => {
       let input: Input<F>

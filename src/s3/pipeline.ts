@@ -34,6 +34,7 @@ import type {
 import { formRequest, type PostForm } from './post-form.ts'
 import type { S3Request } from './request.ts'
 import type { Router } from './route.ts'
+import { isVersionId } from './version-id.ts'
 
 /** One request on its way through: what the HTTP layer brings, and what the stages have found out so far. */
 export interface Exchange {
@@ -177,6 +178,7 @@ function chooseOperation(exchange: Exchange, router: Router): Operation {
   if (root.recording) {
     root.set('s3.operation', operation.name)
     describePlace(root, operation, request)
+    describeVersion(root, operation, request)
   }
   return operation
 }
@@ -187,6 +189,12 @@ function describePlace(span: Span, { http }: Operation, { bucket, key }: S3Reque
     if (bucket !== undefined) span.set('s3.bucket', bucket)
     if (key !== undefined && http.word === undefined) span.set('s3.key', key)
   }
+}
+
+/** The one that is asked for; the one that was found or made takes its place. */
+function describeVersion(root: Span, { namesVersion }: Operation, { query }: S3Request): void {
+  const versionId = namesVersion ? query.get('versionId') : undefined
+  if (versionId !== undefined && isVersionId(versionId)) root.set('s3.version_id', versionId)
 }
 
 function authenticate(

@@ -120,6 +120,7 @@ test('a request that deletes a thousand objects has few spans (trace contract 3.
   const folded = removals.find(({ attributes }) => attributes['posix.count'] !== undefined)
   expect(folded?.attributes['posix.count']).toBe(1000 - 16)
   expect(folded?.events).toHaveLength(5)
+  expect(removals.every(({ attributes }) => 'posix.queue_ms' in attributes)).toBe(true)
   expect(strayFiles(join(t.root, BUCKET))).toEqual([])
   await t.close()
 })

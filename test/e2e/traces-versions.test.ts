@@ -169,4 +169,31 @@ describe('Golden traces of versions', () => {
     const got = (await full.trace(read)).find(({ name }) => name === 'S3.GetObject')
     expect(got?.attributes.get('s3.version_id')).toBe(first)
   })
+
+  test.each([
+    ['GET', '&tagging', 'S3.GetObjectTagging', 200],
+    ['DELETE', '&tagging', 'S3.DeleteObjectTagging', 204],
+    ['GET', '', 'S3.GetObject', 404],
+    ['HEAD', '', 'S3.HeadObject', 404],
+  ])(
+    'the version that is asked for, whatever comes of it: %s%s',
+    async (method, more, name, status) => {
+      const bucket = await full.bucket()
+      const first = await twoVersions(full, bucket)
+      const versionId =
+        status === 404 ? first.replace(/.$/, first.endsWith('0') ? '1' : '0') : first
+      const answer = await full.send(method, `/${bucket}/k?versionId=${versionId}${more}`)
+      expect(answer.status).toBe(status)
+      const root = (await full.trace(answer)).find((span) => span.name === name)
+      expect(root?.attributes.get('s3.version_id')).toBe(versionId)
+    },
+  )
+
+  test('no version where an operation has none', async () => {
+    const bucket = await full.bucket()
+    const target = `/${bucket}/k?versionId=${await twoVersions(full, bucket)}&uploads`
+    const spans = await full.trace(await full.send('POST', target))
+    const root = spans.find(({ name }) => name === 'S3.CreateMultipartUpload')
+    expect(root?.attributes.get('s3.version_id')).toBeUndefined()
+  })
 })

@@ -126,7 +126,7 @@ function io(name: string, sometimes: Attributes = {}, rest: Partial<SpanRule> = 
     sometimes,
     events: EXCEPTION,
     ...rest,
-    always: { 'posix.duration_ms': 'double', ...rest.always },
+    always: { 'posix.duration_ms': 'double', ...QUEUED, ...rest.always },
     also: { ...also, ...WHEN_SLOW, ...QUEUED, ...TIMES, ...rest.also },
   }
 }

@@ -31,6 +31,8 @@ export class Fold {
   #span: Span | undefined
   #count = 0
   #totalNs = 0
+  /** Of the first that began. */
+  #queueNs = 0
   #slowest: { readonly index: number; readonly ns: number; readonly endNs: number }[] = []
 
   constructor(parent: Span, name: string) {
@@ -39,7 +41,7 @@ export class Fold {
   }
 
   /** Counts an operation from its step's times. */
-  add({ startNs, endNs }: Pick<StepTimes, 'startNs' | 'endNs'>): void {
+  add({ startNs, endNs, queueNs }: Pick<StepTimes, 'startNs' | 'endNs' | 'queueNs'>): void {
     if (endNs === 0) return
     const span = (this.#span ??= this.#parent.child(this.#name, undefined, startNs))
     const ns = endNs - startNs
@@ -48,10 +50,14 @@ export class Fold {
       this.#slowest = this.#slowest.sort((a, b) => b.ns - a.ns).slice(0, SLOWEST)
     this.#totalNs += ns
     // Side by side, one that ends later may have begun earlier.
-    span.startNs = Math.min(span.startNs, startNs)
+    if (startNs <= span.startNs) {
+      span.startNs = startNs
+      this.#queueNs = queueNs
+    }
     span.endNs = Math.max(span.endNs, endNs)
     span.attributes = {
       'posix.duration_ms': (span.endNs - span.startNs) / 1e6,
+      'posix.queue_ms': this.#queueNs / 1e6,
       'posix.count': this.#count,
       'posix.total_ms': this.#totalNs / 1e6,
       'posix.max_ms': Math.max(...this.#slowest.map((slow) => slow.ns)) / 1e6,
