@@ -88,6 +88,7 @@ export class BodyReader implements BodyTaker {
   }
 
   fail(cause: unknown): void {
+    this.#countWait()
     this.#finish()?.reject(clientGone(cause))
   }
 
@@ -97,8 +98,12 @@ export class BodyReader implements BodyTaker {
     const { stallMs } = this.#options
     const look = (): void => {
       const idleMs = this.#state === 'reading' ? (nowNs() - this.#readySince) / 1e6 : 0
-      if (idleMs >= stallMs) this.#finish()?.reject(stalled())
-      else this.#timer = setTimeout(look, stallMs - idleMs + 1)
+      if (idleMs < stallMs) {
+        this.#timer = setTimeout(look, stallMs - idleMs + 1)
+        return
+      }
+      this.#countWait()
+      this.#finish()?.reject(stalled())
     }
     this.#timer = setTimeout(look, stallMs)
   }

@@ -28,7 +28,7 @@ import type { DocumentParser } from './document-parser.ts'
 import { openForm, type FormFilePayload } from './form.ts'
 import { hostId } from './ids.ts'
 import type { RequestMessage } from './request-message.ts'
-import { UNPARSED, parseRequest } from './request.ts'
+import { UNPARSED, parseRequest, unreadRequest } from './request.ts'
 import type { RequestLog } from './request-log.ts'
 import { describeRequest, describeResponse } from './root-span.ts'
 import { send, type SendOptions } from './send.ts'
@@ -103,6 +103,7 @@ class HttpExchange implements Exchange, RootDescriber {
   authentication: Authentication | undefined
   corsGrant: CorsGrant | undefined
   backendSpan: Span | undefined
+  readonly serverPort: number | undefined
   /** Where `ActiveExchanges` has it. */
   place = -1
   readonly #parts: ExchangeParts
@@ -138,6 +139,7 @@ class HttpExchange implements Exchange, RootDescriber {
     this.#outgoing = outgoing
     this.#awaitsContinue = expectsContinue
     this.recorder = parts.tracing.start(incoming.headers, nowNs())
+    this.serverPort = this.recorder.recording ? incoming.socket.localPort : undefined
   }
 
   get signal(): AbortSignal {
@@ -216,6 +218,7 @@ class HttpExchange implements Exchange, RootDescriber {
         this.request = parseRequest(incoming, parts)
         response = await parts.pipeline(this)
       } catch (error) {
+        if (this.request === UNPARSED) this.request = unreadRequest(incoming)
         response = this.#errorResponse(error)
       }
       if (this.corsGrant !== undefined) response = withGrant(response, this.corsGrant)
@@ -378,7 +381,7 @@ class HttpExchange implements Exchange, RootDescriber {
 
   describeRoot(root: Span): void {
     const { semconv } = this.#parts.tracing
-    describeRequest(root, this.#incoming, this.request, semconv)
+    describeRequest(root, this.#incoming, this, semconv)
     const sent = this.#formFile ?? this.#payload
     const facts = {
       status: this.#status,

@@ -8,7 +8,7 @@ export interface RequestOptions {
   readonly virtualDomain: string | undefined
 }
 
-/** Stands for a request whose target could not be read. */
+/** Stands for a request before it is read. */
 export const UNPARSED: S3Request = {
   method: '',
   rawPath: '/',
@@ -58,6 +58,24 @@ export function parseRequest(incoming: IncomingMessage, options: RequestOptions)
     scheme: 'encrypted' in incoming.socket ? 'https' : 'http',
     host,
     hostStyle: hostBucket !== undefined,
+    clientAddress: peerAddress(incoming),
+  }
+}
+
+/**
+ * What is known of a request that was refused before it was read, or that could not be read: for its trace and its access
+ * line. A target that is no path may hold a password, and is not told.
+ */
+export function unreadRequest(incoming: IncomingMessage): S3Request {
+  const { method = '', url = '', headers } = incoming
+  const target = url.startsWith('/') ? url : '/'
+  const mark = target.indexOf('?')
+  return {
+    ...UNPARSED,
+    method,
+    rawPath: mark < 0 ? target : target.slice(0, mark),
+    rawQuery: mark < 0 ? '' : target.slice(mark + 1),
+    host: headers.host ?? '',
     clientAddress: peerAddress(incoming),
   }
 }

@@ -4,11 +4,17 @@ import { requestId } from '../trace/correlation.ts'
 import type { Span } from '../trace/recorder.ts'
 import { requestAttributes, responseAttributes, type Semconv } from '../trace/root-attributes.ts'
 
+export interface RequestSource {
+  readonly request: S3Request
+  /** Asked for while the connection stood: one that is closed has no port any more. */
+  readonly serverPort: number | undefined
+}
+
 /** Puts the facts of the request on its root span, under the attribute names of the trace contract. */
 export function describeRequest(
   root: Span,
   incoming: IncomingMessage,
-  request: S3Request,
+  { request, serverPort }: RequestSource,
   semconv: Semconv,
 ): void {
   requestAttributes(root, semconv, {
@@ -19,7 +25,7 @@ export function describeRequest(
     clientAddress: request.clientAddress,
     userAgent: incoming.headers['user-agent'],
     serverHost: request.host,
-    serverPort: incoming.socket.localPort,
+    serverPort,
     protocolVersion: incoming.httpVersion,
   })
   root.set('aws.request_id', requestId(root.recorder))
