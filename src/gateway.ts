@@ -32,6 +32,7 @@ import { operations } from './s3/operations/index.ts'
 import { createRouter } from './s3/route.ts'
 import { createErrorReports, type ErrorReports } from './sentry/error-reports.ts'
 import { openService, type Service, type SharedParts } from './service.ts'
+import { opening } from './start-error.ts'
 import { createTracing, type Tracing } from './trace/tracing.ts'
 import { GATEWAY_VERSION } from './version.ts'
 import {
@@ -145,10 +146,11 @@ function asOne(
   let metricsUrls: readonly string[] = []
   return {
     async listen() {
-      urls = await s3.listen()
-      adminUrls = (await admin?.listen()) ?? []
-      await viewer?.listen()
-      metricsUrls = (await metrics?.listener?.listen()) ?? []
+      urls = await opening('--port', async () => s3.listen())
+      adminUrls = await opening('--admin-port', async () => (await admin?.listen()) ?? [])
+      await opening('--viewer', async () => viewer?.listen())
+      const listenForMetrics = async () => (await metrics?.listener?.listen()) ?? []
+      metricsUrls = await opening('--metrics-port', listenForMetrics)
     },
     async reload() {
       const lines = []

@@ -7,6 +7,7 @@ import type { HttpServers } from './http/server.ts'
 import { openSocket } from './io/unix-socket.ts'
 import { openMetrics } from './metrics/open.ts'
 import { ProcessMetrics } from './metrics/process-metrics.ts'
+import { opening } from './start-error.ts'
 import { RELOAD, type UpFacts, type WorkerTask } from './worker-task.ts'
 import { Supervisor } from './workers/supervisor.ts'
 
@@ -49,7 +50,8 @@ export async function createPrimary(
   return {
     async listen() {
       await supervisor.start()
-      metricsUrls = (await metrics?.listener.listen()) ?? []
+      const listenForMetrics = async () => (await metrics?.listener.listen()) ?? []
+      metricsUrls = await opening('--metrics-port', listenForMetrics)
       // A directory with a default ACL has no ear for the umask.
       if (socketMode !== undefined)
         for (const path of socketFiles(config)) await openSocket(path, socketMode)
@@ -104,8 +106,11 @@ async function withSharedPlaces(config: Config): Promise<Config> {
   const { admin } = config
   return {
     ...config,
-    listeners: await sharedPlaces(config.listeners),
-    admin: admin && { ...admin, listeners: await sharedPlaces(admin.listeners) },
+    listeners: await opening('--port', () => sharedPlaces(config.listeners)),
+    admin: admin && {
+      ...admin,
+      listeners: await opening('--admin-port', () => sharedPlaces(admin.listeners)),
+    },
   }
 }
 

@@ -239,7 +239,11 @@ describe('tracing', () => {
       { OTEL_EXPORTER_OTLP_HEADERS: 'k=a%0d%0ab' },
       /^OTEL_EXPORTER_OTLP_HEADERS: the value of k is not/,
     ],
-    [{ VGW_OTEL_CERT: '/c.pem' }, /^--otel-cert and --otel-key need each other$/],
+    [{ VGW_OTEL_CERT: '/c.pem' }, /^VGW_OTEL_CERT: --otel-cert and --otel-key need each other$/],
+    [
+      { OTEL_EXPORTER_OTLP_CLIENT_KEY: '/k.pem' },
+      /^OTEL_EXPORTER_OTLP_CLIENT_KEY: --otel-cert and --otel-key need each other$/,
+    ],
   ])('%j is refused', async (env, expected) => {
     expect(await errorOf({ ...ON, ...env })).toMatch(expected)
   })

@@ -26,7 +26,9 @@ export function readTracing(
   const table = { ...TRACING_SETTINGS, otelEndpoint: endpointSetting(isJaeger) }
   const { values, sources } = readTable(table, flags, counted)
   if ((values.otelCert === undefined) !== (values.otelKey === undefined))
-    throw new ConfigError('--otel-cert and --otel-key need each other')
+    throw new ConfigError(
+      `${values.otelKey === undefined ? sources.otelCert : sources.otelKey}: --otel-cert and --otel-key need each other`,
+    )
   const isHttp = isOfHttp(values, sources)
   return {
     config: tracingConfig(enabled, {

@@ -77,6 +77,29 @@ describe('a start-up error is one line on standard error and exit code 1', () =>
     expect(code).toBe(1)
   })
 
+  test.each(['--port', '--admin-port', '--metrics-port'])(
+    '%s that is no place of this machine',
+    async (flag) => {
+      // https://www.rfc-editor.org/rfc/rfc5737: nobody has this address.
+      const places = flag === '--port' ? [] : ['--port', '127.0.0.1:0']
+      const given = [...places, flag, '192.0.2.1:7099']
+      const { code, stderr } = await runProgram([...given, 'posix', directory])
+      expect(FATAL.exec(stderr)?.[1]).toMatch(new RegExp(`^${flag}: listen EADDRNOTAVAIL`))
+      expect(code).toBe(1)
+    },
+  )
+
+  test.each(['--admin-port', '--metrics-port'])('%s in use', async (flag) => {
+    const other = createServer().listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    const address = other.address()
+    const port = typeof address === 'object' ? (address?.port ?? 0) : 0
+    const places = ['--port', '127.0.0.1:0', flag, `127.0.0.1:${port}`]
+    const { stderr } = await runProgram([...places, 'posix', directory])
+    other.close()
+    expect(FATAL.exec(stderr)?.[1]).toBe(`port ${port} is in use: choose another with ${flag}`)
+  })
+
   test('certificate that cannot be read', async () => {
     const argv = [
       '--port',
