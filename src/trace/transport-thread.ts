@@ -39,6 +39,12 @@ const NICENESS = 5
 /** What gRPC grants an attempt to connect: https://github.com/grpc/grpc/blob/master/doc/connection-backoff.md */
 const CONNECT_LIMIT_MS = 20_000
 
+/**
+ * A client has one, and two while it changes to another. Several addresses of one name are tried a quarter of a second apart:
+ * each has four seconds even where all are tried in vain.
+ */
+const MAX_CONNECTIONS = 16
+
 const port = parentPort
 if (port !== null) {
   yieldToOthers()
@@ -46,7 +52,7 @@ if (port !== null) {
   const post = (message: FromThread, transfer: ArrayBuffer[] = []): void =>
     port.postMessage(message, transfer)
   const options: TransportOptions = workerData
-  if (options.protocol === 'grpc') endSilentConnections(CONNECT_LIMIT_MS)
+  if (options.protocol === 'grpc') endSilentConnections(CONNECT_LIMIT_MS, MAX_CONNECTIONS)
   const transport = new PackageTransport(options, (spans) => post({ kind: 'rejected', spans }))
   transport.open().catch(() => {})
   port.on('message', (message: ToThread) => {
