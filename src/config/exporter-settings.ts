@@ -90,7 +90,7 @@ export const EXPORTER_SETTINGS = {
     env: ['OTEL_EXPORTER_OTLP_TRACES_TIMEOUT', 'OTEL_EXPORTER_OTLP_TIMEOUT'],
     parse: integer(1, 0x7fff_ffff),
     default: 10_000,
-    help: 'milliseconds after which an OTLP request is given up',
+    help: 'milliseconds after which an OTLP request is given up, and not tried again',
   }),
   otelZipkinEndpoint: setting({
     flag: 'otel-zipkin-endpoint',

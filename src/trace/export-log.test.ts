@@ -37,6 +37,31 @@ describe('trouble with the receiver', () => {
     expect(lines).toHaveLength(2)
   })
 
+  test('that may pass is a line before anything is lost', () => {
+    const exportLog = new ExportLog(log, PLAIN)
+    for (let i = 0; i < 10; i++) exportLog.retrying(new Error('14 UNAVAILABLE'), 3)
+    exportLog.succeeded()
+    expect(lines.filter((line) => !line.startsWith('debug'))).toEqual([
+      'warn traces are not leaving for http://localhost:4317: 14 UNAVAILABLE; 0 spans lost so far',
+      'info traces are leaving again (http://localhost:4317); 0 spans were lost',
+    ])
+  })
+
+  test('is what a full queue is put down to, while it lasts', () => {
+    const exportLog = new ExportLog(log, PLAIN)
+    exportLog.retrying(new Error('14 UNAVAILABLE'), 3)
+    vi.advanceTimersByTime(61_000)
+    exportLog.queueFull(1)
+    exportLog.succeeded()
+    vi.advanceTimersByTime(61_000)
+    exportLog.queueFull(1)
+    const warnings = lines.filter((line) => line.startsWith('warn'))
+    expect(warnings.slice(1)).toEqual([
+      'warn traces are not leaving for http://localhost:4317: 14 UNAVAILABLE; 1 spans lost so far',
+      'warn traces are not leaving for http://localhost:4317: the queue is full: the receiver does not keep up; 1 spans lost so far',
+    ])
+  })
+
   test('of a receiver that takes exports but not all of their spans is one line a minute', () => {
     const exportLog = new ExportLog(log, PLAIN)
     for (let i = 0; i < 100; i++) {

@@ -25,6 +25,8 @@ export class ExportLog {
   #rejected = 0
   #isReported = false
   #everWorked = false
+  /** Why exports fail, since the last one that did not. */
+  #cause: string | undefined
 
   constructor(log: TraceLog, target: ExportTarget) {
     this.#log = log
@@ -34,6 +36,7 @@ export class ExportLog {
 
   succeeded(): void {
     this.#everWorked = true
+    this.#cause = undefined
     if (!this.#isReported) return
     this.#isReported = false
     this.#log('info', `traces are leaving again (${this.#url}); ${this.#lost} spans were lost`)
@@ -42,11 +45,18 @@ export class ExportLog {
 
   failed(error: Error, spans: number): void {
     this.#log('debug', `export of ${spans} spans to ${this.#url} failed: ${error.message}`)
-    this.#trouble(`${error.message}${this.#hint(error)}`, spans)
+    this.#failing(error, spans)
+  }
+
+  /** Nothing is lost yet, but it is better known before that. */
+  retrying(error: Error, spans: number): void {
+    this.#log('debug', `export of ${spans} spans to ${this.#url} is tried again: ${error.message}`)
+    this.#failing(error, 0)
   }
 
   queueFull(spans: number): void {
-    this.#trouble('the queue is full: the receiver does not keep up', spans)
+    // Behind a receiver that is away the queue fills up as well.
+    this.#trouble(this.#cause ?? 'the queue is full: the receiver does not keep up', spans)
   }
 
   /** Its answer is a success otherwise: of the rest nothing is said. */
@@ -60,6 +70,11 @@ export class ExportLog {
 
   stopped(spans: number): void {
     this.#log('warn', `${spans} spans had not left for ${this.#url} when the gateway stopped`)
+  }
+
+  #failing(error: Error, lost: number): void {
+    this.#cause = `${error.message}${this.#hint(error)}`
+    this.#trouble(this.#cause, lost)
   }
 
   #trouble(what: string, spans: number): void {

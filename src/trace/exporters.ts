@@ -2,6 +2,7 @@ import type { EncodedSpans } from './otlp-batch.ts'
 import type { Endpoint } from './endpoint.ts'
 import { readRejectedSpans, readRejectedSpansOfJson } from './otlp-response.ts'
 import { ReconnectingDelegate, type Delegate } from './reconnecting-delegate.ts'
+import { RetryingDelegate } from './retrying-delegate.ts'
 import type { TracingConfig } from './tracing-config.ts'
 
 /** Brings encoded batches to a receiver. */
@@ -32,28 +33,35 @@ export interface TlsTexts {
   readonly key?: string | undefined
 }
 
-/** Is told of spans that the receiver did not accept though its answer was a success. */
-export type OnRejected = (spans: number) => void
+/** What happens to spans on their way, beside what each batch ends with. */
+export interface TransportEvents {
+  /** The receiver did not accept so many though its answer was a success. */
+  readonly onRejected: (spans: number) => void
+  readonly onRetry: OnRetry
+}
+
+/** Is told what went wrong with so many spans that are going to be sent again. HTTP's retries are the package's own, and silent. */
+export type OnRetry = (error: Error, spans: number) => void
 
 /**
- * The official OTLP transports (TLS, retries, compression), given bytes instead of span
+ * The official OTLP transports (TLS, compression, HTTP's retries), given bytes instead of span
  * objects: their base packages take a serializer, and ours has nothing left to do. The packages are loaded with the
  * first batch unless `open` was called before.
  */
 export class PackageTransport implements Transport {
   readonly #options: TransportOptions
-  readonly #onRejected: OnRejected
+  readonly #events: TransportEvents
   #delegate: Promise<Delegate> | undefined
 
-  constructor(options: TransportOptions, onRejected: OnRejected) {
+  constructor(options: TransportOptions, events: TransportEvents) {
     this.#options = options
-    this.#onRejected = onRejected
+    this.#events = events
   }
 
   /** Loads the packages; a failure is told to those who send. */
   open(): Promise<Delegate> {
     const open = this.#options.protocol === 'grpc' ? openGrpc : openHttp
-    this.#delegate ??= open(this.#options, this.#onRejected)
+    this.#delegate ??= open(this.#options, this.#events)
     return this.#delegate
   }
 
@@ -87,7 +95,7 @@ export class PackageTransport implements Transport {
 
 const METRICS = { name: 'span' as const, countItems: (batch: EncodedSpans) => batch.spans }
 
-async function openGrpc(options: TransportOptions, onRejected: OnRejected): Promise<Delegate> {
+async function openGrpc(options: TransportOptions, events: TransportEvents): Promise<Delegate> {
   const base = await import('@opentelemetry/otlp-grpc-exporter-base')
   const metadata = base.createEmptyMetadata()
   for (const [name, value] of Object.entries(options.headers)) metadata.set(name, value)
@@ -102,10 +110,10 @@ async function openGrpc(options: TransportOptions, onRejected: OnRejected): Prom
     { url, metadata, credentials, userAgent: userAgent(options), ...(await shared(options)) },
     'TRACES',
   )
-  return new ReconnectingDelegate(() =>
+  const reconnecting = new ReconnectingDelegate(() =>
     base.createOtlpGrpcExportDelegate(
       resolved,
-      passThrough(onRejected, readRejectedSpans),
+      passThrough(events, readRejectedSpans),
       'otlp_grpc_span_exporter',
       METRICS,
       undefined,
@@ -113,9 +121,10 @@ async function openGrpc(options: TransportOptions, onRejected: OnRejected): Prom
       '/opentelemetry.proto.collector.trace.v1.TraceService/Export',
     ),
   )
+  return new RetryingDelegate(reconnecting, options.requestTimeoutMs, events.onRetry)
 }
 
-async function openHttp(options: TransportOptions, onRejected: OnRejected): Promise<Delegate> {
+async function openHttp(options: TransportOptions, events: TransportEvents): Promise<Delegate> {
   const base = await import('@opentelemetry/otlp-exporter-base/node-http')
   const { ca, cert, key } = options.tls
   const given = {
@@ -134,7 +143,7 @@ async function openHttp(options: TransportOptions, onRejected: OnRejected): Prom
   const required = { 'Content-Type': isJson ? 'application/json' : 'application/x-protobuf' }
   return base.createOtlpHttpExportDelegate(
     base.convertLegacyHttpOptions(given, 'TRACES', 'v1/traces', required),
-    passThrough(onRejected, isJson ? readRejectedSpansOfJson : readRejectedSpans),
+    passThrough(events, isJson ? readRejectedSpansOfJson : readRejectedSpans),
     'otlp_http_span_exporter',
     METRICS,
     undefined,
@@ -154,7 +163,10 @@ function userAgent({ serviceVersion }: TransportOptions): string {
   return serviceVersion === '' ? 'versitygw-ts' : `versitygw-ts/${serviceVersion}`
 }
 
-function passThrough(onRejected: OnRejected, readRejected: (response: Uint8Array) => number) {
+function passThrough(
+  { onRejected }: TransportEvents,
+  readRejected: (response: Uint8Array) => number,
+) {
   return {
     serializeRequest: (batch: EncodedSpans): Uint8Array => batch.bytes,
     deserializeResponse: (bytes: Uint8Array): object => {

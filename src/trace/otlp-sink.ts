@@ -1,6 +1,6 @@
 import type { Endpoint } from './endpoint.ts'
 import { ExportLog } from './export-log.ts'
-import type { OnRejected, Transport } from './exporters.ts'
+import type { Transport, TransportEvents } from './exporters.ts'
 import { OtlpBatch, type SealedBatch } from './otlp-batch.ts'
 import type { Attributes, Recorder, Span } from './recorder.ts'
 import type { Sink, SinkStats } from './sink.ts'
@@ -12,7 +12,7 @@ export interface OtlpSinkOptions {
   readonly endpoint: Endpoint
   readonly batch: BatchConfig
   readonly log: TraceLog
-  readonly createTransport: (onRejected: OnRejected) => Transport
+  readonly createTransport: (events: TransportEvents) => Transport
 }
 
 /** A batch leaves when it has as many bytes, even if it may hold more. Receivers take 4 MiB unless told otherwise. */
@@ -56,9 +56,14 @@ export class OtlpSink implements Sink {
     this.#options = options
     this.#batch = new OtlpBatch(options.resource, options.serviceVersion)
     this.#log = new ExportLog(options.log, options.endpoint)
-    this.#transport = options.createTransport((spans) => {
-      this.#rejected += spans
-      this.#log.rejected(spans)
+    this.#transport = options.createTransport({
+      onRejected: (spans) => {
+        this.#rejected += spans
+        this.#log.rejected(spans)
+      },
+      onRetry: (error, spans) => {
+        if (!this.#isClosed) this.#log.retrying(error, spans)
+      },
     })
   }
 

@@ -1,3 +1,4 @@
+import { grpcCode, UNAVAILABLE } from './grpc-failure.ts'
 import type { EncodedSpans } from './otlp-batch.ts'
 
 /** The part of the OTLP packages' delegates that is used. */
@@ -11,9 +12,6 @@ export interface ExportResult {
   readonly code: number
   readonly error?: Error
 }
-
-/** https://grpc.io/docs/guides/status-codes/ */
-const UNAVAILABLE = 14
 
 /** A client that has not got a connection for so long is replaced. */
 const RENEW_MS = 10_000
@@ -57,5 +55,5 @@ export class ReconnectingDelegate implements Delegate {
 }
 
 function isUnavailable(error: Error | undefined): boolean {
-  return error !== undefined && 'code' in error && error.code === UNAVAILABLE
+  return error !== undefined && grpcCode(error) === UNAVAILABLE
 }

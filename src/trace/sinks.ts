@@ -2,7 +2,12 @@ import type { SpanProcessor } from '@opentelemetry/sdk-trace-node'
 import { BatchingSink, type BatchExporter } from './batching-sink.ts'
 import type { ConsoleOutput } from './console.ts'
 import { parseEndpoint } from './endpoint.ts'
-import { PackageTransport, type OnRejected, type TlsTexts, type Transport } from './exporters.ts'
+import {
+  PackageTransport,
+  type TlsTexts,
+  type Transport,
+  type TransportEvents,
+} from './exporters.ts'
 import { OtlpSink } from './otlp-sink.ts'
 import { ReadableSink } from './readable-sink.ts'
 import type { Attributes } from './recorder.ts'
@@ -68,7 +73,7 @@ function createOtlpSink(config: TracingConfig, resource: Attributes, parts: Sink
     endpoint: parseEndpoint(config.endpoint, config),
     batch: config.batch,
     log: parts.log,
-    createTransport: (onRejected) => createTransport(config, parts, onRejected),
+    createTransport: (events) => createTransport(config, parts, events),
   })
 }
 
@@ -78,7 +83,10 @@ function createOtlpJsonSink(config: TracingConfig, resource: Attributes, parts: 
     const read = await loadReader(config, resource)
     return { read, exporter: otlpJsonExporter(transport) }
   }
-  const transport = createTransport(config, parts, (spans) => sink.rejected(spans))
+  const transport = createTransport(config, parts, {
+    onRejected: (spans) => sink.rejected(spans),
+    onRetry: () => {},
+  })
   const target = parseEndpoint(config.endpoint, config)
   const { batch } = config
   const sink = new BatchingSink({ exporter: 'otlp', load, batch, log: parts.log, target })
@@ -88,22 +96,23 @@ function createOtlpJsonSink(config: TracingConfig, resource: Attributes, parts: 
 function createTransport(
   config: TracingConfig,
   { tls: first = {}, renewable }: SinkParts,
-  onRejected: OnRejected,
+  events: TransportEvents,
 ): Transport {
-  const { protocol, encoding, headers, serviceVersion, compression, requestTimeoutMs } = config
+  const { protocol, encoding, headers, serviceVersion, compression, batch } = config
   const options = {
     protocol,
     encoding,
     headers,
     serviceVersion,
     compression,
-    requestTimeoutMs,
+    // Nobody waits for an answer longer than for the export.
+    requestTimeoutMs: Math.min(config.requestTimeoutMs, batch.exportTimeoutMs),
     endpoint: parseEndpoint(config.endpoint, config),
   }
   const create = (tls: TlsTexts): Transport =>
     COMPILED
-      ? new ThreadedTransport({ ...options, tls }, onRejected)
-      : new PackageTransport({ ...options, tls }, onRejected)
+      ? new ThreadedTransport({ ...options, tls }, events)
+      : new PackageTransport({ ...options, tls }, events)
   const transport = new RenewableTransport(create, first)
   renewable?.push(transport)
   return transport

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads'
-import type { Done, OnRejected, Transport, TransportOptions } from './exporters.ts'
+import type { Done, Transport, TransportEvents, TransportOptions } from './exporters.ts'
 import type { EncodedSpans } from './otlp-batch.ts'
-import type { FromThread, ToThread } from './transport-thread.ts'
+import type { FromThread, SentError, ToThread } from './transport-thread.ts'
 
 /**
  * V8 collects when buffers take twice as much as its young generation may. By its usual 48 MB the buffers of a dozen exports
@@ -18,7 +18,7 @@ const RESTART_AFTER_MS = 5000
  */
 export class ThreadedTransport implements Transport {
   readonly #options: TransportOptions
-  readonly #onRejected: OnRejected
+  readonly #events: TransportEvents
   readonly #pending = new Map<number, Done>()
   #thread: Worker | undefined
   #closed: (() => void) | undefined
@@ -26,9 +26,9 @@ export class ThreadedTransport implements Transport {
   /** Not before this a thread is started in place of one that ended. */
   #restartMs = 0
 
-  constructor(options: TransportOptions, onRejected: OnRejected) {
+  constructor(options: TransportOptions, events: TransportEvents) {
     this.#options = options
-    this.#onRejected = onRejected
+    this.#events = events
     this.#thread = this.#start()
   }
 
@@ -92,15 +92,16 @@ export class ThreadedTransport implements Transport {
 
   #receive(message: FromThread): void {
     if (message.kind === 'closed') return this.#closed?.()
-    if (message.kind === 'rejected') return this.#onRejected(message.spans)
+    if (message.kind === 'rejected') return this.#events.onRejected(message.spans)
+    if (message.kind === 'retry')
+      return this.#events.onRetry(received(message.error), message.spans)
     const { id, error, block } = message
     const done = this.#pending.get(id)
     this.#pending.delete(id)
-    done?.(
-      error === undefined
-        ? undefined
-        : Object.assign(new Error(error.message), { code: error.code }),
-      block,
-    )
+    done?.(error === undefined ? undefined : received(error), block)
   }
+}
+
+function received({ message, code }: SentError): Error {
+  return Object.assign(new Error(message), { code })
 }

@@ -25,10 +25,17 @@ export type FromThread =
       readonly kind: 'sent'
       readonly id: number
       readonly block: ArrayBuffer
-      readonly error: { readonly message: string; readonly code: string } | undefined
+      readonly error: SentError | undefined
     }
+  | { readonly kind: 'retry'; readonly error: SentError; readonly spans: number }
   | { readonly kind: 'rejected'; readonly spans: number }
   | { readonly kind: 'closed' }
+
+/** Of an error what a message between threads would lose, and its text. */
+export interface SentError {
+  readonly message: string
+  readonly code: string
+}
 
 /**
  * Of 19, where 0 is usual: a request goes before the traces of those that are over. A third of a share of a processor
@@ -53,7 +60,10 @@ if (port !== null) {
     port.postMessage(message, transfer)
   const options: TransportOptions = workerData
   if (options.protocol === 'grpc') endSilentConnections(CONNECT_LIMIT_MS, MAX_CONNECTIONS)
-  const transport = new PackageTransport(options, (spans) => post({ kind: 'rejected', spans }))
+  const transport = new PackageTransport(options, {
+    onRejected: (spans) => post({ kind: 'rejected', spans }),
+    onRetry: (error, spans) => post({ kind: 'retry', error: describe(error), spans }),
+  })
   transport.open().catch(() => {})
   port.on('message', (message: ToThread) => {
     if (message.kind === 'close') {
@@ -88,6 +98,6 @@ function forgetSettings(): void {
   for (const name of Object.keys(env)) if (name.startsWith('OTEL_')) delete env[name]
 }
 
-function describe(error: Error): { message: string; code: string } {
+function describe(error: Error): SentError {
   return { message: error.message, code: 'code' in error ? String(error.code) : '' }
 }

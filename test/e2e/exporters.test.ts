@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { runProgram, startGateway, type Gateway } from '../support/gateway.ts'
 import { makeCertificate } from '../support/otlp-certificate.ts'
@@ -164,6 +165,36 @@ describe('certificates towards the receiver', () => {
     await ask(second)
     await second.close()
     await rm(dir, { recursive: true })
+  })
+})
+
+describe.each(['grpc', 'http'] as const)('a receiver over %s', (protocol) => {
+  test('that is away for two seconds loses no trace, and one that is away at the stop does not hold it up', async () => {
+    const first = await startOtlpReceiver({ protocol })
+    await using gateway = await startGateway({
+      flags: [
+        '--otel-enabled',
+        `--otel-endpoint=${first.url}`,
+        ...(protocol === 'http' ? ['--otel-use-http'] : []),
+      ],
+      // Longer than any machine needs to start a receiver.
+      env: { OTEL_BSP_SCHEDULE_DELAY: '20', OTEL_EXPORTER_OTLP_TIMEOUT: '25000' },
+    })
+    const ask = async (): Promise<string> => {
+      const { headers } = await fetch(`${gateway.endpoint}/no-bucket/k`)
+      return headers.get('x-trace-id') ?? ''
+    }
+    await first.waitForTrace(await ask())
+    await first.close()
+    const meanwhile: string[] = []
+    for (const end = performance.now() + 2000; performance.now() < end; await delay(100))
+      meanwhile.push(await ask())
+    const second = await startOtlpReceiver({ protocol, port: first.port })
+    for (const traceId of meanwhile) await second.waitForTrace(traceId)
+    await second.close()
+    await ask()
+    expect(await gateway.stop()).toEqual({ code: 0, signal: null })
+    expect(gateway.stdout).toMatch(/\d+ spans had not left for \S+ when the gateway stopped/)
   })
 })
 

@@ -29,9 +29,12 @@ export interface ReceiverOptions {
 
 /**
  * What a receiver may do wrong: `disconnect` ends each connection at once, `hang` reads and never answers, `slow` answers
- * after `slowMs`, `unavailable` answers 503 or UNAVAILABLE, `bad-request` 400 or INVALID_ARGUMENT.
+ * after `slowMs`, `unavailable` answers 503 or UNAVAILABLE, `bad-request` 400 or INVALID_ARGUMENT, `throttled` 429 or
+ * RESOURCE_EXHAUSTED and to come back after `retryAfterS`.
  */
-export type Fault = 'none' | 'disconnect' | 'hang' | 'slow' | 'unavailable' | 'bad-request'
+export type Fault = 'none' | 'disconnect' | 'hang' | 'slow' | Refusal
+
+type Refusal = 'unavailable' | 'bad-request' | 'throttled'
 
 export interface ReceivedExport {
   readonly headers: IncomingHttpHeaders | Http2Headers
@@ -50,8 +53,12 @@ export interface OtlpReceiver {
   /** With scheme. */
   readonly url: string
   readonly exports: readonly ReceivedExport[]
+  /** When each export came, whatever was answered: milliseconds of `performance.now()`. */
+  readonly askedMs: readonly number[]
   fault: Fault
   slowMs: number
+  /** Whole seconds, below 128. */
+  retryAfterS: number
   spans(): ReceivedSpan[]
   trace(traceId: string): ReceivedSpan[]
   /** The spans of a trace once `complete` holds for them: unless given, once the root and all parents are there. */
@@ -68,12 +75,13 @@ export interface OtlpReceiver {
 }
 
 interface Answer {
-  readonly ok: boolean
+  readonly refusal?: Refusal
   readonly body: Uint8Array
 }
 
 export async function startOtlpReceiver(options: ReceiverOptions): Promise<OtlpReceiver> {
   const exports: ReceivedExport[] = []
+  const askedMs: number[] = []
   const sockets = new Set<Socket>()
   const handle = async (
     message: Buffer,
@@ -81,18 +89,19 @@ export async function startOtlpReceiver(options: ReceiverOptions): Promise<OtlpR
     headers: ReceivedExport['headers'],
   ): Promise<Answer | undefined> => {
     const { fault } = receiver
+    askedMs.push(performance.now())
     if (fault === 'hang') return undefined
     if (fault === 'slow') await delay(receiver.slowMs)
-    if (fault === 'unavailable' || fault === 'bad-request')
-      return { ok: false, body: new Uint8Array() }
+    if (fault === 'unavailable' || fault === 'bad-request' || fault === 'throttled')
+      return { refusal: fault, body: new Uint8Array() }
     const bytes = compressed ? gunzipSync(message) : message
     exports.push({ headers, compressed, bytes: bytes.length, spans: decodeExportRequest(bytes) })
-    return { ok: true, body: partialSuccess(options.rejectedSpans ?? 0) }
+    return { body: partialSuccess(options.rejectedSpans ?? 0) }
   }
   const server =
     options.protocol === 'grpc'
-      ? grpcServer(options, handle, () => receiver.fault)
-      : httpServer(options, handle, () => receiver.fault)
+      ? grpcServer(options, handle, () => receiver.retryAfterS)
+      : httpServer(options, handle, () => receiver.retryAfterS)
   server.on('connection', (socket: Socket) => {
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket)).on('error', () => {})
@@ -106,8 +115,10 @@ export async function startOtlpReceiver(options: ReceiverOptions): Promise<OtlpR
     port,
     url: `${options.tls === undefined ? 'http' : 'https'}://localhost:${port}`,
     exports,
+    askedMs,
     fault: 'none',
     slowMs: 1000,
+    retryAfterS: 1,
     spans: () => exports.flatMap((received) => received.spans),
     trace: (traceId) => receiver.spans().filter((span) => span.traceId === traceId),
     async waitForTrace(traceId, complete = isWhole, timeoutMs = 60_000) {
@@ -170,7 +181,7 @@ type Handle = (
   headers: ReceivedExport['headers'],
 ) => Promise<Answer | undefined>
 
-function httpServer({ tls }: ReceiverOptions, handle: Handle, fault: () => Fault): Server {
+function httpServer({ tls }: ReceiverOptions, handle: Handle, retryAfterS: () => number): Server {
   const onRequest = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const message = await collect(request)
     if (request.method !== 'POST' || request.headers['content-type'] !== 'application/x-protobuf') {
@@ -183,7 +194,9 @@ function httpServer({ tls }: ReceiverOptions, handle: Handle, fault: () => Fault
       request.headers,
     )
     if (answer === undefined) return
-    response.writeHead(answer.ok ? 200 : fault() === 'unavailable' ? 503 : 400, {
+    const { refusal } = answer
+    if (refusal === 'throttled') response.setHeader('retry-after', retryAfterS())
+    response.writeHead(refusal === undefined ? 200 : HTTP_STATUS[refusal], {
       'content-type': 'application/x-protobuf',
     })
     response.end(answer.body)
@@ -194,24 +207,32 @@ function httpServer({ tls }: ReceiverOptions, handle: Handle, fault: () => Fault
   return tls === undefined ? createHttp(listener) : createHttps(tlsOptions(tls), listener)
 }
 
+const HTTP_STATUS = { unavailable: 503, 'bad-request': 400, throttled: 429 } as const
+
 function tlsOptions(tls: NonNullable<ReceiverOptions['tls']>) {
   return { ...tls, requestCert: tls.ca !== undefined, rejectUnauthorized: tls.ca !== undefined }
 }
 
 /** gRPC over HTTP/2: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md */
-function grpcServer({ tls }: ReceiverOptions, handle: Handle, fault: () => Fault): Server {
+function grpcServer({ tls }: ReceiverOptions, handle: Handle, retryAfterS: () => number): Server {
   const server = tls === undefined ? createHttp2() : createSecureServer(tlsOptions(tls))
   const onStream = async (stream: ServerHttp2Stream, headers: Http2Headers): Promise<void> => {
     const frame = await collect(stream)
     if (headers[':path'] !== '/opentelemetry.proto.collector.trace.v1.TraceService/Export') {
-      return answerGrpc(stream, GRPC.unimplemented, new Uint8Array())
+      return refuseGrpc(stream, GRPC.unimplemented)
     }
     const length = frame.readUInt32BE(1)
     if (frame.length !== length + 5) throw new Error('the length prefix does not fit the message')
     const answer = await handle(frame.subarray(5), frame[0] === 1, headers)
     if (answer === undefined || stream.destroyed) return
-    const failure = fault() === 'unavailable' ? GRPC.unavailable : GRPC.invalidArgument
-    answerGrpc(stream, answer.ok ? GRPC.ok : failure, answer.body)
+    const { refusal } = answer
+    if (refusal === undefined) answerGrpc(stream, answer.body)
+    else
+      refuseGrpc(
+        stream,
+        GRPC[refusal],
+        refusal === 'throttled' ? { 'grpc-status-details-bin': retryInfo(retryAfterS()) } : {},
+      )
   }
   server.on('stream', (stream, headers) => {
     stream.on('error', () => {})
@@ -221,15 +242,32 @@ function grpcServer({ tls }: ReceiverOptions, handle: Handle, fault: () => Fault
   return server
 }
 
-const GRPC = { ok: 0, invalidArgument: 3, unimplemented: 12, unavailable: 14 } as const
+const GRPC = { 'bad-request': 3, throttled: 8, unimplemented: 12, unavailable: 14 } as const
 
-function answerGrpc(stream: ServerHttp2Stream, status: number, message: Uint8Array): void {
-  const contentType = { ':status': 200, 'content-type': 'application/grpc' }
-  if (status !== GRPC.ok) {
-    stream.respond({ ...contentType, 'grpc-status': String(status) }, { endStream: true })
-    return
-  }
-  stream.respond(contentType, { waitForTrailers: true })
+const GRPC_HEADERS = { ':status': 200, 'content-type': 'application/grpc' } as const
+
+function refuseGrpc(
+  stream: ServerHttp2Stream,
+  status: number,
+  details: Readonly<Record<string, string>> = {},
+): void {
+  const headers = { ...GRPC_HEADERS, 'grpc-status': String(status), ...details }
+  stream.respond(headers, { endStream: true })
+}
+
+/** google.rpc.Status whose details are a google.rpc.RetryInfo. */
+function retryInfo(seconds: number): string {
+  const field = (number: number, content: Uint8Array): Buffer =>
+    Buffer.from([(number << 3) | 2, content.length, ...content])
+  const duration = Buffer.from([1 << 3, seconds])
+  const typeUrl = field(1, Buffer.from('type.googleapis.com/google.rpc.RetryInfo'))
+  const any = Buffer.concat([typeUrl, field(2, field(1, duration))])
+  const status = Buffer.concat([Buffer.from([1 << 3, GRPC.throttled]), field(3, any)])
+  return status.toString('base64')
+}
+
+function answerGrpc(stream: ServerHttp2Stream, message: Uint8Array): void {
+  stream.respond(GRPC_HEADERS, { waitForTrailers: true })
   stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }))
   const frame = Buffer.alloc(5 + message.length)
   frame.writeUInt32BE(message.length, 1)

@@ -66,8 +66,7 @@ async function bothWays(
     endpoint,
     batch: config.batch,
     log: () => {},
-    createTransport: (onRejected) =>
-      new PackageTransport({ ...config, endpoint, tls: {} }, onRejected),
+    createTransport: (events) => new PackageTransport({ ...config, endpoint, tls: {} }, events),
   })
   settle(recorder)
   addSyscallSpans(recorder, readTestSyscalls)

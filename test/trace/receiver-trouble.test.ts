@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { TlsTexts } from '../../src/trace/exporters.ts'
 import type { TracingConfig } from '../../src/trace/tracing-config.ts'
@@ -84,6 +85,57 @@ describe.each(['grpc', 'http'] as const)('over %s', (protocol) => {
     expect(tracing.lines.join('\n')).toContain('traces are leaving again')
   })
 
+  /** Long enough for any machine; what is refused ends sooner. */
+  const PATIENT = {
+    requestTimeoutMs: 60_000,
+    batch: { ...BATCH, maxQueueSize: 10_000, exportTimeoutMs: 60_000 },
+  }
+
+  test('it is away for two seconds: all spans arrive', async () => {
+    start(PATIENT)
+    const { port } = receiver
+    const before = receiver
+    const sent = new Set<string>()
+    const load = async (ms: number): Promise<void> => {
+      for (const end = performance.now() + ms; performance.now() < end; await delay(50))
+        for (const { spanId } of traceRequest(tracing).spans) sent.add(spanId)
+    }
+    await load(500)
+    await receiver.close()
+    await load(2000)
+    receiver = await startOtlpReceiver({ protocol, port })
+    await load(500)
+    await tracing.flush()
+    expect(tracing.stats()).toMatchObject({ exported: sent.size, failed: 0, dropped: 0 })
+    // One whose answer was lost comes twice.
+    const arrived = [...before.spans(), ...receiver.spans()].map((span) => span.spanId)
+    expect(new Set(arrived)).toEqual(sent)
+  })
+
+  test.each(['unavailable', 'throttled'] as const)('%s for a moment', async (fault) => {
+    start(PATIENT)
+    receiver.fault = fault
+    receiver.retryAfterS = 2
+    const { traceId } = traceRequest(tracing)
+    await receiver.waitFor(() => receiver.askedMs.length > 0, 'an export')
+    receiver.fault = 'none'
+    await receiver.waitForTrace(traceId)
+    await tracing.flush()
+    expect(tracing.stats()).toMatchObject({ exported: 3, failed: 0 })
+    const [firstMs = 0, secondMs = 0] = receiver.askedMs
+    // A second give or take a fifth, or what the receiver asked for; timers may be early by a millisecond.
+    expect(secondMs - firstMs).toBeGreaterThan(fault === 'throttled' ? 1990 : 790)
+  })
+
+  test('what it refuses is not sent again', async () => {
+    start(PATIENT)
+    receiver.fault = 'bad-request'
+    traceRequest(tracing)
+    await tracing.flush()
+    expect(tracing.stats()).toMatchObject({ exported: 0, failed: 3 })
+    expect(receiver.askedMs).toHaveLength(1)
+  })
+
   test('a slow receiver loses nothing that the queue can hold, though more than 30 exports wait', async () => {
     receiver.fault = 'slow'
     receiver.slowMs = 100
@@ -115,6 +167,16 @@ describe.each(['grpc', 'http'] as const)('over %s', (protocol) => {
   test('a stop does not wait for a receiver that hangs', async () => {
     receiver.fault = 'hang'
     start({ requestTimeoutMs: 60_000, batch: { ...BATCH, exportTimeoutMs: 60_000 } })
+    for (let i = 0; i < 50; i++) traceRequest(tracing)
+    const started = performance.now()
+    await tracing.close()
+    expect(performance.now() - started).toBeLessThan(30_000)
+    expect(tracing.lines.at(-1)).toMatch(/^warn 150 spans had not left/)
+  })
+
+  test('a stop does not wait for a receiver that is away', async () => {
+    start(PATIENT)
+    await receiver.close()
     for (let i = 0; i < 50; i++) traceRequest(tracing)
     const started = performance.now()
     await tracing.close()
