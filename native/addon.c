@@ -56,6 +56,8 @@ static napi_value submit(napi_env env, napi_callback_info info) {
     if (err != 0) return integer(env, err);
   }
   c->job.bulk = c->slot->header.flags & CHAIN_BULK;
+  c->job.lendable = chain_is_lendable(c);
+  c->hashed = false;
   remember_in_flight(io);
   /* The loop is going to look, and need not be told. */
   if (how == AWAITED) io->awaited = !atomic_exchange(&io->reported, true);

@@ -47,7 +47,8 @@ void chain_run(struct job *job) {
     h->disk_kib = h->awake_us = 0;
     if (job->crowded) h->flags |= CHAIN_CROWDED;
     for (uint32_t i = 0; i < h->steps; i++) c->slot->results[i].state = NOT_REACHED;
-    if ((h->flags & CHAIN_FIRST) && h->job_kinds != 0) hasher_init(&c->hasher, h->job_kinds);
+    if ((h->flags & CHAIN_FIRST) && h->job_kinds != 0 && !c->hashed)
+      hasher_init(&c->hasher, h->job_kinds);
   }
   if (!run_steps(c)) return;
 

@@ -34,6 +34,7 @@ struct chains {
   struct faults faults;
   atomic_bool no_openat2;
   atomic_bool link_by_proc;   /* the kernel refused to link a descriptor once */
+  atomic_uint taken_row;      /* overwrites, as far as links have met them, without a new name */
   uint64_t names;             /* what names of ours in .sgwtmp begin with, */
   _Atomic uint64_t next_name; /* and how the next ends */
   size_t copy_buffer;         /* bytes, where copies go through memory */
@@ -62,6 +63,7 @@ struct chain {
   struct pending *pending; /* see sidecar.h */
   uint32_t data_used;
   uint32_t next_step;
+  bool hashed;  /* what fills its hasher has been hashed already: see chain-hash.c */
   bool waiting; /* the next step is a lock's that is to be tried again */
   double wait_until, wait_ns, waiting_since;
   int waiting_fd;
@@ -72,6 +74,13 @@ struct chain {
 
 /* `job.run` of a chain. */
 void chain_run(struct job *job);
+
+/* Whether its bytes may be hashed while it waits, by a chain that hashes its own. */
+bool chain_is_lendable(const struct chain *c);
+
+/* Hashes the bytes of a step into the job's hasher, and along with them those of chains that wait
+ * where that costs hardly more. */
+void hash_along(struct chain *c, const struct step *s);
 
 /* Ends a chain that will not be continued: closes and removes as after a failure. */
 void chain_abandon(struct chain *c);

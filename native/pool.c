@@ -75,6 +75,7 @@ static struct worker *choose(struct pool *p);
 static void unlock_and_wake(struct pool *p, struct worker *w);
 static void push(struct queue *q, struct job *job);
 static struct job *shift(struct queue *q);
+static void unshift(struct queue *q, struct job *job);
 
 struct pool *pool_new(int threads, void (*flush)(void *owner), void *owner) {
   struct pool *p = calloc(1, sizeof *p + (size_t)threads * sizeof p->workers[0]);
@@ -155,6 +156,29 @@ void pool_announce(struct pool *p, double ns) {
     w->awake_until = now_ns() + ns;
   }
   unlock_and_wake(p, w);
+}
+
+int pool_borrow(struct pool *p, struct job **jobs, int most) {
+  if (!pool_has_more(p)) return 0;
+  int count = 0;
+  pthread_mutex_lock(&p->lock);
+  while (count < most && p->metadata.length > 0 && p->metadata.first->lendable)
+    jobs[count++] = shift(&p->metadata);
+  publish_lengths(p);
+  pthread_mutex_unlock(&p->lock);
+  return count;
+}
+
+void pool_give_back(struct pool *p, struct job *const *jobs, int count) {
+  if (count == 0) return;
+  pthread_mutex_lock(&p->lock);
+  for (int i = count - 1; i >= 0; i--) {
+    jobs[i]->lendable = false;
+    unshift(&p->metadata, jobs[i]);
+  }
+  publish_lengths(p);
+  /* A thread that looked meanwhile may have gone to sleep. */
+  unlock_and_wake(p, is_wake_needed(p) ? choose(p) : NULL);
 }
 
 bool pool_is_crowded(const struct pool *p) {
@@ -258,6 +282,7 @@ static struct job *take(struct pool *p) {
 static void run(struct worker *w, struct job *job) {
   struct pool *p = w->pool;
   bool bulk = job->bulk; /* `job` is not ours any more once it has run */
+  job->lendable = false;
   p->running++;
   p->running_bulk += bulk;
   p->starts++;
@@ -377,4 +402,11 @@ static struct job *shift(struct queue *q) {
   if (q->first == NULL) q->last = &q->first;
   q->length--;
   return job;
+}
+
+static void unshift(struct queue *q, struct job *job) {
+  job->next = q->first;
+  if (q->first == NULL) q->last = &job->next;
+  q->first = job;
+  q->length++;
 }

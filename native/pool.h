@@ -16,7 +16,8 @@ struct job {
   struct job *next;
   uint32_t id; /* of the owner's choice */
   bool bulk;
-  bool crowded; /* out: when it was queued no thread was free for it */
+  bool lendable; /* while it waits another job may do a part of its work: see pool_borrow */
+  bool crowded;  /* out: when it was queued no thread was free for it */
   double queued_ns;
   /* Runs on a pool thread. Whoever runs a job owns it: `run` hands it on (completion list, event
    * thread, or the queue again) before it returns. */
@@ -47,6 +48,12 @@ void pool_announce(struct pool *p, double ns);
 
 /* Whether others wait for a thread. */
 bool pool_is_crowded(const struct pool *p);
+
+/* For a job that runs: takes those that are next, as far as they are lendable, `most` of them at
+ * most. They are nobody else's until they are given back, soon, to where they were. Each is lent
+ * once. */
+int pool_borrow(struct pool *p, struct job **jobs, int most);
+void pool_give_back(struct pool *p, struct job *const *jobs, int count);
 
 /* From now on pool_stopping is true; jobs still run, and are expected to end soon. */
 void pool_stop(struct pool *p);

@@ -211,7 +211,10 @@ static int hash_pieces(struct chain *c, const struct step *s, struct result *r) 
   hasher *h = chain_hasher(c, s->hasher);
   if (h == NULL) return -EINVAL;
   double start = now_ns();
-  hash_group_update(&c->shared->hashing, h, c->pieces + s->piece, s->piece_count);
+  if (s->hasher == HASHER_JOB)
+    hash_along(c, s);
+  else
+    hash_group_update(&c->shared->hashing, h, c->pieces + s->piece, s->piece_count);
   r->hash_ns = now_ns() - start;
   return 0;
 }

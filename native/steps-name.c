@@ -29,6 +29,8 @@ struct goal {
 };
 
 static int64_t link_unnamed(struct chain *c, int file, const struct goal *goal, int tmp_dir);
+static bool expects_taken(struct chains *shared);
+static void remember_taken(struct chains *shared, bool taken);
 static int64_t link_named(struct chain *c, int file, int tmp_dir, const char *from,
                           const struct goal *goal);
 static int replace(struct chain *c, int tmp_dir, const char *from, const struct goal *goal);
@@ -61,7 +63,9 @@ int64_t step_link(struct chain *c, const struct step *s, const int fd[3], struct
  * private name and renames that: readers see the old file or the new one. */
 static int64_t link_unnamed(struct chain *c, int file, const struct goal *goal, int tmp_dir) {
   const struct place *to = goal->to;
-  int err = goal->expect ? -EEXIST : link_file(c, file, to->dir, to->name);
+  bool taken = goal->expect || (goal->replace && expects_taken(c->shared));
+  int err = taken ? -EEXIST : link_file(c, file, to->dir, to->name);
+  if (goal->replace && !taken) remember_taken(c->shared, err == -EEXIST);
   if (err == -EEXIST && !goal->replace) err = check_retransmission(c, file, to);
   if (err != -EEXIST || !goal->replace) return err != 0 ? err : LINKED;
 
@@ -75,6 +79,25 @@ static int64_t link_unnamed(struct chain *c, int file, const struct goal *goal, 
   sys_unlinkat(&c->sys, tmp_dir, name, 0);
   c->sys.cleaning_up = false;
   return err;
+}
+
+/* Whether to spare a linkat that is bound to fail: in a row of overwrites another one is likely.
+ * One in PROBE is tried all the same, and ends the row where its name was free; a new name that is
+ * made by rename is none the worse for it. */
+enum { TAKEN_ROW = 32, PROBE = 16 };
+
+static bool expects_taken(struct chains *shared) {
+  atomic_uint *row = &shared->taken_row;
+  if (atomic_load_explicit(row, memory_order_relaxed) < TAKEN_ROW) return false;
+  return atomic_fetch_add_explicit(row, 1, memory_order_relaxed) % PROBE != 0;
+}
+
+static void remember_taken(struct chains *shared, bool taken) {
+  atomic_uint *row = &shared->taken_row;
+  if (!taken)
+    atomic_store_explicit(row, 0, memory_order_relaxed);
+  else if (atomic_load_explicit(row, memory_order_relaxed) < TAKEN_ROW)
+    atomic_fetch_add_explicit(row, 1, memory_order_relaxed);
 }
 
 static int64_t link_named(struct chain *c, int file, int tmp_dir, const char *from,

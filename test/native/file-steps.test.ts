@@ -268,6 +268,25 @@ describe('hashes', () => {
     expect(crc.value).toHaveLength(4)
   })
 
+  it('hashes small bodies of chains that come together', async () => {
+    const bodies = Array.from({ length: 300 }, (_, i) => randomBytes((i * 997) % 20_000))
+    const digests = bodies.map((body, i) => {
+      const chain = f.chain()
+      const file = chain.openTmpFile(f.root, { size: 0 })
+      if (i % 5 === 0) chain.writeData(file, [body.subarray(0, 100), body.subarray(100)], { hasher: 'job', kinds: ['md5', 'crc32'] })
+      else chain.writeData(file, [body], { hasher: 'job', kinds: i % 7 === 0 ? ['md5', 'sha256'] : ['md5', 'crc32'] })
+      // The hasher of such a chain is filled twice.
+      if (i % 11 === 0) chain.writeData(file, [body], { hasher: 'job' })
+      const digest = chain.digest('job', 'md5')
+      return chain.run().then(() => digest.value.toString('hex'))
+    })
+    const expected = bodies.map((body, i) => {
+      const hash = createHash('md5').update(body)
+      return (i % 11 === 0 ? hash.update(body) : hash).digest('hex')
+    })
+    expect(await Promise.all(digests)).toEqual(expected)
+  })
+
   it('fails where a digest is not the expected one, and tells what it is', async () => {
     const chain = f.chain()
     chain.hash(content, 'job', ['md5'])

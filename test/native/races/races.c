@@ -62,7 +62,7 @@ static void fill(struct chain *c, int root, unsigned round) {
   slot->header = (struct header){.flags = CHAIN_FIRST | CHAIN_SYSCALLS, .job_kinds = HASH_MD5};
   chain_free_blobs(c);
   if (c->pieces == NULL) c->pieces = malloc(sizeof *c->pieces);
-  c->pieces[0] = (struct iovec){content, sizeof content};
+  c->pieces[0] = (struct iovec){content, round % 12 == 0 ? sizeof content : 5000};
   c->piece_count = 1;
 
   struct step *s = add(slot, OP_open, root, "");
@@ -94,7 +94,9 @@ static void fill(struct chain *c, int root, unsigned round) {
     s = add(slot, OP_read_whole, FD_OF_STEP - 1, "");
     s->a = FILE_BYTES;
   }
-  c->job.bulk = slot->header.steps > 2;
+  c->job.bulk = slot->header.steps > 2 && round % 12 == 0;
+  c->job.lendable = !c->job.bulk && chain_is_lendable(c);
+  c->hashed = false;
 }
 
 static void *drain(void *argument) {
