@@ -151,7 +151,10 @@ const PRESIGNED_QUERY = PRESIGNED.map((name) => `${name}=${REDACTED}`).join('&')
 
 /** Whether these are the parameters of a presigned URL and no others. */
 function isPresigned(parameters: ReadonlyMap<string, string>): boolean {
-  return parameters.size === PRESIGNED.length && PRESIGNED.every((name) => parameters.has(name))
+  if (parameters.size !== PRESIGNED.length) return false
+  // No `every`: a call for each name takes longer than looking for it.
+  for (const name of PRESIGNED) if (!parameters.has(name)) return false
+  return true
 }
 
 function redactParameter(parameter: string): string {
