@@ -4,6 +4,7 @@ import { OP } from './arena.ts'
 import type { AnyStep } from './chain-step.ts'
 import { errnoName } from './io-error.ts'
 import { describeStep, type Totals } from './span-attributes.ts'
+import { END, RECORD_DOUBLES, START } from './syscalls.ts'
 
 /** How an operation shows in the trace: with a span of its own, within the span before it, or not at all. */
 interface Shape {
@@ -12,11 +13,14 @@ interface Shape {
   readonly joins: boolean
   /** Neighbours on the same file share a span. */
   readonly shares: boolean
+  /** A look that is not worth a span of its own, unless what it found ends the chain. */
+  readonly isLook?: boolean
 }
 
 const own = (name: string): Shape => ({ name, joins: false, shares: false })
 const shared = (name: string): Shape => ({ name, joins: false, shares: true })
 const within = (name: string): Shape => ({ name, joins: true, shares: false })
+const look = (name: string): Shape => ({ ...within(name), isLook: true })
 const READ_SHAPE = shared(SPAN.readData)
 const HIDDEN: Shape = { name: undefined, joins: false, shares: false }
 
@@ -33,7 +37,7 @@ const SHAPES: Readonly<Record<keyof typeof OP, Shape>> = {
   hash: within(SPAN.writeData),
   digest: within(SPAN.writeData),
   verifyDigest: within(SPAN.writeData),
-  verifySize: within(SPAN.writeData),
+  verifySize: look(SPAN.writeData),
   makeParents: own(SPAN.makeParents),
   link: own(SPAN.linkFile),
   makeDir: own(SPAN.makeParents),
@@ -90,6 +94,7 @@ export class StepSpans {
       if (isFound) this.#main = step
     } else {
       this.#flush()
+      if (shape.isLook === true && failure === undefined) return
       this.#main = this.#first = step
     }
     this.#last = step
@@ -214,6 +219,21 @@ function addSyncs(parent: Span, { detail, queueNs }: AnyStep): void {
       'posix.queue_ms': queueNs / 1e6,
       'posix.sync_target': 'dir',
     }
-    parent.child(SPAN.sync, attributes, startNs).end(endNs)
+    const sync = parent.child(SPAN.sync, attributes, startNs)
+    sync.syscalls = takeSyscalls(parent, startNs, endNs)
+    sync.end(endNs)
   }
+}
+
+/** Moves the system calls of a time from the span that holds them to the one that is drawn below it. */
+function takeSyscalls(span: Span, startNs: number, endNs: number): Float64Array | undefined {
+  const { syscalls } = span
+  if (syscalls === undefined) return undefined
+  const [taken, left]: [Float64Array[], Float64Array[]] = [[], []]
+  for (let at = 0; at < syscalls.length; at += RECORD_DOUBLES) {
+    const isWithin = (syscalls[at + START] ?? 0) >= startNs && (syscalls[at + END] ?? 0) <= endNs
+    ;(isWithin ? taken : left).push(syscalls.subarray(at, at + RECORD_DOUBLES))
+  }
+  span.syscalls = joinSyscalls(left)
+  return joinSyscalls(taken)
 }

@@ -3,6 +3,8 @@
  * descriptor, offset, result, errno, start, end, and the step of the job that made the call.
  */
 export const RECORD_DOUBLES = 8
+export const START = 5
+export const END = 6
 
 /** In the order of SYSCALLS in native/sys.h, which is compared when the addon is loaded. */
 export const SYSCALL_NAMES = [

@@ -50,9 +50,9 @@ describe('spans of a chain', () => {
       'WriteData: pwritev pwritev sync_file_range fstat',
       'WriteMetadata: fsetxattr fsetxattr',
       'Sync: fsync',
-      'MakeParents: openat2 openat2 openat2 mkdirat openat2 fsync close mkdirat openat2 fsync close',
-      '  Sync: ',
-      '  Sync: ',
+      'MakeParents: openat2 openat2 openat2 mkdirat openat2 close mkdirat openat2 close',
+      '  Sync: fsync',
+      '  Sync: fsync',
       'LinkFile: linkat',
       'Sync: fsync',
     ])
@@ -177,6 +177,26 @@ describe('spans of a chain', () => {
     await failureOf(chain.run())
     expect(tree(f.span)).toEqual(['OpenTmpFile: openat', 'WriteData: pwritev fstat'])
     expect(spansOf(f.span)[1]?.failure?.type).toBe('EBADMSG')
+  })
+
+  it('have none for a look at what another chain has written, unless it fails', async () => {
+    writeFileSync(f.path('file'), 'a')
+    const opening = f.chain()
+    const file = opening.openFile(f.root, 'file', { keep: true })
+    await opening.run()
+    const before = tree(f.span).length
+    const good = f.chain()
+    good.verifySize(file.value, 1)
+    good.sync(file.value, 'file')
+    await good.run()
+    expect(tree(f.span).slice(before)).toEqual(['Sync: fsync'])
+    const bad = f.chain()
+    bad.verifySize(file.value, 2)
+    await failureOf(bad.run())
+    expect(tree(f.span).slice(before)).toEqual(['Sync: fsync', 'WriteData: fstat'])
+    const close = f.chain()
+    close.close(file.value)
+    await close.run()
   })
 
   it('go below another span where told to', async () => {
