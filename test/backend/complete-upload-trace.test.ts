@@ -1,10 +1,12 @@
 import { linkSync, mkdirSync } from 'node:fs'
+import { constants } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import type { NewUpload } from '../../src/backend/backend.ts'
 import type { Span } from '../../src/trace/recorder.ts'
 import { mountFileSystem } from '../native/loop-mount.ts'
 import {
+  codeOf,
   makeBucket,
   newCall,
   openBackend,
@@ -16,7 +18,8 @@ import {
 import { BUCKET, KEY, MIN, etagOf, hashed, listed, useUploads } from './uploads.ts'
 
 describe('the trace of CompleteMultipartUpload', () => {
-  const { begin, sendPart, complete } = useUploads()
+  const uploads = useUploads()
+  const { begin, sendPart, complete } = uploads
 
   test('the trace of a completion (trace contract 3.4)', async () => {
     const upload = await begin()
@@ -52,6 +55,35 @@ describe('the trace of CompleteMultipartUpload', () => {
       'posix.part_size': MIN,
       'posix.copy_method': 'copy_file_range',
     })
+    expectInside(call.recorder.spans)
+  })
+
+  test('one that breaks off: the parts that were copied, and the one that was not, with its errno', async () => {
+    const upload = await begin()
+    const first = await sendPart(upload, 1, someBytes(MIN))
+    const second = await sendPart(upload, 2, someBytes(MIN))
+    const parts = [listed(1, first), listed(2, second), listed(3, await sendPart(upload, 3, 'x'))]
+    const call = newCall()
+    const { faults } = uploads.t.io
+    faults.set({ errno: constants.errno.ENOSPC, call: 'copy_file_range', after: 1, times: 1 })
+    expect(await codeOf(complete(upload, parts, {}, call))).toBe('InsufficientStorage')
+    faults.clear()
+    const failure = { type: 'ENOSPC', message: 'copy_file_range: ENOSPC' }
+    const named = (name: string) => call.recorder.spans.filter((span) => span.name === name)
+    const [assemble] = named('Posix.IO.AssembleParts')
+    expect(assemble?.failure).toEqual(failure)
+    expect(assemble?.events?.map(({ attributes }) => attributes)).toEqual([
+      { current_part: 1, bytes_copied: MIN },
+    ])
+    expect(
+      named('Posix.IO.CopyPart').map((span) => [
+        span.attributes['posix.part_number'],
+        span.failure,
+      ]),
+    ).toEqual([
+      [1, undefined],
+      [2, failure],
+    ])
     expectInside(call.recorder.spans)
   })
 })

@@ -1,4 +1,5 @@
 import { statSync, utimesSync, writeFileSync } from 'node:fs'
+import { constants } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { CopiedObject, CopyTarget } from '../../src/backend/backend.ts'
@@ -136,6 +137,20 @@ describe.each([
         ? ['OpenTmpFile', 'FastFileCopy', 'WriteMetadata', 'LinkFile']
         : ['OpenTmpFile', 'FastFileCopy', '  CopyFileRange', 'WriteMetadata', 'LinkFile'],
     )
+  })
+
+  test('a copy that breaks off tells its errno (trace contract 3.4)', async () => {
+    await put(t.backend, key('source'), someBytes(3_000_000))
+    const call = newCall()
+    t.io.faults.set({ errno: constants.errno.ENOSPC, call: 'pwritev', times: 1 })
+    expect(await codeOf(copy('source', 'target', { checksum: 'SHA256' }, call))).toBe(
+      'InsufficientStorage',
+    )
+    t.io.faults.clear()
+    const fast = call.recorder.spans.find(({ name }) => name === 'Posix.IO.FastFileCopy')
+    expect(fast?.parent).toBe(call.span)
+    expect(fast?.failure).toEqual({ type: 'ENOSPC', message: 'pwritev: ENOSPC' })
+    expect(fast?.endNs).toBeGreaterThan(0)
   })
 
   test('conditions on source and target', async () => {

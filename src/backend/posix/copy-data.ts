@@ -3,9 +3,9 @@ import { SPAN } from '../../trace/names.ts'
 import type { ByteSlice, ChecksumAlgorithm } from '../backend.ts'
 import type { DigestReader } from './collected.ts'
 import { hashKindOf } from './attributes.ts'
-import { copyFacts, drawCopy } from './copy-spans.ts'
+import { copyFacts, drawBroken, drawCopy } from './copy-spans.ts'
 import type { EtagForm } from './etag-form.ts'
-import { toS3Error } from './errors.ts'
+import { failureOf, toS3Error } from './errors.ts'
 import type { OpenObject } from './opened.ts'
 import type { Task } from './task.ts'
 
@@ -70,11 +70,18 @@ export async function copyData(
     const copy = chain.copyRange(from, range.offset, to, 0, range.length, options)
     const stat = chain.stat(to)
     const digests = new Map(kinds.map((kind) => [kind, hasher && chain.digest(hasher, kind)]))
-    await chain.run()
-    if (span.recording) {
+    const draw = (error?: unknown): void => {
       const times = chain.times(copy)
       const fast = span.child(SPAN.fastFileCopy, {}, times.startNs)
-      drawCopy(fast, copyFacts(copy.value, hasher !== undefined), range.length, times)
+      if (error !== undefined) drawBroken(fast, error, times)
+      else drawCopy(fast, copyFacts(copy.value, hasher !== undefined), range.length, times)
+    }
+    try {
+      await chain.run()
+      if (span.recording) draw()
+    } catch (error) {
+      if (span.recording && failureOf(error).step === copy) draw(error)
+      throw error
     }
     return { stat: stat.value, digest: (kind) => digests.get(kind)?.value ?? Buffer.alloc(0) }
   } catch (error) {

@@ -1,4 +1,6 @@
+import { IoError } from '../../io/io-error.ts'
 import type { CopyResult, StepTimes } from '../../io/io.ts'
+import { S3Error } from '../../s3/errors.ts'
 import { SPAN } from '../../trace/names.ts'
 import type { Span } from '../../trace/recorder.ts'
 
@@ -39,6 +41,21 @@ export function drawCopy(span: Span, facts: CopyFacts, bytes: number, times: Ste
     drawHashed(span, times)
   }
   finish(span, times)
+}
+
+/** What broke off: how much it had copied by then is not known. */
+export function drawBroken(span: Span, error: unknown, times: StepTimes): void {
+  const { type, message } = reasonOf(error)
+  span.fail({ type, message })
+  span.syscalls = times.syscalls
+  finish(span, times)
+}
+
+/** The errno, where there is one below what the client is told. */
+export function reasonOf(error: unknown): { readonly type: string; readonly message: string } {
+  const cause = error instanceof Error && error.cause instanceof IoError ? error.cause : error
+  if (cause instanceof IoError) return { type: cause.code, message: cause.message }
+  return { type: error instanceof S3Error ? error.code : 'Error', message: 'the copy broke off' }
 }
 
 /** No child has the time and the calls: they are this span's own. */

@@ -2,7 +2,7 @@ import type { Chain, CopyResult, FileStat, Hasher, Step } from '../../../io/io.t
 import { SPAN } from '../../../trace/names.ts'
 import type { Span } from '../../../trace/recorder.ts'
 import type { UploadRef } from '../../backend.ts'
-import { copyFacts, drawCopyPart } from '../copy-spans.ts'
+import { copyFacts, drawBroken, drawCopyPart, reasonOf } from '../copy-spans.ts'
 import { Task } from '../task.ts'
 import { invalidPart, type StoredPart } from './check-parts.ts'
 import { SLOTS_FILE, slotName } from './slots.ts'
@@ -38,8 +38,7 @@ export async function assembleParts(task: Task<UploadRef>, assembly: Assembly): 
     for (const batch of batches(parts))
       offset = await copyBatch(assembling, assembly, batch, offset)
   } catch (error) {
-    const type = error instanceof Error ? error.name : 'Error'
-    span.fail({ type, message: 'a part could not be copied' })
+    span.fail(reasonOf(error))
     throw error
   } finally {
     span.end()
@@ -91,15 +90,19 @@ async function copyBatch(
     end += part.size
     return { part, open, stat, copy, end }
   })
+  const isHashed = hasher !== undefined
   try {
     await chain.run()
+  } catch (error) {
+    if (task.span.recording) drawSome(task.span, steps, copies, { error, isHashed })
+    throw error
   } finally {
     // Of the first job, as with every span that several jobs make.
     if (offset === 0) task.span.set('posix.queue_ms', steps.times(dir).queueNs / 1e6)
   }
   for (const copying of copies) {
     checkUnchanged(copying, task.subject.uploadId)
-    if (task.span.recording) drawPart(task.span, steps, copying, hasher !== undefined)
+    if (task.span.recording) drawPart(task.span, steps, copying, isHashed)
   }
   return end
 }
@@ -109,6 +112,28 @@ function checkUnchanged({ part, stat }: Copying, uploadId: string): void {
   const { ino, size, mtimeNsec } = stat.value
   const isSame = ino === part.ino && size === part.size && mtimeNsec === part.mtimeNsec
   if (!isSame) throw invalidPart(uploadId, part.partNumber, '')
+}
+
+/** The parts up to the one where the job broke off, and that one. */
+function drawSome(
+  span: Span,
+  chain: Chain,
+  copies: readonly Copying[],
+  { error, isHashed }: { readonly error: unknown; readonly isHashed: boolean },
+): void {
+  for (const copying of copies) {
+    const { copy, open, part } = copying
+    if (copy.ran && copy.errno === 0) {
+      drawPart(span, chain, copying, isHashed)
+      continue
+    }
+    const { startNs } = chain.times(open)
+    if (startNs === 0) return
+    const attributes = { 'posix.part_number': part.partNumber }
+    const broken = [copying.copy, copying.stat, open].find(({ ran }) => ran) ?? open
+    drawBroken(span.child(SPAN.copyPart, attributes, startNs), error, chain.times(broken))
+    return
+  }
 }
 
 function drawPart(
