@@ -143,8 +143,8 @@ function mayAwaitBody(
   before: ExplainedSpan | undefined,
   after: ExplainedSpan | undefined,
 ): boolean {
-  // Nobody's body is read before it is known who he is.
-  if (span.parent < 0 && before === undefined) return false
+  // Nobody's body is read before it is known who he is, but a form says it itself.
+  if (span.parent < 0 && before === undefined) return span.name === 'S3.PostObject'
   return before?.phase !== 'data' && before?.name !== 'Posix.IO.LinkFile' && after?.phase !== 'sync'
 }
 

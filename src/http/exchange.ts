@@ -23,9 +23,10 @@ import type { AccessLog } from './access-line.ts'
 import { ActiveExchanges } from './active-exchanges.ts'
 import type { BackendHealth } from './backend-health.ts'
 import { createPayload, readWholeBody, type RequestPayload } from './body.ts'
+import { BodyReader } from './body-reader.ts'
 import { checkHead } from './check-head.ts'
 import type { DocumentParser } from './document-parser.ts'
-import { openForm, type FormFilePayload } from './form.ts'
+import { openForm } from './form.ts'
 import { hostId } from './ids.ts'
 import type { RequestMessage } from './request-message.ts'
 import { UNPARSED, parseRequest, unreadRequest } from './request.ts'
@@ -112,7 +113,7 @@ class HttpExchange implements Exchange, RootDescriber {
   #awaitsContinue: boolean
   #controller: AbortController | undefined
   #payload: RequestPayload | undefined
-  #formFile: FormFilePayload | undefined
+  #formReader: BodyReader | undefined
   #document: Promise<XmlElement | undefined> | undefined
   #status = 0
   #errorCode: string | undefined
@@ -171,12 +172,10 @@ class HttpExchange implements Exchange, RootDescriber {
   }
 
   async readForm(): Promise<PostForm> {
-    const { fields, file } = await openForm(this.request, this.#incoming, {
-      stallMs: this.#parts.stallMs,
-      maxObjectSize: this.#parts.maxObjectSize,
-      onContinue: this.#awaitsContinue ? () => this.#continue() : undefined,
-    })
-    this.#formFile = file
+    const { stallMs, maxObjectSize } = this.#parts
+    const onContinue = this.#awaitsContinue ? () => this.#continue() : undefined
+    this.#formReader = new BodyReader(this.#incoming, { stallMs, onContinue })
+    const { fields, file } = await openForm(this.request, this.#formReader, maxObjectSize)
     return { fields, file, tags: await this.#parseTags(fields.get('tagging')) }
   }
 
@@ -366,7 +365,7 @@ class HttpExchange implements Exchange, RootDescriber {
     this.#parts.metrics?.add(this.operation, recorder, {
       status: this.#status,
       errorCode: this.#errorCode,
-      bytesIn: (this.#formFile ?? this.#payload)?.receivedBytes ?? 0,
+      bytesIn: (this.#formReader ?? this.#payload)?.receivedBytes ?? 0,
       bytesOut: this.#sentBytes,
     })
     this.#parts.accessLog?.write(this.request, recorder, this.#status, this.#errorCode)
@@ -382,7 +381,7 @@ class HttpExchange implements Exchange, RootDescriber {
   describeRoot(root: Span): void {
     const { semconv } = this.#parts.tracing
     describeRequest(root, this.#incoming, this, semconv)
-    const sent = this.#formFile ?? this.#payload
+    const sent = this.#formReader ?? this.#payload
     const facts = {
       status: this.#status,
       ttfbMs: (this.#firstByteNs - root.startNs) / 1e6,

@@ -4,28 +4,22 @@ import { digestChecks, digestKinds, type DeclaredDigests } from '../s3/digests.t
 import { S3Error } from '../s3/errors.ts'
 import type { FormFile, LengthRange } from '../s3/post-form.ts'
 import type { S3Request } from '../s3/request.ts'
-import { BodyReader, type ReaderOptions } from './body-reader.ts'
+import type { BodyReader } from './body-reader.ts'
 import { FormReader, parameter } from './form-reader.ts'
-import type { RequestMessage } from './request-message.ts'
 
 /** A file up to here is in memory before its form is looked at, and its length known. */
 const LOOKAHEAD_BYTES = 256 * 1024
 /** RFC 2046, 5.1.1. */
 const MAX_BOUNDARY = 70
 
-export interface FormOptions extends ReaderOptions {
-  readonly maxObjectSize: number
-}
-
 /** Reads a form up to its file, and enough of that to know a small one whole. */
 export async function openForm(
   request: S3Request,
-  incoming: RequestMessage,
-  options: FormOptions,
+  reader: BodyReader,
+  maxObjectSize: number,
 ): Promise<{ readonly fields: ReadonlyMap<string, string>; readonly file: FormFilePayload }> {
   const decoder = new FormReader(boundaryOf(request))
-  const reader = new BodyReader(incoming, options)
-  const sink = new FileSink(options.maxObjectSize)
+  const sink = new FileSink(maxObjectSize)
   const reading = reader.read(decoder, sink)
   // Told to whoever reads the file; until then nobody may be listening.
   reading.catch(() => {})
@@ -130,10 +124,6 @@ export class FormFilePayload implements FormFile {
 
   get clientWaitNs(): number {
     return this.#reader.clientWaitNs
-  }
-
-  get receivedBytes(): number {
-    return this.#reader.receivedBytes
   }
 
   expect({ min, max }: LengthRange, checksum: DeclaredDigests['checksum']): void {

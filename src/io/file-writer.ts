@@ -116,7 +116,9 @@ class PieceWriter implements FileWriter {
     this.#isEnding = true
     this.#full = []
     this.#filling = newPiece()
+    const brokenOffNs = nowNs()
     await this.#idle()
+    if (this.#failure === undefined) this.#facts.waitedUntil(brokenOffNs)
     this.#facts.record(this.#options, this.#failure)
     this.#failure ??= new IoError(ECANCELED, 'write', undefined)
   }
@@ -207,6 +209,13 @@ class Facts {
       this.#calls.push(syscalls)
       this.#callsLength += syscalls.length
     }
+  }
+
+  /** For a piece that never came. */
+  waitedUntil(ns: number): void {
+    if (this.#startNs === 0 || ns <= this.#endNs) return
+    this.#idleNs += ns - this.#endNs
+    this.#endNs = ns
   }
 
   record({ span, attributes }: FileWriterOptions, failure: IoError | undefined): void {

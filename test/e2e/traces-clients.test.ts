@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { describe, expect, test } from 'vitest'
 import type { ReceivedSpan } from '../support/otlp-protobuf.ts'
 import { eventually } from '../support/process-facts.ts'
+import { formType } from '../support/post-form.ts'
 import { openConnection, type RawConnection } from '../support/raw-http.ts'
 import { spanNamed } from '../support/span-tree.ts'
 import { useTracedGateway } from '../support/traced.ts'
@@ -36,6 +37,17 @@ describe('A client that sends no more', () => {
     const answer = await connection.response()
     expect(answer.code).toBe('RequestTimeout')
     const root = spanNamed(await at.trace(answer), `S3.${operation}`)
+    expect(clientWait(root)).toBeGreaterThanOrEqual(STALL_MS)
+    connection.close()
+  })
+
+  test('a form: before anybody knows who sends it', async () => {
+    const connection = await openConnection(at.gateway.port)
+    const head = ['Host: x', 'Content-Length: 1000000', `Content-Type: ${formType()}`]
+    connection.write(`POST /some-bucket HTTP/1.1\r\n${head.join('\r\n')}\r\n\r\n`)
+    const answer = await connection.response()
+    expect(answer.code).toBe('RequestTimeout')
+    const root = spanNamed(await at.trace(answer), 'S3.PostObject')
     expect(clientWait(root)).toBeGreaterThanOrEqual(STALL_MS)
     connection.close()
   })

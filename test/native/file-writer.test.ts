@@ -187,6 +187,19 @@ describe('createFileWriter', () => {
     await closeFd(f.io, file)
   })
 
+  it('has waited for what never came when it is aborted', async () => {
+    const file = await newFile()
+    const writer = createFileWriter(f.io, { span: f.span, file, pieceBytes: 65_536, maxPending: 1 })
+    await feed(writer, [Buffer.alloc(65_536)])
+    await sleep(50)
+    await writer.abort()
+    const facts = f.span.recorder.spans[1]?.attributes ?? {}
+    // A timer may be a little early.
+    expect(facts['posix.client_wait_ms']).toBeGreaterThan(45)
+    expect(Number(facts['posix.duration_ms'])).toBeGreaterThan(Number(facts['posix.client_wait_ms']))
+    await closeFd(f.io, file)
+  })
+
   it('abandons what is not being written when it is aborted', async () => {
     const file = await newFile()
     const writer = createFileWriter(f.io, { span: f.span, file, pieceBytes: 65_536, maxPending: 4 })
