@@ -26,6 +26,7 @@ import { openMetrics } from './metrics/open.ts'
 import { RequestMetrics } from './metrics/request-metrics.ts'
 import { prepareRuntime } from './runtime.ts'
 import { attributeNotices, openAttributes, openBackend } from './storage.ts'
+import { checkTracingFile } from './tracing-file.ts'
 import { readTracingTls, reloadTracingTls } from './tracing-tls.ts'
 import { createStoredCors } from './s3/cors/stored-cors.ts'
 import { operations } from './s3/operations/index.ts'
@@ -197,6 +198,7 @@ async function openTracing(
   log: Logger,
   traces: ViewerTraces | undefined,
 ): Promise<Tracing> {
+  await checkTracingFile(config)
   return createTracing(config.tracing, {
     recent: traces?.held.recent,
     activity: traces?.held.activity,

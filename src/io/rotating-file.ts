@@ -77,9 +77,13 @@ export class RotatingFile {
       this.#handle = undefined
       await known.close()
     }
-    this.#handle = await open(path, 'a', MODE)
+    this.#handle = await openForAppending(path)
     return this.#handle
   }
+}
+
+export function openForAppending(path: string): Promise<FileHandle> {
+  return open(path, 'a', MODE)
 }
 
 /** Whether it is still this file that has the name. */

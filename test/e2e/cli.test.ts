@@ -100,6 +100,15 @@ describe('a start-up error is one line on standard error and exit code 1', () =>
     expect(FATAL.exec(stderr)?.[1]).toBe(`port ${port} is in use: choose another with ${flag}`)
   })
 
+  test('file of traces that cannot be written', async () => {
+    const path = join(directory, 'missing', 'traces.jsonl')
+    const tracing = ['--otel-enabled', '--otel-exporter', 'file', '--otel-file', path]
+    const argv = ['--port', '127.0.0.1:0', ...tracing, 'posix', directory]
+    const { code, stderr } = await runProgram(argv)
+    expect(FATAL.exec(stderr)?.[1]).toBe(`--otel-file: ${path} cannot be written: ENOENT`)
+    expect(code).toBe(1)
+  })
+
   test('certificate that cannot be read', async () => {
     const argv = [
       '--port',
