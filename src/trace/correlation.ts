@@ -4,8 +4,8 @@ import type { Recorder, Span } from './recorder.ts'
  * X-Amz-Request-Id: 16 characters of A–Z and 0–9. It is the id of the root span in capitals, so that who has an error
  * document can find its trace.
  */
-export function requestId({ root }: Recorder): string {
-  return root.spanId.toUpperCase()
+export function requestId(recorder: Recorder): string {
+  return recorder.rootIdInCapitals
 }
 
 /** What leads from a line of the log, or from an error report, to its request and its trace. */

@@ -27,18 +27,27 @@ export function newTraceId(): string {
 
 /** 16 lower-case hex digits of a span id that is kept as two words. */
 export function spanIdText(high: number, low: number): string {
-  return hexWord(high) + hexWord(low)
+  return hexWord(high, HEX) + hexWord(low, HEX)
 }
 
-/** `toString(16)` of a large number goes by way of doubles; eight digits from a table are ten times as fast. */
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+/** The same in capitals. */
+export function spanIdInCapitals(high: number, low: number): string {
+  return hexWord(high, CAPITAL_HEX) + hexWord(low, CAPITAL_HEX)
+}
 
-function hexWord(word: number): string {
+/**
+ * `toString(16)` of a large number goes by way of doubles, and `toUpperCase` is a call into the engine: digits from a table
+ * are several times as fast.
+ */
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+const CAPITAL_HEX = HEX.map((digits) => digits.toUpperCase())
+
+function hexWord(word: number, digits: readonly string[]): string {
   return (
-    (HEX[word >>> 24] ?? '') +
-    (HEX[(word >>> 16) & 255] ?? '') +
-    (HEX[(word >>> 8) & 255] ?? '') +
-    (HEX[word & 255] ?? '')
+    (digits[word >>> 24] ?? '') +
+    (digits[(word >>> 16) & 255] ?? '') +
+    (digits[(word >>> 8) & 255] ?? '') +
+    (digits[word & 255] ?? '')
   )
 }
 

@@ -2,7 +2,7 @@ import { NO_KEYS, type AttributeKeys } from './attribute-keys.ts'
 import { currentAnchor, nowNs, type Anchor } from './clock.ts'
 import type { Lost } from './limits.ts'
 import type { Propagator } from './tracing-config.ts'
-import { newTraceId, randomWord, spanIdText } from './ids.ts'
+import { newTraceId, randomWord, spanIdInCapitals, spanIdText } from './ids.ts'
 
 export type AttributeValue = string | number | boolean
 export type Attributes = Readonly<Record<string, AttributeValue>>
@@ -81,6 +81,8 @@ export class Recorder {
   decision: 'open' | 'kept' | 'dropped' = 'open'
   /** Takes the spans that end after a trace was kept. */
   late: ((span: Span) => void) | undefined
+  #rootId = ''
+  #rootIdInCapitals = ''
 
   constructor(recording: boolean, parent: RemoteParent | undefined, startNs: number = nowNs()) {
     this.recording = recording
@@ -89,6 +91,18 @@ export class Recorder {
     this.anchor = currentAnchor(startNs)
     this.root = new Span(this, undefined, 'S3.Unknown', startNs)
     this.spans.push(this.root)
+  }
+
+  /** The root's `spanId`, which every answer has in it. */
+  get rootId(): string {
+    if (this.#rootId === '') this.#rootId = this.root.spanId
+    return this.#rootId
+  }
+
+  get rootIdInCapitals(): string {
+    if (this.#rootIdInCapitals === '')
+      this.#rootIdInCapitals = spanIdInCapitals(this.root.idHigh, this.root.idLow)
+    return this.#rootIdInCapitals
   }
 
   link(context: RemoteParent, attributes: Attributes = NONE): void {
