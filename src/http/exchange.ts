@@ -71,7 +71,7 @@ export function createS3Server(parts: ExchangeParts): S3Server {
   const onOver = (exchange: HttpExchange): void => active.delete(exchange)
   return {
     serve(incoming, outgoing, expectsContinue = false) {
-      parts.io.announce()
+      parts.io.announce(incoming.socket)
       const exchange = new HttpExchange(parts, incoming, outgoing, expectsContinue)
       active.add(exchange)
       outgoing.on('close', () => exchange.onClose())

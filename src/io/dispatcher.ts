@@ -70,7 +70,6 @@ export class Dispatcher {
   #closed = false
   #kicking = false
   readonly #loneClient = new LoneClient()
-  #isAwaited = false
   /** When the last job was submitted, when one last ended, and how long that took. */
   #submittedNs = 0
   #endedNs = 0
@@ -111,8 +110,9 @@ export class Dispatcher {
     })
   }
 
-  /** A request has begun. Where all threads sleep, one wakes while the head is looked at. */
-  announce(): void {
+  /** A request of a connection has begun. Where all threads sleep, one wakes while the head is looked at. */
+  announce(connection: object): void {
+    this.#loneClient.begins(connection)
     if (this.#busy === 0 && this.#tookNs < SHORT_NS) this.#native.announce(ANNOUNCED_NS)
   }
 
@@ -165,10 +165,9 @@ export class Dispatcher {
     const now = nowNs()
     const isOnly = this.#busy === 1
     const isFirst = now - this.#submittedNs > BUSY_NS
-    const isLone = this.#loneClient.isSeen(isOnly, now - this.#endedNs, this.#isAwaited)
+    const isLone = this.#loneClient.isSeen(isOnly, now - this.#endedNs)
     this.#submittedNs = now
-    this.#isAwaited = isLone && this.#tookNs < SHORT_NS
-    if (this.#isAwaited) return SUBMIT.awaited
+    if (isLone && this.#tookNs < SHORT_NS) return SUBMIT.awaited
     return isOnly && isFirst ? SUBMIT.now : SUBMIT.later
   }
 

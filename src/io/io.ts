@@ -19,7 +19,7 @@ export interface Io {
    */
   chain(span: Span, options?: { bulk?: boolean; record?: boolean }): Chain
   /** Says that a request has begun, whose chains will come: where all threads sleep one is woken meanwhile. */
-  announce(): void
+  announce(connection: object): void
   /** A hash state that lives across chains (streamed bodies). Free it; at most a few thousand exist at a time. */
   hasher(kinds: readonly HashKind[]): Hasher
   /**

@@ -71,7 +71,7 @@ export function createIo(options: IoOptions = {}): Io & { readonly faults: Fault
         ? new BareChain(dispatcher, parent, how)
         : new SidecarChain(places, dispatcher, parent, how)
     },
-    announce: () => dispatcher.announce(),
+    announce: (connection) => dispatcher.announce(connection),
     hasher: (kinds) => new NativeHasher(native, kinds),
     sendFile: (span, request) => sender.send(span, request),
     combineCrc(kind, a, b, lengthB) {
