@@ -18,7 +18,10 @@ export interface Io {
    * false no spans are made: the caller draws its own from `times`.
    */
   chain(span: Span, options?: { bulk?: boolean; record?: boolean }): Chain
-  /** Says that a request has begun, whose chains will come: where all threads sleep one is woken meanwhile. */
+  /**
+   * Says that a request has begun, whose chains will come: where all threads sleep one is woken meanwhile. The same
+   * `connection` again and again, and no other, is one client that waits for each answer.
+   */
   announce(connection: object): void
   /** A hash state that lives across chains (streamed bodies). Free it; at most a few thousand exist at a time. */
   hasher(kinds: readonly HashKind[]): Hasher

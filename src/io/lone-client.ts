@@ -12,7 +12,7 @@ export class LoneClient {
   /** Falls by several where the client was late, so that a single pause is soon forgotten. */
   #inARow = 0
 
-  /** A request begins. */
+  /** A request of a connection, any object that stands for it, begins. */
   begins(connection: object): void {
     if (connection !== this.#connection) this.#inARow = 0
     this.#connection = connection

@@ -10,13 +10,15 @@ import { createFaults } from '../../src/io/faults.ts'
 import { cpuSeconds } from '../support/process-facts.ts'
 
 /*
- * A client that waits for each answer is told by the pace at which its chains come, and that is the machine's too: the
- * tests send chains until one is awaited. What then has to hold does so at any pace.
+ * A client that waits for each answer is told by its connection and by the pace at which its chains come, and that is the
+ * machine's too: the tests send chains until one is awaited. What then has to hold does so at any pace.
  */
 
 const SLOTS = 4
 /** Far longer than the event loop may look, even where that loses its processor meanwhile. */
 const LONG_MS = 1000
+/** Stands for its connection. */
+const CLIENT = {}
 
 const native = loadAddon().create(2, SLOTS, 0, 1024 * 1024, onDone)
 const done = new Uint32Array(native.arena, 0, LAYOUT.head >> 2)
@@ -77,6 +79,18 @@ it('chains that come one by one are awaited by the event loop, once they are see
   while (!(await run()).found) continue
 })
 
+it('chains of two clients in turns are not awaited, those of one among them are soon again', async () => {
+  const [one, other] = [{}, {}]
+  dispatcher.announce(one)
+  while (!(await run()).awaited) dispatcher.announce(one)
+  for (let i = 0; i < 50; i++) {
+    dispatcher.announce(i % 2 === 0 ? other : one)
+    expect(await run()).toMatchObject({ awaited: false })
+  }
+  do dispatcher.announce(other)
+  while (!(await run()).awaited)
+})
+
 it('a chain that takes long holds the loop up for a moment only, and once', async () => {
   let long: Awaited<ReturnType<typeof run>>
   do {
@@ -101,7 +115,7 @@ it('a chain that is announced has its thread woken before it comes', async () =>
     do {
       await run()
       announced = 0
-      dispatcher.announce()
+      dispatcher.announce(CLIENT)
     } while (announced === 0)
     const before = wakes()
     await run()
@@ -113,10 +127,10 @@ it('nothing is announced while other chains run; a thread that no chain comes to
   do {
     announced = 0
     const other = run()
-    dispatcher.announce()
+    dispatcher.announce(CLIENT)
     await other
     expect(announced).toBe(0)
-    dispatcher.announce()
+    dispatcher.announce(CLIENT)
   } while (announced === 0)
   await delay(50)
   const before = cpuSeconds(process.pid)
