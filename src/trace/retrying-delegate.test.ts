@@ -111,3 +111,15 @@ test('the end comes after what waits for another attempt', async () => {
   expect(await result).toBe(SUCCESS)
   expect(isShutDown).toBe(true)
 })
+
+test('what the package refuses to send ends as a failure', async () => {
+  const error = new Error('refused')
+  const refusing = {
+    ...inner,
+    export: () => {
+      throw error
+    },
+  }
+  delegate = new RetryingDelegate(refusing, LIMIT_MS, () => {})
+  expect(await exported()).toEqual({ code: 1, error })
+})

@@ -9,6 +9,9 @@ const LONGEST_BACKOFF_MS = 5000
 const BACKOFF_FACTOR = 1.5
 const JITTER = 0.2
 
+/** ExportResultCode. */
+const FAILED = 1
+
 /**
  * An export delegate for gRPC that tries again what may get through the next time, as the OTLP package does for HTTP
  * only. No attempt begins later than `limitMs` after the first.
@@ -26,10 +29,12 @@ export class RetryingDelegate implements Delegate {
   }
 
   export(batch: EncodedSpans, callback: (result: ExportResult) => void): void {
-    const delivery = this.#deliver(batch).then((result) => {
-      this.#underWay.delete(delivery)
-      callback(result)
-    })
+    const delivery = this.#deliver(batch)
+      .catch((error: unknown) => ({ code: FAILED, error: error as Error }))
+      .then((result) => {
+        this.#underWay.delete(delivery)
+        callback(result)
+      })
     this.#underWay.add(delivery)
   }
 
