@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_RACES = 16, MAX_DEPTH = 512, ENTRIES_BYTES = 32 * 1024 };
+enum { MAX_RACES = 128, MAX_DEPTH = 512, ENTRIES_BYTES = 32 * 1024 };
 
 static int make_path(struct chain *c, const struct step *s, int dir, char *path,
                      struct buffer *syncs);
