@@ -8,16 +8,13 @@
 
 enum { LANES = 8, SMALL_BYTES = 16 * 1024 };
 
-/* SHA has no lanes. */
-enum { SLOW = HASH_SHA1 | HASH_SHA256 | HASH_SHA512 };
-
 static const struct iovec *small_body(const struct chain *c, const struct step *s);
 static const struct step *only_filling(const struct chain *c);
 
 bool chain_is_lendable(const struct chain *c) {
   const struct header *h = &c->slot->header;
   return (h->flags & CHAIN_FIRST) && !(h->flags & (CHAIN_MORE | CHAIN_BULK)) &&
-         (h->job_kinds & HASH_MD5) && !(h->job_kinds & SLOW);
+         (h->job_kinds & HASH_MD5) && !(h->job_kinds & HASH_SLOW);
 }
 
 void hash_along(struct chain *c, const struct step *s) {

@@ -9,9 +9,6 @@
 /* A round is short, so that a stream that comes later does not wait long to be taken along. */
 enum { LANES = 16, ROUND_BYTES = 64 * 1024, WORTH_SHARING = 64 * 1024 };
 
-/* SHA has no lanes: it would only make the others wait. */
-enum { SLOW = HASH_SHA1 | HASH_SHA256 | HASH_SHA512 };
-
 /* How long a request waits for another one to share its lanes with: less than hashing it alone
  * takes, while its stream goes on being read. */
 enum { COMPANY_NS = 400000, ACTIVE_NS = 4000000, MISSES = 4 };
@@ -53,7 +50,7 @@ void hash_group_destroy(struct hash_group *g) { pthread_mutex_destroy(&g->lock);
 void hash_group_update(struct hash_group *g, hasher *h, const struct iovec *pieces, size_t count) {
   size_t bytes = 0;
   for (size_t i = 0; i < count; i++) bytes += pieces[i].iov_len;
-  if (bytes < WORTH_SHARING || !(h->kinds & HASH_MD5) || (h->kinds & SLOW)) {
+  if (bytes < WORTH_SHARING || !(h->kinds & HASH_MD5) || (h->kinds & HASH_SLOW)) {
     for (size_t i = 0; i < count; i++) hasher_update(h, pieces[i].iov_base, pieces[i].iov_len);
     return;
   }

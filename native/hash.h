@@ -21,6 +21,9 @@ enum hash_kind {
   HASH_XXH128 = 512, /* XXH3 of 128 bits */
 };
 
+/* SHA has no lanes: beside streams that share theirs it would only make them wait. */
+enum { HASH_SLOW = HASH_SHA1 | HASH_SHA256 | HASH_SHA512 };
+
 enum { HASH_LONGEST = 64 /* bytes of a digest */ };
 
 typedef struct hasher {

@@ -13,6 +13,7 @@
  * announces a job when its request begins to come: what the request needs before the job is ready,
  * a thread needs to wake. */
 #include "pool.h"
+#include "job-queue.h"
 #include "sys.h"
 #include "usage.h"
 
@@ -26,11 +27,6 @@
 enum { STALL_NS = 300000, WATCH_NS = 500000, KEEP_NS = 2000000 };
 enum { LONG_QUEUE = 8, KEPT_FROM_BULK = 2 };
 enum { STACK_BYTES = 512 * 1024 };
-
-struct queue {
-  struct job *first, **last;
-  int length;
-};
 
 struct worker {
   struct pool *pool;
@@ -73,9 +69,6 @@ static bool may_queue(const struct pool *p);
 static bool is_wake_needed(const struct pool *p);
 static struct worker *choose(struct pool *p);
 static void unlock_and_wake(struct pool *p, struct worker *w);
-static void push(struct queue *q, struct job *job);
-static struct job *shift(struct queue *q);
-static void unshift(struct queue *q, struct job *job);
 
 struct pool *pool_new(int threads, void (*flush)(void *owner), void *owner) {
   struct pool *p = calloc(1, sizeof *p + (size_t)threads * sizeof p->workers[0]);
@@ -387,26 +380,4 @@ static struct worker *choose(struct pool *p) {
 static void unlock_and_wake(struct pool *p, struct worker *w) {
   pthread_mutex_unlock(&p->lock);
   if (w != NULL) pthread_cond_signal(&w->wake);
-}
-
-static void push(struct queue *q, struct job *job) {
-  job->next = NULL;
-  *q->last = job;
-  q->last = &job->next;
-  q->length++;
-}
-
-static struct job *shift(struct queue *q) {
-  struct job *job = q->first;
-  q->first = job->next;
-  if (q->first == NULL) q->last = &q->first;
-  q->length--;
-  return job;
-}
-
-static void unshift(struct queue *q, struct job *job) {
-  job->next = q->first;
-  if (q->first == NULL) q->last = &job->next;
-  q->first = job;
-  q->length++;
 }

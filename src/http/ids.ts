@@ -6,5 +6,5 @@ const HOST = randomBytes(30).toString('base64')
 
 /** X-Amz-Id-2: 88 characters of base64's alphabet, of which the first 48 are the trace id and the id of the root span. */
 export function hostId(recorder: Recorder): string {
-  return recorder.traceId + recorder.rootId + HOST
+  return recorder.traceId + recorder.root.spanId + HOST
 }

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { S3Error } from '../s3/errors.ts'
 import { decodePathText, decodeQueryText, hasEscapes, isAsciiText } from '../s3/query-text.ts'
 import type { S3Request } from '../s3/request.ts'
+import { PRESIGNED } from '../trace/root-attributes.ts'
 
 export interface RequestOptions {
   /** `--virtual-domain`: a Host of `bucket.<domain>` names the bucket. */
@@ -154,22 +155,13 @@ function parseQuery(rawQuery: string): Query {
  * The names that every presigned request has. A text that was cut out of another one is compared by a call into the
  * engine, and each name is looked for a dozen times: so there is one text for each.
  */
-const USUAL_NAMES = [
-  'X-Amz-Algorithm',
-  'X-Amz-Credential',
-  'X-Amz-Date',
-  'X-Amz-Expires',
-  'X-Amz-SignedHeaders',
-  'X-Amz-Signature',
-  'X-Amz-Content-Sha256',
-]
-const usualByLength: string[][] = []
-for (const name of USUAL_NAMES) (usualByLength[name.length] ??= []).push(name)
+const presignedByLength: string[][] = []
+for (const name of PRESIGNED) (presignedByLength[name.length] ??= []).push(name)
 
 function nameAt(rawQuery: string, from: number, to: number): string {
-  const usual = usualByLength[to - from]
-  if (usual !== undefined)
-    for (const name of usual) if (rawQuery.startsWith(name, from)) return name
+  const presigned = presignedByLength[to - from]
+  if (presigned !== undefined)
+    for (const name of presigned) if (rawQuery.startsWith(name, from)) return name
   return rawQuery.slice(from, to)
 }
 

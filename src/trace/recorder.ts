@@ -81,7 +81,6 @@ export class Recorder {
   decision: 'open' | 'kept' | 'dropped' = 'open'
   /** Takes the spans that end after a trace was kept. */
   late: ((span: Span) => void) | undefined
-  #rootId = ''
   #rootIdInCapitals = ''
 
   constructor(recording: boolean, parent: RemoteParent | undefined, startNs: number = nowNs()) {
@@ -93,12 +92,7 @@ export class Recorder {
     this.spans.push(this.root)
   }
 
-  /** The root's `spanId`, which every answer has in it. */
-  get rootId(): string {
-    if (this.#rootId === '') this.#rootId = this.root.spanId
-    return this.#rootId
-  }
-
+  /** The root's `spanId`, as the answer has it and, where it is kept, the trace. */
   get rootIdInCapitals(): string {
     if (this.#rootIdInCapitals === '')
       this.#rootIdInCapitals = spanIdInCapitals(this.root.idHigh, this.root.idLow)
